@@ -1,0 +1,223 @@
+"""Validation with a real Great Expectations checkpoint: every check has a corpus that fails it, and it alone."""
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wav2tok import config as configuration
+from wav2tok.corpus import datadocs, manifest, validation
+from wav2tok.errors import UserError
+
+CONFIG = configuration.from_dict({"validate": {"max_seconds": 5.0}})
+
+
+def write(path: Path, seconds: float = 0.5, rate: int = 16000, amplitude: float = 0.1, pause: float = 0.0) -> Path:
+    """White noise, then digital silence for ``pause`` seconds; another for every path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(list(path.name.encode() + path.parent.name.encode()))
+    sound = generator.standard_normal(round(seconds * rate)) * amplitude
+    soundfile.write(path, np.concatenate([sound, np.zeros(round(pause * rate))]).clip(-1, 1), rate)
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Nothing wrong with it: three classes of four; one is called like a missing value."""
+    root = tmp_path / "data"
+    for class_name in ("yes", "no", "nan"):
+        for i in range(4):
+            write(root / class_name / f"speaker{i}_0.{'flac' if i % 2 else 'wav'}")
+    return root
+
+
+def run(root: Path, config: configuration.Config = CONFIG) -> tuple[str, dict]:
+    """The critical sentence ("" if it passed) and ``validation.json``."""
+    out = root.parent / "validation"
+    try:
+        validation.validate(root, out, config)
+        sentence = ""
+    except UserError as error:
+        sentence = str(error)
+    return sentence, json.loads((out / "validation.json").read_text())
+
+
+def test_a_clean_corpus_passes_everything(corpus):
+    seen = []
+    report = validation.validate(corpus, corpus.parent / "out", CONFIG, lambda *counts: seen.append(counts))
+    assert report.warnings == []
+    assert seen[-1] == (12, 12)
+    assert [e.path for e in report.entries] == [e.path for e in manifest.build(corpus)]
+    assert report.entries == manifest.read_csv(corpus.parent / "out" / "manifest.csv")
+    assert report.summary == json.loads((corpus.parent / "out" / "validation.json").read_text())
+    checks = report.summary.pop("checks")
+    assert report.summary == {
+        "success": True, "files": 12, "recordings": 12, "unreadable": 0, "hours": round(6 / 3600, 6), "classes": 3,
+        "groups": 4, "sample_rates": {"16000": 12}, "digest": manifest.manifest_digest(report.entries)}
+    assert {c["name"] for c in checks} == {*CRITICAL, *WARNINGS}
+    assert all(c["success"] and c["unexpected"] == 0 and c["offenders"] == [] for c in checks)
+    assert report.docs == corpus.parent / "out" / "docs" / "index.html"
+    assert report.docs.read_text().count("✓ passed") == len(checks)
+
+
+def across_classes(root: Path) -> None:
+    shutil.copy(root / "yes" / "speaker0_0.wav", root / "no" / "copy_0.wav")
+
+
+def many_unreadable(root: Path) -> None:
+    for i in range(2):
+        (root / "yes" / f"bad{i}_0.wav").write_text("no audio")
+
+
+def too_short(root: Path) -> None:
+    for i in range(4):
+        write(root / "no" / f"short{i}_0.wav", 0.05)
+
+
+def silent(root: Path) -> None:
+    write(root / "no" / "silent_0.wav", amplitude=0.0005)
+
+
+# {check: (the corpus made wrong, other checks that fail with it, recordings, what the sentence says)}
+CRITICAL: dict[str, tuple[Callable[[Path], object], set[str], int, str]] = {
+    "too_many_unreadable": (many_unreadable, {"unreadable"}, 2,
+                            "yes/bad0_0.wav (cannot be read as audio (Format not recognised)), yes/bad1_0.wav"),
+    "too_short": (too_short, set(), 4, "4 of 16 files, no/short0_0.wav (0.05 s), no/short1_0.wav (0.05 s), "
+                                       "no/short2_0.wav (0.05 s), ...; mend"),
+    "silent": (silent, set(), 1, "no/silent_0.wav (-66."),
+    "duplicate_across_classes": (across_classes, {"duplicate"}, 2,
+                                 "no/copy_0.wav (in 2 classes), yes/speaker0_0.wav (in 2 classes)"),
+}
+
+
+@pytest.mark.parametrize("name", CRITICAL)
+def test_a_critical_check_fails_and_stops(corpus, name):
+    spoil, others, number, says = CRITICAL[name]
+    spoil(corpus)
+    sentence, summary = run(corpus)
+    assert f"{name}: " in sentence
+    assert says in sentence
+    assert str(corpus.parent / "validation" / "docs" / "index.html") in sentence
+    failed = {c["name"]: c for c in summary["checks"] if not c["success"]}
+    assert set(failed) == {name, *others}
+    assert (failed[name]["severity"], failed[name]["unexpected"]) == ("critical", number)
+    assert len(failed[name]["offenders"]) == number
+    assert summary["success"] is False
+    assert len(manifest.read_csv(corpus.parent / "validation" / "manifest.csv")) == summary["files"]
+
+
+def unreadable(root: Path) -> None:
+    for i in range(8):  # 1 of 21 is under five in a hundred
+        write(root / "yes" / f"more{i}_0.wav")
+    (root / "yes" / "bad_0.wav").write_text("no audio")
+
+
+def duplicate(root: Path) -> None:
+    shutil.copy(root / "yes" / "speaker0_0.wav", root / "yes" / "copy_0.wav")
+
+
+WARNINGS: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "unreadable": (unreadable, 1, "1 of 21 files, yes/bad_0.wav (cannot be read as audio (Format not recognised))"),
+    "too_long": (lambda root: write(root / "no" / "long_0.wav", 5.1), 1, "no/long_0.wav (5.1 s)"),
+    "mostly_silence": (lambda root: write(root / "no" / "pause_0.wav", 0.1, pause=1.9), 1, "no/pause_0.wav (95.0%)"),
+    "clipped": (lambda root: write(root / "no" / "loud_0.wav", amplitude=0.5), 1, "no/loud_0.wav (4."),
+    "duplicate": (duplicate, 2, "yes/copy_0.wav (SHA-256 "),
+    "lone_recording": (lambda root: write(root / "maybe" / "speaker0_0.wav"), 1, "maybe/speaker0_0.wav (1 in its "),
+    "low_sample_rate": (lambda root: write(root / "no" / "phone_0.wav", rate=8000), 1, "no/phone_0.wav (8000 Hz)"),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_a_warning_is_reported_and_does_not_stop(corpus, name):
+    spoil, number, says = WARNINGS[name]
+    spoil(corpus)
+    report = validation.validate(corpus, corpus.parent / "validation", CONFIG)
+    (warning,) = report.warnings
+    assert warning.startswith(f"{name}: ")
+    assert says in warning
+    failed = [c for c in report.summary["checks"] if not c["success"]]
+    assert [(c["name"], c["severity"], c["unexpected"]) for c in failed] == [(name, "warning", number)]
+    assert report.summary["success"] is True
+    assert all(e.error == "" for e in report.entries)
+    assert len(report.entries) == report.summary["recordings"]
+
+
+def test_the_tables_of_these_tests_and_of_the_code_agree():
+    declared = validation.checks(CONFIG.validate, 16000)
+    assert {c.name for c in declared if c.severity == "critical"} == set(CRITICAL)
+    assert {c.name for c in declared if c.severity == "warning"} == set(WARNINGS)
+
+
+@pytest.mark.parametrize(("rates", "low"), [((8000, 8000), 0), ((44100, 16000), 0), ((22050, 8000), 1),
+                                            ((8000, 11025), 1)])
+def test_a_low_sample_rate_matters_only_among_higher_ones(tmp_path, rates, low):
+    for i, rate in enumerate(rates):
+        write(tmp_path / "data" / "a" / f"s{i}_0.wav", rate=rate)
+    (check,) = [c for c in run(tmp_path / "data")[1]["checks"] if c["name"] == "low_sample_rate"]
+    assert check["unexpected"] == low
+
+
+def test_the_share_of_unreadable_files_is_inclusive(corpus):
+    many_unreadable(corpus)  # 2 of 14
+    for share, stops in ((2 / 14, False), (0.14, True), (1.0, False)):
+        limits = dataclasses.replace(CONFIG.validate, max_unreadable_share=share)
+        assert bool(run(corpus, dataclasses.replace(CONFIG, validate=limits))[0]) is stops
+
+
+def test_nothing_to_judge(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(UserError, match="holds no recordings"):
+        validation.validate(tmp_path / "data", tmp_path / "out", CONFIG)
+    (tmp_path / "data" / "a.wav").write_text("no audio")
+    with pytest.raises(UserError, match="too_many_unreadable"):
+        validation.validate(tmp_path / "data", tmp_path / "out", CONFIG)
+    lenient = configuration.from_dict({"validate": {"max_unreadable_share": 1.0}})
+    with pytest.raises(UserError, match="holds no readable recording"):
+        validation.validate(tmp_path / "data", tmp_path / "out", lenient)
+    percent = configuration.from_dict({"validate": {"max_unreadable_share": 5.0}})
+    with pytest.raises(UserError, match="max_unreadable_share is 5"):
+        validation.validate(tmp_path / "data", tmp_path / "out", percent)
+
+
+def test_data_docs_stand_alone(corpus):
+    name = "x$b_<img src=x onerror=alert(1)>&ü.wav"
+    write(corpus / "no" / name, 0.05)
+    too_short(corpus)
+    run(corpus)
+    run(corpus)  # a second run leaves no page of the first
+    docs = corpus.parent / "validation" / "docs"
+    pages = {p.relative_to(docs).parts[0]: p.read_text() for p in docs.rglob("*") if p.is_file()}
+    assert sorted(pages) == ["expectations", "index.html", "validations"]
+    assert sum(p.is_file() for p in docs.rglob("*")) == 3
+    for page in pages.values():
+        assert not re.search(r"https?:|<script|<link|<img|url\(", page)
+        assert page.count("<style>") == 1
+        assert str(corpus) not in page
+    for page in (pages["index.html"], pages["validations"]):
+        assert "no/short0_0.wav" in page
+        assert "x$b_&lt;img src=x onerror=alert(1)&gt;&amp;ü.wav" in page
+    for check in validation.checks(CONFIG.validate, 16000):
+        assert check.name in pages["index.html"]
+        assert f"{check.name} ({check.severity})" in pages["validations"]
+    links = re.findall(r'href="([^"#]+)"', pages["index.html"])
+    assert len(links) == 2
+    assert all((docs / link).is_file() for link in links)
+
+
+def test_offline_keeps_text_and_links_of_our_own():
+    page = ('<html><head><link href="https://a/b.css"><script src="https://c"></script></head><body>'
+            '<a href="https://gx.io">GX</a> <a href="../index.html">Home</a><script>run()</script></body></html>')
+    body = datadocs.offline(page).partition("<body>")[2]
+    assert body == 'GX <a href="../index.html">Home</a></body></html>'
+
+
+def test_an_expectation_that_cannot_be_computed_is_no_verdict(corpus, tmp_path):
+    frame = validation._frame(manifest.build(corpus)).drop(columns="seconds")
+    with pytest.raises(RuntimeError, match="too_short could not be computed"):
+        validation._run(validation.checks(CONFIG.validate, 16000), frame, tmp_path / "docs")

@@ -1,0 +1,60 @@
+"""Dynamic time warping of many pairs at once, on whatever device they are."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wav2tok.encoder import reverse
+from wav2tok.features import frame_mask
+
+
+def accumulate(cost: Tensor) -> Tensor:
+    """Cheapest way from (0, 0) to every cell, steps (1, 0), (0, 1), (1, 1), its own cost included.
+
+    One vectorised step an anti-diagonal: N + M - 1 steps whatever the batch. Cost may be infinite where no way leads.
+
+    Args:
+        cost: [B, N, M].
+
+    Returns:
+        [B, N, M].
+    """
+    b, n, m = cost.shape
+    diagonals = n + m - 1
+    # Row i moves i places to the right, so that a column of `skewed` is an anti-diagonal of `cost`.
+    skewed = F.pad(cost, (0, n), value=torch.inf).reshape(b, -1)[:, : n * diagonals].reshape(b, n, diagonals)
+    skewed = skewed.permute(2, 0, 1).contiguous()
+    # total[k + 2, :, i + 1] belongs to cell (i, k - i); the border stands for what lies outside.
+    total = torch.full((diagonals + 2, b, n + 1), torch.inf, dtype=cost.dtype, device=cost.device)
+    total[0, :, 0] = 0.0
+    for k in range(diagonals):
+        straight = torch.minimum(total[k + 1, :, 1:], total[k + 1, :, :-1])
+        torch.add(torch.minimum(straight, total[k, :, :-1]), skewed[k], out=total[k + 2, :, 1:])
+    # Undo the skew: cell (i, j) stands in column i + j.
+    columns = torch.arange(n, device=cost.device)[:, None] + torch.arange(m, device=cost.device)[None, :]
+    return total[2:, :, 1:].permute(1, 2, 0).gather(2, columns.expand(b, n, m))
+
+
+@torch.no_grad()
+def align(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each frame's partner lies on a cheapest warping path by cosine distance, both ways.
+
+    Instead of tracing paths back, cost is accumulated from both ends: a cell lies on a cheapest path where the two
+    sums meet at the least, so that one reduction gives every partner.
+
+    Args:
+        a: [B, N, d] unit embeddings, a_lengths: [B]; b: [B, M, d], b_lengths: [B].
+
+    Returns:
+        (int64 [B, N] the frame of ``b`` for each of ``a``, int64 [B, M] the frame of ``a`` for each of ``b``);
+        what stands past a recording's end means nothing.
+    """
+    inside = frame_mask(a_lengths, a.shape[1])[:, :, None] & frame_mask(b_lengths, b.shape[1])[:, None, :]
+    cost = torch.where(inside, 1 - a @ b.transpose(1, 2), torch.inf)
+
+    def turned(x: Tensor) -> Tensor:
+        return reverse(reverse(x, a_lengths).transpose(1, 2), b_lengths).transpose(1, 2)
+
+    ahead, back = accumulate(torch.cat([cost, turned(cost)])).chunk(2)
+    through = torch.where(inside, ahead + turned(back) - cost, torch.inf)
+    return through.argmin(dim=2), through.argmin(dim=1)

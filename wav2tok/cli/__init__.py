@@ -1,0 +1,60 @@
+"""The command line. Verbs import what they need when they run, so that ``--help`` and quick verbs stay quick."""
+
+import os
+import sys
+
+import typer
+
+from wav2tok import __version__
+from wav2tok.cli import data, inspect, learn, ship, use
+from wav2tok.errors import UserError
+
+# Threads of a thread pool that wait in a loop take a core from whoever needs it: with another process on the same
+# two cores, a training step was seen to take eighty times as long. Read when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Audio to short strings of tokens, learned from pairs of similar recordings.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+for verb in (
+    data.sample,
+    data.validate,
+    data.split,
+    learn.cluster,
+    learn.train,
+    learn.evaluate,
+    ship.export,
+    ship.register,
+    ship.promote,
+    ship.pull,
+    use.tokenize,
+    use.index,
+    use.search,
+    use.spot,
+    inspect.doctor,
+):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Entry point: an error that is the user's to mend is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"wav2tok: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("wav2tok: stopped; what was finished is kept.", err=True)
+        sys.exit(130)

@@ -1,0 +1,59 @@
+"""Verbs on finished models: export, register, promote, pull."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wav2tok.cli.options import DataFile, Out, Params, Sets, say
+
+
+def export(
+    model: Annotated[Path, typer.Option(help="A folder that train wrote.")] = Path("artifacts/model"),
+    report: Annotated[
+        Path | None, typer.Option(help="What evaluate wrote: a model that its gate refused is not exported.")
+    ] = None,
+    out: Out = Path("artifacts/export"),
+) -> None:
+    """Write the model as one ONNX graph, waveform to tokens, checked against torch."""
+    from wav2tok.shipping import export as run
+
+    run(model, report, out, say)
+
+
+def register(
+    model: Annotated[Path, typer.Option(help="What export wrote.")] = Path("artifacts/export"),
+    report: Annotated[Path, typer.Option(help="What evaluate wrote.")] = Path("artifacts/report"),
+    data: DataFile = Path("artifacts/audios.bin"),
+    out: Out = Path("artifacts/registered"),
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Register an approved model; it becomes the champion if there is none or if it beats it."""
+    from wav2tok import config
+    from wav2tok.shipping import register as run
+
+    run(model, report, data, out, config.load(params, sets or ()), say)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="The version's number.")],
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Make VERSION of the registered model the champion, by hand."""
+    from wav2tok import config, registry
+
+    name = config.load(params, sets or ()).register.name
+    registry.promote(name, version)
+    say(f"{name} version {version} is the champion: models:/{name}@champion")
+
+
+def pull(
+    model: Annotated[str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion.")],
+    out: Out = Path("model"),
+) -> None:
+    """Download a model into a folder that tokenize takes."""
+    from wav2tok import registry
+
+    say(f"{registry.pull(model, out)}")

@@ -1,0 +1,96 @@
+"""The codebook: spherical k-means over frame embeddings, assignment by cosine (paper, section 3.1).
+
+Embeddings and codewords have unit length throughout, so that cosine and inner product are one.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CHUNK = 1 << 16
+"""Frames whose similarities to the codebook are held at once."""
+
+
+def assign(embeddings: Tensor, codebook: Tensor) -> Tensor:
+    """The nearest codeword by cosine: [..., d], [K, d] -> int64 [...]."""
+    return (embeddings @ codebook.T).argmax(dim=-1)
+
+
+def _assign_all(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
+    """Index and similarity of the nearest codeword of every point: [N, d] -> int64 [N], [N]."""
+    best = [(chunk @ codebook.T).max(dim=1) for chunk in points.split(CHUNK)]
+    return torch.cat([b.indices for b in best]), torch.cat([b.values for b in best])
+
+
+def _plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """k-means++ starts on a sample of ``points``, by squared chord length 2 - 2 cos: [N, d] -> [k, d]."""
+    sample = points[torch.randperm(len(points), generator=generator)[: max(100 * k, 1000)].to(points.device)]
+    chosen = [sample[0]]
+    nearest = 2 - 2 * (sample @ chosen[0])
+    for _ in range(k - 1):
+        weights = nearest.clamp_min(0).cpu().double() + 1e-12
+        pick = int(torch.multinomial(weights, 1, generator=generator))
+        chosen.append(sample[pick])
+        nearest = torch.minimum(nearest, 2 - 2 * (sample @ sample[pick]))
+    return torch.stack(chosen)
+
+
+def spherical_kmeans(
+    points: Tensor, k: int, generator: torch.Generator, iterations: int, start: Tensor | None = None
+) -> Tensor:
+    """Unit centroids that maximise the summed cosine to their points.
+
+    Args:
+        points: [N, d] of unit length, N >= 1.
+        k: number of centroids.
+        generator: CPU generator; the same state gives the same centroids.
+        iterations: at most so many rounds; it stops when no point changes its centroid.
+        start: [k, d]; given, the centroids begin there, so that token ids keep their meaning (the E-step's warm
+            start); otherwise with k-means++.
+
+    Returns:
+        [k, d], unit rows. A centroid that loses all its points moves to the point that fits its own worst.
+    """
+    centroids = F.normalize(_plus_plus(points, k, generator) if start is None else start, dim=1)
+    previous: Tensor | None = None
+    for _ in range(iterations):
+        index, similarity = _assign_all(points, centroids)
+        if previous is not None and torch.equal(index, previous):
+            break
+        previous = index
+        sums = torch.zeros_like(centroids).index_add_(0, index, points)
+        counts = torch.bincount(index, minlength=k)
+        empty = (counts == 0).nonzero().flatten()
+        if len(empty):
+            worst = similarity.topk(min(len(empty), len(points)), largest=False).indices
+            sums[empty[: len(worst)]] = points[worst]
+        # Opposite points can cancel to nothing; such a centroid stays where it was.
+        centroids = torch.where(sums.norm(dim=1, keepdim=True) > 1e-6, F.normalize(sums, dim=1), centroids)
+    return centroids
+
+
+def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop consecutive repeats ("the compressor"), batched and without a loop.
+
+    Args:
+        tokens: int64 [B, T]; lengths: [B].
+
+    Returns:
+        ([B, L] strings, filled up with 0 where shorter, [B] their lengths), L the longest of them.
+    """
+    inside = torch.arange(tokens.shape[1], device=tokens.device)[None, :] < lengths[:, None]
+    keep = inside.clone()
+    keep[:, 1:] &= tokens[:, 1:] != tokens[:, :-1]
+    counts = keep.sum(dim=1)
+    place = keep.cumsum(dim=1) - 1
+    strings = tokens.new_zeros(tokens.shape[0], tokens.shape[1] + 1)
+    # Dropped tokens all go to a spare last column, which is cut off.
+    strings.scatter_(1, torch.where(keep, place, tokens.shape[1]), tokens)
+    return strings[:, : int(counts.max())], counts
+
+
+def usage(counts: Tensor) -> tuple[float, float]:
+    """(share of codewords that occur, perplexity of their distribution) from occurrence counts [K]."""
+    p = counts.double() / counts.sum().clamp_min(1)
+    entropy = -(p[p > 0] * p[p > 0].log()).sum()
+    return float((counts > 0).double().mean()), float(entropy.exp())

@@ -1,0 +1,327 @@
+"""The typed configuration: every number that governs a result, read once from ``params.yaml``.
+
+``load("params.yaml", ["train.epochs=3"])`` gives a `Config`. A key that is not a field below, or a value of the wrong
+type, is a `UserError` that names it. The defaults here and the committed ``params.yaml`` are the same; a test says so.
+"""
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from wav2tok.errors import UserError
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+"""Numbers that YAML 1.1 reads as text, such as 1e-3."""
+
+
+@dataclass(frozen=True)
+class Data:
+    path: str = "data"
+    sample_rate: int = 16000
+
+
+@dataclass(frozen=True)
+class Validate:
+    min_seconds: float = 0.1
+    max_seconds: float = 600.0
+    min_rms_dbfs: float = -60.0
+    max_clipped_share: float = 0.01
+    max_silence_share: float = 0.9
+    max_unreadable_share: float = 0.05
+
+
+@dataclass(frozen=True)
+class Split:
+    kind: Literal["dict", "list"] = "dict"
+    group_by: Literal["prefix", "column", "none"] = "prefix"
+    test_share: float = 0.25
+    valid_share: float = 0.15
+
+
+@dataclass(frozen=True)
+class Features:
+    kind: Literal["mfcc", "logmel", "stft"] = "mfcc"
+    n_fft: int = 1024
+    hop: int = 256
+    n_mels: int = 64
+    n_mfcc: int = 13
+    deltas: bool = True
+    normalize: bool = True
+
+
+@dataclass(frozen=True)
+class Encoder:
+    hidden: int = 128
+    layers: int = 2
+    dropout: float = 0.25
+    dim: int = 128
+
+
+@dataclass(frozen=True)
+class Codebook:
+    num_tokens: int = 64
+    iterations: int = 30
+    cluster_split: float = 1.0
+
+
+@dataclass(frozen=True)
+class Augment:
+    share: float = 0.8
+    semitones: float = 6.0
+    min_tempo: float = 0.7
+    max_tempo: float = 1.4
+    equalizer_db: float = 6.0
+    noise_db: float = 10.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    batch_size: int = 48
+    max_batch_seconds: float = 100.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: float = 0.08
+    contrast_share: float = 0.7
+    contrast_weight: float = 1.0
+    contrast_temperature: float = 0.15
+    frames_per_second: float = 16.0
+    aligned_weight: float = 0.3
+    matching_weight: float = 0.1
+    alpha: float = 0.01
+    beta: float = 0.01
+    temperature: float = 0.1
+    use_cosine: bool = True
+    iter_clust: int = 500
+
+
+@dataclass(frozen=True)
+class Train:
+    recipe: str = "staged"
+    epochs: int = 12
+    steps_per_epoch: int | None = 50
+    patience: int = 5
+    autosave_epoch: int = 1
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    protocol: Literal["auto", "words", "hums"] = "auto"
+    tempos: tuple[float, ...] = (0.7, 0.8, 1.25, 1.4)
+    semitones: tuple[int, ...] = (-5, -4, -3, -2, 2, 3, 4, 5)
+    bootstrap: int = 1000
+
+
+@dataclass(frozen=True)
+class Gate:
+    min_mrr: float = 0.3
+    min_map: float = 0.2
+    min_codebook_use: float = 0.5
+    beat: tuple[str, ...] = ("untrained", "kmeans_logmel")
+
+
+@dataclass(frozen=True)
+class Register:
+    name: str = "wav2tok"
+    experiment: str = "wav2tok"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    cron: str = "0 3 * * 1"
+    retries: int = 1
+    retry_delay_seconds: int = 10
+    timeout_minutes: int = 60
+
+
+STAGED = Recipe()
+PUBLISHED = Recipe(
+    batch_size=4,
+    max_batch_seconds=1e9,
+    learning_rate=2e-3,
+    weight_decay=1e-2,
+    contrast_share=0.0,
+    contrast_weight=0.0,
+    aligned_weight=0.0,
+    matching_weight=1.0,
+    alpha=0.01,
+    beta=0.01,
+    use_cosine=False,
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int = 0
+    data: Data = field(default_factory=Data)
+    validate: Validate = field(default_factory=Validate)
+    split: Split = field(default_factory=Split)
+    features: Features = field(default_factory=Features)
+    encoder: Encoder = field(default_factory=Encoder)
+    codebook: Codebook = field(default_factory=Codebook)
+    augment: Augment = field(default_factory=Augment)
+    train: Train = field(default_factory=Train)
+    recipes: dict[str, Recipe] = field(default_factory=lambda: {"staged": STAGED, "published": PUBLISHED})
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    gate: Gate = field(default_factory=Gate)
+    register: Register = field(default_factory=Register)
+    schedule: Schedule = field(default_factory=Schedule)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that ``train.recipe`` names."""
+        return self.recipes[self.train.recipe]
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    """``value`` as ``kind``, or a `UserError` that names ``where`` it stands and what was expected."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _build(kind, value, where)
+    if origin is types.UnionType:
+        if value is None and type(None) in args:
+            return None
+        return _convert(value, next(a for a in args if a is not type(None)), where)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise UserError(f"{where} is {value!r}; it must be one of {', '.join(map(str, args))}.")
+    if origin is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(_convert(v, args[0], f"{where}[{i}]") for i, v in enumerate(value))
+        raise UserError(f"{where} is {value!r}; it must be a list.")
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where} is {value!r}; it must be a mapping.")
+        return {k: _convert(v, args[1], f"{where}.{k}") for k, v in value.items()}
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value)
+    if type(value) is kind and kind is not float:
+        return value
+    raise UserError(f"{where} is {value!r}; it must be {'a number' if kind is float else f'of type {kind.__name__}'}.")
+
+
+def _build(kind: Any, values: Any, where: str) -> Any:
+    """Build the dataclass ``kind`` from a mapping, refusing keys it does not have."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"{where or 'the configuration'} is {values!r}; it must be a mapping of parameters.")
+    hints = typing.get_type_hints(kind)
+    for key in values:
+        if key not in hints:
+            known = ", ".join(sorted(hints))
+            raise UserError(f"{f'{where}.' if where else ''}{key} is no parameter; there are: {known}.")
+    return kind(**{k: _convert(v, hints[k], f"{where}.{k}" if where else k) for k, v in values.items()})
+
+
+def _check(config: Config) -> Config:
+    """Refuse values that are well-typed and still cannot be meant."""
+
+    def require(good: bool, what: str) -> None:
+        if not good:
+            raise UserError(what)
+
+    require(
+        config.train.recipe in config.recipes,
+        f"train.recipe is {config.train.recipe!r}; recipes has: {', '.join(config.recipes)}.",
+    )
+    require(config.train.epochs >= 1, f"train.epochs is {config.train.epochs}; it must be at least 1.")
+    steps = config.train.steps_per_epoch
+    require(steps is None or steps >= 1, f"train.steps_per_epoch is {steps}; it must be at least 1, or null.")
+    require(
+        config.codebook.num_tokens >= 2, f"codebook.num_tokens is {config.codebook.num_tokens}; it must be at least 2."
+    )
+    require(
+        0 < config.codebook.cluster_split <= 1,
+        f"codebook.cluster_split is {config.codebook.cluster_split}; it must be in (0, 1].",
+    )
+    for name, share in (("split.test_share", config.split.test_share), ("split.valid_share", config.split.valid_share)):
+        require(0 < share < 1, f"{name} is {share}; it must be between 0 and 1.")
+    require(
+        0 < config.augment.min_tempo <= config.augment.max_tempo,
+        f"augment.min_tempo is {config.augment.min_tempo}; it must be positive and at most augment.max_tempo.",
+    )
+    for name, recipe in config.recipes.items():
+        require(recipe.batch_size >= 1, f"recipes.{name}.batch_size is {recipe.batch_size}; it must be at least 1.")
+        require(
+            recipe.temperature > 0 and recipe.contrast_temperature > 0,
+            f"recipes.{name} has a temperature that is not positive.",
+        )
+        require(
+            0 <= recipe.contrast_share <= 1,
+            f"recipes.{name}.contrast_share is {recipe.contrast_share}; it must be in [0, 1].",
+        )
+        require(recipe.iter_clust >= 1, f"recipes.{name}.iter_clust is {recipe.iter_clust}; it must be at least 1.")
+    return config
+
+
+def from_dict(values: Mapping[str, Any]) -> Config:
+    """A `Config` from plain values, defaults where they are silent.
+
+    Raises:
+        UserError: an unknown key, an ill-typed or impossible value.
+    """
+    merged = dict(values)
+    if "recipes" in merged and isinstance(merged["recipes"], Mapping):
+        # A recipe that is given in part keeps the rest of the built-in one of its name.
+        base = {"staged": dataclasses.asdict(STAGED), "published": dataclasses.asdict(PUBLISHED)}
+        given = {k: {**base.get(k, {}), **v} if isinstance(v, Mapping) else v for k, v in merged["recipes"].items()}
+        merged["recipes"] = base | given
+    return _check(_build(Config, merged, ""))
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The plain values of ``config``, ready for YAML or JSON; `from_dict` gives it back."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {k: plain(v) for k, v in value.items()}
+        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read ``path`` (else ``params.yaml`` here, else the defaults) and apply ``KEY=VALUE`` overrides.
+
+    Args:
+        path: a YAML file; ``None`` means ``params.yaml`` in the working folder if there is one.
+        overrides: dotted, as ``train.epochs=3``; values are YAML.
+
+    Raises:
+        UserError: a missing or broken file, an unknown key, an ill-typed value.
+    """
+    import yaml
+
+    if path is None:
+        path = Path("params.yaml") if Path("params.yaml").exists() else None
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise UserError(f"{path} does not exist; name another with --params or leave it out.") from None
+        except yaml.YAMLError as error:
+            raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path} holds no mapping of parameters.")
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set {override!r} is not KEY=VALUE, such as train.epochs=3.")
+        node = values
+        *parents, last = key.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise UserError(f"--set {override!r}: {parent} has no parameters of its own.")
+        try:
+            node[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {override!r}: the value is not valid YAML.") from None
+    return from_dict(values)

@@ -1,0 +1,241 @@
+"""``audios.bin``: which recordings train, which tune, which test.
+
+The published format, so that anyone's file works: a pickle of ``[X_train, X_test]`` or ``[X_train, X_valid, X_test]``,
+each a list of paths (Case 2) or a dictionary {class: [paths]} (Case 1). Pickles can run code when they are loaded;
+`read` admits plain containers, strings and numbers and nothing else.
+"""
+
+import io
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wav2tok.errors import UserError
+from wav2tok.files import replacing
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Paths with their classes; ``classes`` is None for list data."""
+
+    paths: tuple[str, ...]
+    classes: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The speaker or singer of each recording: the file name up to its first ``_``."""
+        return tuple(group_of(path) for path in self.paths)
+
+    def take(self, indices: Iterable[int]) -> "Recordings":
+        """The recordings at ``indices``, in that order."""
+        chosen = list(indices)
+        classes = None if self.classes is None else tuple(self.classes[i] for i in chosen)
+        return Recordings(tuple(self.paths[i] for i in chosen), classes)
+
+
+@dataclass(frozen=True)
+class Splits:
+    train: Recordings
+    valid: Recordings | None
+    test: Recordings
+
+
+def group_of(path: str) -> str:
+    """The file name up to its first ``_`` (the whole stem if there is none)."""
+    return Path(path).stem.split("_", 1)[0]
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Refuses every class and function before anything of it runs."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("it refers to an object outside the file")
+
+
+def _recordings(part: Any, path: Path, which: str) -> Recordings:
+    if isinstance(part, list | tuple) and all(isinstance(p, str) for p in part):
+        return Recordings(tuple(part))
+    if isinstance(part, Mapping) and all(
+        isinstance(members, list | tuple) and all(isinstance(p, str) for p in members) for members in part.values()
+    ):
+        pairs = [(p, str(label)) for label, members in part.items() for p in members]
+        return Recordings(tuple(p for p, _ in pairs), tuple(label for _, label in pairs))
+    raise UserError(f"{path}: its {which} part is neither a list of paths nor a dictionary of such lists.")
+
+
+def read(path: Path | str) -> Splits:
+    """Read an ``audios.bin`` without running anything that it may hold.
+
+    Raises:
+        UserError: the file is missing, is no such pickle, names a class or function, mixes lists with dictionaries,
+            has an empty training or test part, or puts one file on both sides.
+    """
+    path = Path(path)
+    try:
+        parts = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; make it with: wav2tok split DIR --out {path}") from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is refused ({error}); only lists, dictionaries, strings and numbers may be in it."
+        ) from None
+    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
+        raise UserError(f"{path} is no audios.bin ({type(error).__name__}: {error}); make it anew.") from None
+    if not isinstance(parts, list | tuple) or len(parts) not in (2, 3):
+        raise UserError(f"{path} holds no [X_train, X_test] or [X_train, X_valid, X_test]; make it with wav2tok split.")
+    names = ("training", "test") if len(parts) == 2 else ("training", "validation", "test")
+    read_parts = [_recordings(part, path, name) for part, name in zip(parts, names, strict=True)]
+    if len({part.classes is None for part in read_parts if len(part)}) > 1:
+        raise UserError(f"{path} mixes lists with dictionaries; make all its parts of one kind.")
+    train, test = read_parts[0], read_parts[-1]
+    if not len(train) or not len(test):
+        raise UserError(f"{path} has an empty {'training' if not len(train) else 'test'} part; split again.")
+    valid = read_parts[1] if len(parts) == 3 and len(read_parts[1]) else None
+    held_out = set(test.paths)
+    for name, part in (("training", train), ("validation", valid)):
+        shared = [p for p in part.paths if p in held_out] if part else []
+        if shared:
+            raise UserError(f"{path} has {shared[0]} in its {name} and its test part; a test recording must be unseen.")
+    return Splits(train, valid, test)
+
+
+def write(path: Path | str, splits: Splits) -> None:
+    """Write ``splits`` as an ``audios.bin``, whole or not at all."""
+
+    def plain(part: Recordings) -> Any:
+        if part.classes is None:
+            return list(part.paths)
+        members: dict[str, list[str]] = {}
+        for p, label in zip(part.paths, part.classes, strict=True):
+            members.setdefault(label, []).append(p)
+        return members
+
+    parts = [plain(p) for p in (splits.train, splits.valid, splits.test) if p is not None]
+    with replacing(path) as temporary:
+        temporary.write_bytes(pickle.dumps(parts, protocol=4))
+
+
+def _held_out(
+    recordings: Recordings, share: float, groups: Sequence[str] | None, rng: np.random.Generator
+) -> list[int]:
+    """Indices of about ``share`` of the recordings: whole groups, else members of each class, else anything."""
+    n = len(recordings)
+    if groups is not None:
+        names = sorted(set(groups))
+        if len(names) < 2:
+            raise UserError(f"all recordings are of one group, {names[0]!r}; split with --group-by none.")
+        # Retrieval between recordings of two singers needs two of them on the held-out side.
+        least, most = min(2, len(names) // 2), len(names) - 1
+        chosen: set[str] = set()
+        held = 0
+        for name in rng.permutation(names):
+            size = sum(g == name for g in groups)
+            worse = abs(held + size - share * n) >= abs(held - share * n)
+            if len(chosen) == most or (len(chosen) >= least and worse):
+                break
+            chosen.add(str(name))
+            held += size
+        return [i for i, g in enumerate(groups) if g in chosen]
+    if recordings.classes is None:
+        count = min(max(1, round(share * n)), n - 1)
+        return sorted(int(i) for i in rng.permutation(n)[:count])
+    held_out: list[int] = []
+    for label in sorted(set(recordings.classes)):
+        members = [i for i, c in enumerate(recordings.classes) if c == label]
+        # A class of one stays in training; of the others at least one member goes and one stays.
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        held_out += [int(i) for i in rng.permutation(members)[:count]]
+    return sorted(held_out)
+
+
+def cut(
+    recordings: Recordings, share: float, group: bool, seed: int, groups: Sequence[str] | None = None
+) -> tuple[Recordings, Recordings]:
+    """Cut ``recordings`` in two, seeded.
+
+    Args:
+        share: about which share goes to the second part.
+        group: keep recordings of one group on one side; otherwise members of every class stand on both.
+        groups: the group of each recording, where the file names do not say it.
+
+    Returns:
+        (first, second), each in the order of ``recordings``.
+
+    Raises:
+        UserError: nothing can be held out.
+    """
+    names = (groups if groups is not None else recordings.groups) if group else None
+    held = set(_held_out(recordings, share, names, np.random.default_rng(seed)))
+    if not held or len(held) == len(recordings):
+        raise UserError(f"{len(recordings)} recordings cannot be cut in two; every class has one member only.")
+    return (recordings.take(i for i in range(len(recordings)) if i not in held), recordings.take(sorted(held)))
+
+
+def split(
+    recordings: Recordings,
+    *,
+    test_share: float,
+    valid_share: float,
+    seed: int,
+    group: bool,
+    test_groups: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
+) -> Splits:
+    """Split a corpus into training, validation and test recordings.
+
+    Validation is cut from what is not test, the same way as test was cut (`with_validation`).
+
+    Args:
+        test_share: share of all recordings for the test; ignored when ``test_groups`` names it.
+        valid_share: share of the remainder for validation.
+        group: no speaker or singer stands on two sides.
+        test_groups: the groups that are the test, by name.
+        groups: the group of each recording, where the file names do not say it.
+
+    Raises:
+        UserError: a named group does not occur, or nothing is left for a part.
+    """
+    names = tuple(groups) if groups is not None else recordings.groups
+    if test_groups:
+        missing = [g for g in test_groups if g not in set(names)]
+        if missing:
+            some = ", ".join(sorted(set(names))[:8])
+            raise UserError(f"--test-groups names {missing[0]!r}, which no recording has; there are: {some}, ...")
+        chosen = set(test_groups)
+        rest = [i for i, g in enumerate(names) if g not in chosen]
+        if not rest:
+            raise UserError("--test-groups names every group; nothing is left to train on.")
+        test = recordings.take(i for i, g in enumerate(names) if g in chosen)
+    else:
+        _, test = cut(recordings, test_share, group, seed, groups)
+        held = set(test.paths)
+        rest = [i for i, p in enumerate(recordings.paths) if p not in held]
+    train, valid = cut(
+        recordings.take(rest), valid_share, group or bool(test_groups), seed + 1, [names[i] for i in rest]
+    )
+    return Splits(train, valid, test)
+
+
+def with_validation(splits: Splits, share: float, seed: int) -> Splits:
+    """``splits`` with a validation part: its own, else one cut from the training part (never from the test).
+
+    Whole groups are held out where the file names tell several speakers apart, members of classes otherwise.
+    """
+    if splits.valid is not None:
+        return splits
+    counts: dict[str, int] = {}
+    for name in splits.train.groups:
+        counts[name] = counts.get(name, 0) + 1
+    group = len(counts) > 2 and max(counts.values()) > 1
+    train, valid = cut(splits.train, share, group, seed + 1)
+    return Splits(train, valid, splits.test)

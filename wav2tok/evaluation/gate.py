@@ -1,0 +1,60 @@
+"""The gate: whether a model is good enough to be exported, and if not, why."""
+
+from dataclasses import dataclass
+
+from wav2tok.config import Gate
+from wav2tok.errors import UserError
+from wav2tok.evaluation.evaluate import Result
+
+# The gate judges plain edit distance: what every user of the strings has.
+JUDGED = "wav2tok"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``reasons`` are sentences: why not, or, when approved, what was met."""
+
+    approved: bool
+    reasons: list[str]
+
+
+def judge(result: Result, gate: Gate) -> Verdict:
+    """Hold `JUDGED` to the thresholds on its worst view, and to each system of ``gate.beat`` on every view.
+
+    A value that is not a number passes nothing.
+
+    Raises:
+        UserError: ``gate.beat`` names a system that was not evaluated.
+    """
+    ours = result.scores[JUDGED]
+    refused: list[str] = []
+    met: list[str] = []
+
+    def hold(good: bool, sentence: str) -> None:
+        (met if good else refused).append(sentence)
+
+    for metric, least in (("mrr", gate.min_mrr), ("map", gate.min_map)):
+        # `not >=` rather than `<`, so that a NaN is the worst.
+        kind = min(ours, key=lambda k: ours[k][metric].value if ours[k][metric].value >= 0 else float("-inf"))
+        value = ours[kind][metric].value
+        good = value >= least
+        hold(good, f"{metric.upper()} on {kind}, its worst view, is {value:.3f}; {_at_least(good, f'{least:g}')}.")
+    use = result.tokens["codebook_use"]
+    good = use >= gate.min_codebook_use
+    hold(good, f"{100 * use:.0f} % of the codebook is in use; {_at_least(good, f'{100 * gate.min_codebook_use:g} %')}.")
+    for name in gate.beat:
+        if name not in result.scores:
+            known = ", ".join(result.scores)
+            raise UserError(f"gate.beat names {name!r}, which was not evaluated; there are: {known}.")
+        for kind, theirs in result.scores[name].items():
+            for metric in ("mrr", "map"):
+                value, other = ours[kind][metric].value, theirs[metric].value
+                good = value > other
+                verb = "is above" if good else "is not above"
+                numbers = f"{value:.3f} against {other:.3f}"
+                hold(good, f"{metric.upper()} on {kind} {verb} that of {result.labels[name]}: {numbers}.")
+    return Verdict(not refused, refused or met)
+
+
+def _at_least(good: bool, least: str) -> str:
+    return f"at least {least} was asked" if good else f"it must be at least {least}"

@@ -1,0 +1,42 @@
+"""Frame contrast along a warping path: what the published objective lacks, a comparison between recordings.
+
+Frames of one view are told from the frames of other recordings by their aligned partners (after wav2tok 2.0's first
+stage). It cannot be met by counting frames, the degenerate optimum of L_m and L_likelihood.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random frames of every recording, spread evenly: one in each of ``per_recording`` equal stretches.
+
+    Args:
+        lengths: [B]; per_recording: int64 [B], how many frames each recording gives, at most ``most``.
+
+    Returns:
+        (int64 [B, most] frame indices, bool [B, most] which of them count).
+    """
+    slots = torch.arange(most, device=lengths.device)[None, :]
+    jitter = torch.rand(len(lengths), most, generator=generator).to(lengths.device)
+    index = ((slots + jitter) / per_recording[:, None] * lengths[:, None]).long()
+    return torch.minimum(index, lengths[:, None] - 1), slots < per_recording[:, None]
+
+
+def contrast_loss(anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor, temperature: float) -> Tensor:
+    """Symmetric InfoNCE of aligned frames against the drawn frames of recordings of other classes.
+
+    Args:
+        anchor, positive: [M, d] unit embeddings, row i of one aligned with row i of the other.
+        owner: int64 [M], the pair each row was drawn from; label: int64 [M], its class.
+
+    Returns:
+        scalar. Frames of one class are no negatives of each other, be they of the same pair or not.
+    """
+    logits = anchor @ positive.T / temperature
+    same = (label[:, None] == label[None, :]) | (owner[:, None] == owner[None, :])
+    keep = ~same | torch.eye(len(anchor), dtype=torch.bool, device=anchor.device)
+    logits = logits.masked_fill(~keep, -torch.inf)
+    target = torch.arange(len(anchor), device=anchor.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

@@ -1,0 +1,51 @@
+"""Prototypes and the matching loss (paper, equation for L_m): each token's frames should be told by their mean."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:
+    """Normalised mean of the frames that map to each token, over the pooled frames of a pair.
+
+    Args:
+        embeddings: [B, T, d] frames of both views, one after the other along T.
+        tokens: int64 [B, T]; mask: bool [B, T], False for padding.
+
+    Returns:
+        ([B, K, d] unit prototypes, 0 where a token does not occur; bool [B, K] where it does).
+    """
+    member = F.one_hot(tokens, num_tokens).to(embeddings.dtype) * mask[:, :, None]
+    sums = member.transpose(1, 2) @ embeddings
+    return F.normalize(sums, dim=2), member.sum(dim=1) > 0
+
+
+class CodebookScore(nn.Module):
+    """The parameterised similarity s(p, e) = w . |p - e| + b (paper); w starts at -1, so that nearer scores higher."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.w = nn.Parameter(-torch.ones(dim))
+        self.b = nn.Parameter(torch.zeros(()))
+
+    def forward(self, points: Tensor, codebook: Tensor) -> Tensor:
+        """[P, d], [K, d] -> [P, K]."""
+        return (points[:, None, :] - codebook[None, :, :]).abs() @ self.w + self.b
+
+
+def matching_loss(
+    prototype: Tensor, present: Tensor, codebook: Tensor, temperature: float, score: nn.Module | None
+) -> Tensor:
+    """K-way cross-entropy of every prototype that occurs against its own codeword, averaged over them.
+
+    Args:
+        prototype: [B, K, d]; present: bool [B, K]; codebook: [K, d].
+        score: a `CodebookScore`, or None for the cosine.
+
+    Returns:
+        scalar; 0 if no token occurs.
+    """
+    points = prototype[present]
+    target = present.nonzero()[:, 1]
+    scores = points @ codebook.T if score is None else score(points, codebook)
+    return F.cross_entropy(scores / temperature, target) if len(points) else prototype.sum() * 0

@@ -1,0 +1,76 @@
+"""A corpus to try everything on without a download: melodies hummed by singers who do not exist.
+
+``make(Path("data"))`` writes ``data/ode_to_joy/singer01_01.flac`` and so on: a folder a melody, a take a singer.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from wav2tok import audio, files
+from wav2tok.errors import UserError
+from wav2tok.sample import singers as people
+from wav2tok.sample.melodies import Melody
+from wav2tok.sample.melodies import melodies as tunes
+from wav2tok.sample.performance import perform
+from wav2tok.sample.recording import record
+from wav2tok.sample.singers import Singer
+from wav2tok.sample.voice import control_rate, sing
+
+
+def take(melody: Melody, singer: Singer, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """One take as it would be recorded: float64 [N] within [-1, 1] at ``sample_rate`` (Hz)."""
+    performance = perform(melody, singer.style, control_rate(sample_rate), rng)
+    return record(sing(performance, singer.voice, sample_rate, rng), singer.room, sample_rate, rng)
+
+
+def make(
+    out: Path,
+    seed: int = 0,
+    melodies: int = 24,
+    singers: int = 10,
+    sample_rate: int = 16000,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 2,
+) -> None:
+    """Write ``melodies`` x ``singers`` takes of 4.5 to 7.5 s as ``out/MELODY/SINGER_01.flac``, all or none.
+
+    A take depends on ``seed``, its melody and its singer alone: more melodies or singers leave the others as they
+    are, and ``workers`` (threads) changes nothing but the time.
+
+    Args:
+        out: a folder that does not exist yet or is empty.
+        sample_rate: Hz.
+        progress: called with takes written and takes in all.
+
+    Raises:
+        UserError: ``out`` holds something already, or a number that makes no sense.
+    """
+    out = Path(out)
+    for name, value, least in (("seed", seed, 0), ("melodies", melodies, 1), ("singers", singers, 1),
+                               ("sample_rate", sample_rate, 8000)):
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}.")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder that does not exist yet.")
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty; name another folder or remove it yourself.")
+
+    cast = [people.draw(index, seed) for index in range(singers)]
+    jobs = [(m, melody, s, singer) for m, melody in enumerate(tunes(melodies, seed)) for s, singer in enumerate(cast)]
+    with files.replacing_folder(out) as folder:
+        for _, melody, _, _ in jobs[::singers]:
+            (folder / melody.name).mkdir()
+
+        def write(job: tuple[int, Melody, int, Singer]) -> None:
+            m, melody, s, singer = job
+            wave = take(melody, singer, sample_rate, np.random.default_rng([seed, 2, m, s]))
+            audio.write(folder / melody.name / f"{singer.name}_01.flac", wave, sample_rate)
+
+        with ThreadPoolExecutor(workers) as pool:
+            # Whatever stops this loop, Ctrl-C included, makes `map` cancel the takes that are still queued.
+            for done, _ in enumerate(pool.map(write, jobs), start=1):
+                if progress:
+                    progress(done, len(jobs))

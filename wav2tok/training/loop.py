@@ -1,0 +1,232 @@
+"""The training loop: stages, E-steps, validation, early stopping, checkpoints, exact resume.
+
+Run it as ``wav2tok train --data audios.bin --out model``; on a laptop ``--set train.epochs=3`` shows it within a
+minute. The same code runs on CPU and CUDA.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wav2tok.augment import augment
+from wav2tok.config import Config, to_dict
+from wav2tok.corpus.splits import Recordings
+from wav2tok.errors import UserError
+from wav2tok.files import write_json
+from wav2tok.model import Wav2Tok
+from wav2tok.training import checkpoint
+from wav2tok.training.objective import Views, objective
+from wav2tok.training.pairs import PairSampler, pairs_per_batch
+from wav2tok.training.recorder import Recorder
+from wav2tok.training.steps import changed_copy, expectation, validate
+from wav2tok.training.store import SpectrumStore, build
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a training stands; all of it goes into the checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    without_gain: int = 0
+    finished: bool = False
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+
+def fingerprint(config: Config, train: Recordings, valid: Recordings) -> str:
+    """What must be the same for a checkpoint to be resumed: parameters that training reads, and its recordings."""
+    read = ("seed", "data", "features", "encoder", "codebook", "augment", "train", "recipes")
+    values = to_dict(config)
+    told = [{key: values[key] for key in read}, train.paths, train.classes, valid.paths, valid.classes]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def schedule(step: int, total: int, warmup: float) -> float:
+    """Share of the learning rate at ``step`` of ``total``: up over the first ``warmup`` of them, then down to 0."""
+    rise = max(1, round(warmup * total))
+    return (step + 1) / rise if step < rise else max(0.0, (total - step) / max(1, total - rise))
+
+
+class Trainer:
+    """One training: the model, its data and its progress."""
+
+    def __init__(
+        self,
+        model: Wav2Tok,
+        config: Config,
+        train: Recordings,
+        valid: Recordings,
+        out: Path,
+        device: torch.device,
+        recorder: Recorder,
+        say: Say,
+    ) -> None:
+        self.model, self.config, self.out, self.device = model.to(device), config, out, device
+        self.recipe, self.recorder, self.say = config.recipe, recorder, say
+        self.valid = valid
+        started = time.perf_counter()
+        self.store: SpectrumStore = build(train.paths, model.front_end, device)
+        self.valid_store = build(valid.paths, model.front_end, device)
+        self.changed = changed_copy(self.valid_store, model, config)
+        self.frame_rate = config.data.sample_rate / config.features.hop
+        mean_seconds = float(self.store.frames.float().mean()) / self.frame_rate
+        say(
+            f"read {len(train)} training and {len(valid)} validation recordings, "
+            f"{(len(self.store.flat) + len(self.valid_store.flat)) / self.frame_rate:,.0f} s of audio, "
+            f"in {time.perf_counter() - started:.1f} s"
+        )
+        self.sampler = PairSampler.of(train)
+        self.batch_size = min(
+            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, mean_seconds), max(2, len(train))
+        )
+        self.steps = config.train.steps_per_epoch or -(-len(train) // self.batch_size)
+        self.total = self.steps * config.train.epochs
+        self.contrast_steps = round(self.recipe.contrast_share * self.total)
+        if self.recipe.contrast_share and len(set(self.sampler.labels)) < 2:
+            raise UserError("the training part has one class only; contrast needs recordings of at least two.")
+        self.optimizer = torch.optim.Adam(
+            model.parameters(),
+            lr=self.recipe.learning_rate,
+            betas=(0.9, 0.98),
+            eps=1e-6,
+            weight_decay=self.recipe.weight_decay,
+        )
+        self.progress = Progress()
+        self.fingerprint = fingerprint(config, train, valid)
+
+    def info(self) -> dict[str, Any]:
+        """What a checkpoint says of itself."""
+        return dataclasses.asdict(self.progress) | {"fingerprint": self.fingerprint}
+
+    def resume(self) -> bool:
+        """Take up an unfinished training of the same parameters and data from ``last``, if there is one."""
+        path = self.out / "last.safetensors"
+        if not path.exists():
+            return False
+        tensors_info = checkpoint.peek(path)
+        if tensors_info.get("fingerprint") != self.fingerprint or tensors_info.get("finished"):
+            return False
+        info = checkpoint.restore(path, self.model, self.optimizer)
+        fields = {f.name for f in dataclasses.fields(Progress)}
+        self.progress = Progress(**{k: v for k, v in info.items() if k in fields})
+        return True
+
+    def step(
+        self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """One optimiser step on a batch of pairs; returns the parts of the loss."""
+        anchors, partners, labels = (x.to(self.device) for x in batch)
+        front_end = self.model.front_end
+        # Both views of the batch go through augmentation and encoder as one batch of 2 B recordings.
+        spectrum, frames = augment(
+            *self.store.batch(torch.cat([anchors, partners])), front_end, self.config.augment, generator
+        )
+        z = self.model.embed(spectrum, frames)
+        b = len(anchors)
+        views = Views(z[:b], frames[:b], z[b:], frames[b:], labels)
+        loss, parts = objective(
+            self.model,
+            views,
+            self.recipe,
+            generator=generator,
+            frame_rate=self.frame_rate,
+            contrast_only=self.progress.step < self.contrast_steps,
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate * schedule(
+            self.progress.step, self.total, self.recipe.warmup
+        )
+        self.optimizer.step()
+        return parts
+
+    def epoch(self) -> dict[str, float]:
+        """Run one epoch and validate; everything random in it follows from (seed, epoch)."""
+        p, config = self.progress, self.config
+        torch.manual_seed(int(np.random.SeedSequence([config.seed, p.epoch, 2]).generate_state(1)[0]))
+        generator = torch.Generator().manual_seed(
+            int(np.random.SeedSequence([config.seed, p.epoch, 3]).generate_state(1)[0])
+        )
+        self.model.train()
+        rows: list[tuple[int, dict[str, torch.Tensor]]] = []
+        started = time.perf_counter()
+        batches = self.sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
+        for batch in batches:
+            since = p.step - self.contrast_steps
+            if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
+                # The first codebook of the second stage has nothing to keep: the embeddings are new.
+                expectation(self.model, self.store, config, (config.seed, p.step), warm=since > 0)
+            parts = self.step(batch, generator)
+            p.step += 1
+            rows.append((p.step, parts))
+        frames = int(self.store.frames[torch.cat([x for b in batches for x in b[:2]]).to(self.device)].sum())
+        p.epoch += 1
+        seconds = time.perf_counter() - started
+        if p.step <= self.contrast_steps:
+            expectation(self.model, self.store, config, (config.seed, p.step), warm=p.epoch > 1)
+        # Read once an epoch, so that no step waits for the device.
+        logged = [(step, {f"step/{k}": float(v) for k, v in parts.items()}) for step, parts in rows]
+        self.recorder.metrics(logged)
+        figures = {
+            name.removeprefix("step/"): float(np.mean([row[name] for _, row in logged if name in row]))
+            for name in logged[-1][1]
+        }
+        return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
+
+    def run(self) -> Progress:
+        """Train to the end, early stop included; checkpoints and history are on disk after every epoch."""
+        p, train = self.progress, self.config.train
+        self.say(f"{self.recipe_line()}")
+        while not p.finished:
+            figures = self.epoch()
+            bad = [name for name in figures if not np.isfinite(figures[name])]
+            if bad:
+                raise UserError(
+                    f"{bad[0]} is not finite in epoch {p.epoch}; lower recipes.{train.recipe}.learning_rate."
+                )
+            score = validate(self.model, self.valid_store, self.changed, self.valid)
+            better = score["score"] > p.best
+            if better:
+                p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
+            else:
+                p.without_gain += 1
+            # Patience counts within a stage: the second one may well begin below the first one's best.
+            in_contrast = p.step <= self.contrast_steps
+            stop = p.without_gain >= train.patience and not in_contrast
+            p.finished = p.epoch >= train.epochs or stop
+            row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
+            p.history.append(row)
+            self.recorder.metrics(
+                [(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})]
+            )
+            if better:
+                checkpoint.save(self.out / "best.safetensors", self.model, self.info())
+            if p.finished or p.epoch % train.autosave_epoch == 0:
+                checkpoint.save(self.out / "last.safetensors", self.model, self.info(), self.optimizer)
+            write_json(self.out / "history.json", p.history)
+            self.say(
+                f"epoch {p.epoch}/{train.epochs}  loss {figures['loss']:.3f}  "
+                + "  ".join(f"{k} {v:.3f}" for k, v in score.items())
+                + f"  {figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"
+                + ("  *" if better else "")
+            )
+        return p
+
+    def recipe_line(self) -> str:
+        """What is about to happen, in a line."""
+        return (
+            f"recipe {self.config.train.recipe}: {self.config.train.epochs} epochs of {self.steps} steps, "
+            f"{self.batch_size} pairs a step, contrast alone for the first {self.contrast_steps} steps"
+        )

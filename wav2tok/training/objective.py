@@ -1,0 +1,110 @@
+"""The two objectives over a batch of pairs: frame contrast, and the paper's likelihood and matching losses."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wav2tok.alignment import align
+from wav2tok.codebook import assign, compress
+from wav2tok.config import Recipe
+from wav2tok.features import frame_mask
+from wav2tok.losses.contrast import contrast_loss, draw_frames
+from wav2tok.losses.likelihood import likelihood_loss
+from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.model import Wav2Tok
+
+
+@dataclass(frozen=True)
+class Views:
+    """Unit embeddings of both views of every pair: [B, N, d] and [B, M, d] with true lengths [B]; labels [B]."""
+
+    a: Tensor
+    a_frames: Tensor
+    b: Tensor
+    b_frames: Tensor
+    labels: Tensor
+
+
+def aligned_contrast(
+    views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Frame contrast along the warping path.
+
+    Returns:
+        (scalar loss, int64 [B, N] the partner of each frame of ``views.a``).
+    """
+    partner, _ = align(views.a.detach(), views.a_frames, views.b.detach(), views.b_frames)
+    wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
+    wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
+    index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
+    d = views.a.shape[2]
+    anchor = views.a.gather(1, index[:, :, None].expand(-1, -1, d))[counts]
+    positive = views.b.gather(1, partner.gather(1, index)[:, :, None].expand(-1, -1, d))[counts]
+    owner = torch.arange(len(index), device=index.device)[:, None].expand_as(index)[counts]
+    return contrast_loss(anchor, positive, owner, views.labels[owner], recipe.contrast_temperature), partner
+
+
+def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tensor]:
+    """L_m, and the negative log-likelihoods of each view's string under the other's frames, averaged over the pairs."""
+    codebook = model.codebook
+    token_a, token_b = assign(views.a, codebook).detach(), assign(views.b, codebook).detach()
+    string_a, length_a = compress(token_a, views.a_frames)
+    string_b, length_b = compress(token_b, views.b_frames)
+    tau = recipe.temperature
+    scores_a, scores_b = views.a @ codebook.T / tau, views.b @ codebook.T / tau
+    mask = torch.cat(
+        [frame_mask(views.a_frames, views.a.shape[1]), frame_mask(views.b_frames, views.b.shape[1])], dim=1
+    )
+    prototype, present = prototypes(
+        torch.cat([views.a, views.b], dim=1), torch.cat([token_a, token_b], dim=1), mask, len(codebook)
+    )
+    return {
+        "matching": matching_loss(prototype, present, codebook, tau, model.score),
+        "likelihood": likelihood_loss(scores_a, views.a_frames, string_b, length_b).mean(),
+        "likelihood_back": likelihood_loss(scores_b, views.b_frames, string_a, length_a).mean(),
+    }
+
+
+def aligned_likelihood(model: Wav2Tok, views: Views, partner: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of each frame of ``a`` against the token of its aligned frame of ``b``, both ways: scalar."""
+    mask = frame_mask(views.a_frames, views.a.shape[1])
+    b = views.b.gather(1, partner[:, :, None].expand(-1, -1, views.b.shape[2]))[mask]
+    a = views.a[mask]
+    codebook = model.codebook
+    return (
+        F.cross_entropy(a @ codebook.T / temperature, assign(b, codebook).detach())
+        + F.cross_entropy(b @ codebook.T / temperature, assign(a, codebook).detach())
+    ) / 2
+
+
+def objective(
+    model: Wav2Tok, views: Views, recipe: Recipe, *, contrast_only: bool, frame_rate: float, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch and its parts.
+
+    Args:
+        contrast_only: the first stage, before there is a codebook worth fitting to.
+        frame_rate: frames a second.
+
+    Returns:
+        (scalar to descend, the unweighted parts, detached, ``loss`` among them).
+    """
+    parts: dict[str, Tensor] = {}
+    loss = views.a.new_zeros(())
+    if contrast_only or recipe.contrast_weight or recipe.aligned_weight:
+        parts["contrast"], partner = aligned_contrast(views, recipe, frame_rate, generator)
+        loss = loss + (1.0 if contrast_only else recipe.contrast_weight) * parts["contrast"]
+    if not contrast_only:
+        parts |= paper_losses(model, views, recipe)
+        loss = (
+            loss
+            + recipe.matching_weight * parts["matching"]
+            + recipe.alpha * parts["likelihood"]
+            + recipe.beta * parts["likelihood_back"]
+        )
+        if recipe.aligned_weight:
+            parts["aligned"] = aligned_likelihood(model, views, partner, recipe.temperature)
+            loss = loss + recipe.aligned_weight * parts["aligned"]
+    return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

@@ -89,11 +89,13 @@ class Recipe:
     contrast_share: float = 0.7
     contrast_weight: float = 1.0
     contrast_temperature: float = 0.15
+    own_gap: float | None = 0.15
     frames_per_second: float = 16.0
     aligned_weight: float = 0.3
     matching_weight: float = 0.1
-    alpha: float = 0.01
-    beta: float = 0.01
+    alpha: float = 0.1
+    beta: float = 0.1
+    per_token: bool = True
     temperature: float = 0.1
     use_cosine: bool = True
     iter_clust: int = 500
@@ -150,6 +152,7 @@ PUBLISHED = Recipe(
     matching_weight=1.0,
     alpha=0.01,
     beta=0.01,
+    per_token=False,
     use_cosine=False,
 )
 

@@ -75,7 +75,7 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
             # The exporter warns that traced shapes may be frozen: that is what the parity check is for.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Graph(model),
+                _Graph(model).eval(),  # the exporter puts the module back into the mode that this one is in
                 example,
                 str(temporary),
                 dynamo=False,

@@ -24,7 +24,7 @@ def tune(notes, seed):
     """A sixth of a second a note, sixteen harmonics each, with noise of its own: float32 [N]."""
     phase = 2 * np.pi * 220 * np.arange(RATE // 6) / RATE
     tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 17)) for note in notes]
-    noise = 0.003 * np.random.default_rng(seed).standard_normal(len(notes) * len(seconds))
+    noise = 0.003 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
     return (np.concatenate(tones) + noise).astype(np.float32)
 
 
@@ -135,6 +135,12 @@ def test_the_gate_refuses_what_is_no_number_and_ignores_what_it_need_not_beat(ju
     assert gate.judge(with_scores(judged, mfcc_dtw={"V": (1.0, 1.0)}), GOOD).approved
     with pytest.raises(UserError, match="hubert"):
         gate.judge(judged, Gate(beat=("hubert",)))
+
+
+def test_a_tie_is_enough_only_where_nothing_better_is_possible(judged):
+    perfect = {"V": (1.0, 0.8)}
+    assert gate.judge(with_scores(judged, wav2tok=perfect, untrained={"V": (1.0, 0.4)}), GOOD).approved
+    assert not gate.judge(with_scores(judged, untrained={"V": (0.9, 0.4)}), GOOD).approved
 
 
 def test_the_report_is_written_whole(judged, tmp_path):

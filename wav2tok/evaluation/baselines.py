@@ -59,9 +59,12 @@ def mfcc(sample_rate: int) -> Represent:
 def kmeans(frames: np.ndarray, num_tokens: int, seed: int) -> np.ndarray:
     """Centroids [K, F] of ``frames`` [N, F] by mini-batch k-means; fewer than ``num_tokens`` if frames are fewer."""
     from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
 
     clusters = MiniBatchKMeans(min(num_tokens, len(frames)), batch_size=4096, n_init=3, random_state=seed)
-    return clusters.fit(frames).cluster_centers_.astype(np.float32)
+    # Its threads and torch's wait for each other by spinning: on a busy machine one thread is several times faster.
+    with threadpool_limits(1):
+        return clusters.fit(frames).cluster_centers_.astype(np.float32)
 
 
 def training_frames(

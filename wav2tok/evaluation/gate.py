@@ -19,7 +19,9 @@ class Verdict:
 
 
 def judge(result: Result, gate: Gate) -> Verdict:
-    """Hold `JUDGED` to the thresholds on its worst view, and to each system of ``gate.beat`` on every view.
+    """Hold `JUDGED` to the thresholds on its worst view, and above each system of ``gate.beat`` on every view.
+
+    Where both are perfect (1.0), that counts as above.
 
     A value that is not a number passes nothing.
 
@@ -49,8 +51,9 @@ def judge(result: Result, gate: Gate) -> Verdict:
         for kind, theirs in result.scores[name].items():
             for metric in ("mrr", "map"):
                 value, other = ours[kind][metric].value, theirs[metric].value
-                good = value > other
-                verb = "is above" if good else "is not above"
+                # A perfect score can't be beaten (real hums: MRR 1 on V for every system): there a tie is enough.
+                good = value > other or value == other == 1.0
+                verb = "is not above" if not good else "is above" if value > other else "is perfect, as is"
                 numbers = f"{value:.3f} against {other:.3f}"
                 hold(good, f"{metric.upper()} on {kind} {verb} that of {result.labels[name]}: {numbers}.")
     return Verdict(not refused, refused or met)

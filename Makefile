@@ -1,0 +1,58 @@
+# `make` sets up and runs the main job on the sample; `make test` passes the tests. `make help` lists the rest.
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Nothing here phones home.
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: all help setup run retrain schedule ui test lint format clean
+
+all: run  ## set up, then run the main job: recordings in, a registered tokenizer out
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready  ## the virtual environment, .venv
+
+.venv/ready: requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+data: | setup
+	wav2tok sample data --seed 0
+
+run: setup | data  ## the graph: validate, split, cluster, train, evaluate, export, register
+	dvc repro
+	@echo; cat artifacts/registered/summary.txt
+
+retrain: setup | data  ## the same once through the Prefect flow, with retries and time limits
+	python -m flows.retrain
+
+schedule: setup | data  ## serve the flow on the cron line of params.yaml
+	python -m flows.schedule
+
+ui: setup  ## open the runs and the registry: http://127.0.0.1:5000
+	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --workers 1
+
+test: setup  ## the tests
+	pytest
+
+lint: setup  ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: setup  ## let ruff mend what it can
+	ruff check --fix .
+	ruff format .
+
+clean:  ## remove what the graph made; recordings, runs and the registry stay
+	rm -rf artifacts

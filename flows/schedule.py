@@ -1,0 +1,122 @@
+"""Retrain on the cron line of ``params.yaml``: ``python -m flows.schedule``, until it is stopped.
+
+Uses the Prefect server that the settings name or that runs on this machine, else starts one for as long as it runs.
+``prefect.yaml`` is the same for a work pool: ``prefect deploy --all``.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.retrain import PROJECT, retrain
+from wav2tok import config
+from wav2tok.errors import UserError
+
+NAME = "served"
+START_SECONDS = 120
+
+
+def next_runs(cron: str, count: int = 3, now: datetime | None = None) -> list[datetime]:
+    """When a cron line comes next, in UTC.
+
+    Raises:
+        UserError: it is no cron line, or one that never comes.
+    """
+    from prefect.server.schemas.schedules import CronSchedule
+
+    where = f"schedule.cron is {cron!r}"
+    try:
+        schedule = CronSchedule(cron=cron, timezone="UTC")
+    except ValueError:
+        raise UserError(f"{where}, which is no cron line; it must be like '0 3 * * 1', Mondays at 3.") from None
+    try:
+        found = asyncio.run(schedule.get_dates(count, start=now or datetime.now(UTC)))
+    except ValueError:
+        found = []
+    if not found:
+        raise UserError(f"{where}, which never comes; it must be like '0 3 * * 1', Mondays at 3.")
+    return [datetime.fromtimestamp(date.timestamp(), UTC) for date in found]
+
+
+def announcement(cron: str, dates: list[datetime]) -> str:
+    """The cron line and its next dates, on the clock of this machine."""
+    times = ", ".join(date.astimezone().strftime("%a %Y-%m-%d %H:%M %Z") for date in dates)
+    return f"retraining at {cron!r} (UTC); next: {times}"
+
+
+def _healthy(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """The address of a Prefect server that schedules; one is started, and stopped again, if there is none.
+
+    A server must be there: the temporary one that Prefect starts by itself has no scheduler, so that a flow served
+    with it would wait for ever.
+    """
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+
+    known = PREFECT_API_URL.value()
+    if known:
+        yield known
+        return
+    port = PREFECT_SERVER_API_PORT.value()
+    api = f"http://127.0.0.1:{port}/api"
+    with contextlib.ExitStack() as stack:
+        if not _healthy(api):
+            print(f"starting a Prefect server at http://127.0.0.1:{port}", flush=True)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the runner, which still has to pause its deployment here
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            end = time.monotonic() + START_SECONDS
+            while not _healthy(api):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise UserError(f"no Prefect server could be started at port {port}; start one with prefect server "
+                                    "start and set PREFECT_API_URL.")
+                time.sleep(0.5)
+        os.environ["PREFECT_API_URL"] = api  # for the processes of the runs
+        stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+        stack.enter_context(temporary_settings({PREFECT_API_URL: api}))
+        yield api
+
+
+def main() -> None:
+    """Check the cron line, say when it comes, then serve."""
+    parser = argparse.ArgumentParser(prog="python -m flows.schedule", description="Retrain when params.yaml says so.")
+    parser.add_argument("--root", type=Path, default=PROJECT, help="the project (default: this one)")
+    root = parser.parse_args().root.resolve()
+    # So that the server is stopped too, whichever way this is ended; serve() later puts its own in this one's place.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        cron = config.load(root / "params.yaml").schedule.cron
+        print(announcement(cron, next_runs(cron)), flush=True)
+        with server():
+            retrain.serve(name=NAME, cron=cron, limit=1, parameters={"root": str(root)})
+    except UserError as error:
+        print(f"schedule: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("schedule: stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

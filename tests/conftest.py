@@ -1,0 +1,118 @@
+"""A tiny corpus of sung-like melodies and a tiny model that is really trained on it, made once a session.
+
+They are for every test that needs "some corpus" or "some model": four melodies by seven voices, half a second each,
+and a model of eight tokens that trains on one core in seconds.
+"""
+
+import os
+
+# Before torch is imported: one thread here and in every process that a test starts, so that sums are taken in the
+# same order everywhere and results compare bit by bit.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from wav2tok.config import Config, from_dict
+from wav2tok.corpus import splits
+from wav2tok.corpus.listing import listing
+from wav2tok.training.run import train
+
+RATE = 8000
+MELODIES = {"arch": (0, 7, 0), "climb": (-5, 0, 6), "fall": (7, 1, -5), "zigzag": (-4, 6, -6)}
+"""Semitones over a voice's own pitch, a note after the other."""
+VOICES = ("ada", "ben", "cleo", "dan", "eva", "finn", "gus")
+
+
+def melody(semitones: tuple[int, ...], voice: int, rate: int = RATE) -> np.ndarray:
+    """A melody as a voice would hum it: own key, tempo and timbre, gliding notes, a little noise; float32 [N]."""
+    rng = np.random.default_rng([voice, *[s + 100 for s in semitones]])
+    base = 220.0 * 2 ** (rng.uniform(-2, 2) / 12)
+    n = int(rate * rng.uniform(0.4, 0.6))
+    notes = np.interp(np.linspace(0, len(semitones) - 1, n), range(len(semitones)), semitones)
+    stepped = np.round(np.linspace(0, len(semitones) - 1, n)).astype(int)
+    pitch = 0.7 * np.asarray(semitones, dtype=float)[stepped] + 0.3 * notes
+    phase = 2 * np.pi * np.cumsum(base * 2 ** (pitch / 12)) / rate
+    harmonics = sum(np.sin(h * phase) * rng.uniform(0.3, 1.0) / h for h in (1, 2, 3, 4))
+    edges = np.minimum(1, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.02 * rate))
+    return (0.2 * harmonics * edges + 0.002 * rng.standard_normal(n)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 28 recordings, ``MELODY/VOICE_0.flac``, 8 kHz, .4 to .6 s each."""
+    root = tmp_path_factory.mktemp("tiny") / "corpus"
+    for name, semitones in MELODIES.items():
+        (root / name).mkdir(parents=True)
+        for voice, singer in enumerate(VOICES):
+            soundfile.write(root / name / f"{singer}_0.flac", melody(semitones, voice), RATE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_corpus: Path) -> Config:
+    """A configuration that trains on `tiny_corpus` within seconds: two epochs of contrast, one of EM."""
+    recipe = {"batch_size": 8, "contrast_share": 0.67, "iter_clust": 3, "learning_rate": 5e-3}
+    return from_dict(
+        {
+            "data": {"path": str(tiny_corpus), "sample_rate": RATE},
+            "split": {"test_share": 0.3, "valid_share": 0.4},
+            "features": {"n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
+            "encoder": {"hidden": 8, "layers": 2, "dim": 16, "dropout": 0.1},
+            "codebook": {"num_tokens": 8, "iterations": 10},
+            "train": {"epochs": 3, "steps_per_epoch": 8, "patience": 5},
+            "recipes": {"staged": recipe, "published": {"batch_size": 4, "iter_clust": 3}},
+            "evaluate": {"bootstrap": 50},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``audios.bin`` of `tiny_corpus`: two voices to test, two to tune, three to train."""
+    recordings, groups = listing(tiny_corpus, tiny_config.split, None)
+    parts = splits.split(
+        recordings,
+        test_share=tiny_config.split.test_share,
+        valid_share=tiny_config.split.valid_share,
+        seed=tiny_config.seed,
+        group=True,
+        groups=groups,
+    )
+    path = tmp_path_factory.mktemp("split") / "audios.bin"
+    splits.write(path, parts)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder as ``wav2tok train`` leaves it. Read it, and copy it before changing anything in it."""
+    out = tmp_path_factory.mktemp("model") / "model"
+    train(tiny_split, out, None, tiny_config, "cpu", True, lambda line: None)
+    return out
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real recordings: $WAV2TOK_REAL_DATA, else ``../shared/data`` beside the project."""
+    told = os.environ.get("WAV2TOK_REAL_DATA")
+    path = Path(told) if told else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"{path} does not exist; set WAV2TOK_REAL_DATA to a folder of real recordings")
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """torch's random numbers, the same in every run."""
+    return torch.Generator().manual_seed(0)

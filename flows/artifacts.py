@@ -29,22 +29,30 @@ def publish(stage: str, root: Path) -> None:
 
 def _data_docs(page: Path) -> None:
     if page.exists():
-        create_link_artifact(page.resolve().as_uri(), link_text="Data Docs", key="data-docs",
-                             description="What was checked of the recordings (a file on the machine that ran it).")
+        create_link_artifact(
+            page.resolve().as_uri(),
+            link_text="Data Docs",
+            key="data-docs",
+            description="What was checked of the recordings (a file on the machine that ran it).",
+        )
 
 
 def rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The held-out retrieval of ``metrics.json``, a row for each view and system."""
     return [
         {"view": view, "system": system, **{METRICS[key]: round(found[key], 3) for key in METRICS if key in found}}
-        for view, systems in metrics.items() if view not in _NOT_VIEWS
+        for view, systems in metrics.items()
+        if view not in _NOT_VIEWS
         for system, found in systems.items()
     ]
 
 
 def _retrieval(report: Path) -> None:
-    create_table_artifact(rows(read_json(report / "metrics.json")), key="held-out-retrieval",
-                          description="Retrieval on the held-out recordings: V as they are, TS stretched, PS shifted.")
+    create_table_artifact(
+        rows(read_json(report / "metrics.json")),
+        key="held-out-retrieval",
+        description="Retrieval on the held-out recordings: V as they are, TS stretched, PS shifted.",
+    )
     gate = read_json(report / "gate.json")
     text = (report / "report.md").read_text(encoding="utf-8")
     # Prefect serves no files: pictures become links to where they lie.
@@ -64,10 +72,17 @@ def _mlflow(artifacts: Path) -> None:
         base, how = "http://localhost:5000", " Its store is a file: start `mlflow ui` first."
     run = artifacts / "model" / "run.json"
     if run.exists():
-        create_link_artifact(f"{base}/#/runs/{read_json(run)['run_id']}", link_text="MLflow run", key="mlflow-run",
-                             description="Parameters, curves and files of the training." + how)
+        create_link_artifact(
+            f"{base}/#/runs/{read_json(run)['run_id']}",
+            link_text="MLflow run",
+            key="mlflow-run",
+            description="Parameters, curves and files of the training." + how,
+        )
     outcome = read_json(artifacts / "registered" / "registered.json")
     if outcome["registered"]:
-        create_link_artifact(f"{base}/#/models/{quote(outcome['name'], safe='')}/versions/{outcome['version']}",
-                             link_text=f"{outcome['name']} version {outcome['version']}", key="mlflow-registry",
-                             description=f"Registered as {outcome['alias']}: {outcome['why']}." + how)
+        create_link_artifact(
+            f"{base}/#/models/{quote(outcome['name'], safe='')}/versions/{outcome['version']}",
+            link_text=f"{outcome['name']} version {outcome['version']}",
+            key="mlflow-registry",
+            description=f"Registered as {outcome['alias']}: {outcome['why']}." + how,
+        )

@@ -80,10 +80,16 @@ def _ending(outcome: dict[str, Any], worked: bool) -> State[dict[str, Any]]:
     """The final state, which says what became of the model."""
     standing = "" if worked else "Nothing has changed since: "
     if not outcome["registered"]:
-        return Completed(name="Not approved", data=outcome,
-                         message=f"{standing}not approved, nothing registered: {' '.join(outcome['reasons'])}")
-    return Completed(data=outcome, message=f"{standing}registered {outcome['name']} version {outcome['version']} "
-                                           f"as {outcome['alias']}: {outcome['why']}")
+        return Completed(
+            name="Not approved",
+            data=outcome,
+            message=f"{standing}not approved, nothing registered: {' '.join(outcome['reasons'])}",
+        )
+    return Completed(
+        data=outcome,
+        message=f"{standing}registered {outcome['name']} version {outcome['version']} "
+        f"as {outcome['alias']}: {outcome['why']}",
+    )
 
 
 def main() -> None:

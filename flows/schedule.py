@@ -81,7 +81,8 @@ def server() -> Iterator[str]:
             print(f"starting a Prefect server at http://127.0.0.1:{port}", flush=True)
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the runner, which still has to pause its deployment here
             )
             stack.callback(process.wait)
@@ -89,8 +90,10 @@ def server() -> Iterator[str]:
             end = time.monotonic() + START_SECONDS
             while not _healthy(api):
                 if process.poll() is not None or time.monotonic() > end:
-                    raise UserError(f"no Prefect server could be started at port {port}; start one with prefect server "
-                                    "start and set PREFECT_API_URL.")
+                    raise UserError(
+                        f"no Prefect server could be started at port {port}; start one with prefect server "
+                        "start and set PREFECT_API_URL."
+                    )
                 time.sleep(0.5)
         os.environ["PREFECT_API_URL"] = api  # for the processes of the runs
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)

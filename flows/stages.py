@@ -64,8 +64,9 @@ def alone(root: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise UserError(f"another retraining (process {holder}) holds the lock of {root}; "
-                            "wait for its end.") from None
+            raise UserError(
+                f"another retraining (process {holder}) holds the lock of {root}; wait for its end."
+            ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -100,15 +101,23 @@ def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], forc
     # The stages call wav2tok by name: that of this environment, activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     process = subprocess.Popen(
-        command(stage, force), cwd=root, env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}, text=True,
-        encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command(stage, force),
+        cwd=root,
+        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         start_new_session=True,  # a process group of its own, so that all of it can be ended
     )
     try:
         worked, tail = _listen(process, deadline, say)
     except TimeoutError:
-        raise TimeLimit(f"{stage} was ended at its time limit of {minutes:g} minutes "
-                        "(schedule.timeout_minutes).") from None
+        raise TimeLimit(
+            f"{stage} was ended at its time limit of {minutes:g} minutes (schedule.timeout_minutes)."
+        ) from None
     finally:
         # Also when Prefect cancels the run or somebody presses Ctrl-C.
         _end(process)

@@ -1,7 +1,7 @@
 """Assignment, spherical k-means and the compressor against plain loops."""
 
 import math
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_assign_is_the_codeword_of_the_greatest_cosine() -> None:
 def test_the_objective_never_falls_from_one_iteration_to_the_next(seed: int) -> None:
     points = directions(300, 6, seed)
     totals = [total_cosine(points, fit(points, 9, n, seed=seed)) for n in range(16)]
-    assert all(b >= a - 1e-4 for a, b in zip(totals, totals[1:], strict=False))
+    assert all(b >= a - 1e-4 for a, b in pairwise(totals))
     assert totals[-1] > totals[0] + 1
 
 

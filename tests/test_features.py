@@ -29,9 +29,7 @@ def waves(*lengths: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 def stft_power(wave: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
     """torch's own STFT of one recording in float64, centred, zeros beyond the ends: [N] -> [T, bins]."""
     window = torch.hann_window(n_fft, dtype=torch.float64)
-    out = torch.stft(
-        wave.double(), n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True
-    )
+    out = torch.stft(wave.double(), n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True)
     return out.abs().square().T
 
 

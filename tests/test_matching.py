@@ -48,8 +48,12 @@ def against(oracle, queries, database, found):
 @settings(deadline=None, max_examples=50)
 @given(strings, strings)
 def test_edit_distance_is_levenshtein_over_the_longer(queries, database):
-    against(lambda a, b: edit_oracle(a, b, lambda x, y: float(x != y)), queries, database,
-            matching.edit_distances(queries, database))
+    against(
+        lambda a, b: edit_oracle(a, b, lambda x, y: float(x != y)),
+        queries,
+        database,
+        matching.edit_distances(queries, database),
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -67,11 +71,14 @@ def test_centroid_dtw_follows_its_oracle(queries, database):
     against(lambda a, b: dtw_oracle(a, b, lambda x, y: cosine_cost(x, y, 2.0)), queries, database, found)
 
 
-@pytest.mark.parametrize("distances", [
-    matching.edit_distances,
-    lambda q, d: matching.weighted_edit_distances(q, d, CODEBOOK),
-    lambda q, d: matching.centroid_dtw_distances(q, d, CODEBOOK),
-])
+@pytest.mark.parametrize(
+    "distances",
+    [
+        matching.edit_distances,
+        lambda q, d: matching.weighted_edit_distances(q, d, CODEBOOK),
+        lambda q, d: matching.centroid_dtw_distances(q, d, CODEBOOK),
+    ],
+)
 def test_an_empty_string_is_behind_everything_and_the_same_string_is_at_zero(distances):
     some, other, empty = np.array([0, 1, 2]), np.array([5, 3, 4]), np.array([], dtype=np.int64)
     found = distances([some, empty], [empty, other, some])
@@ -93,7 +100,7 @@ def test_text_has_a_character_of_its_own_for_each_token_and_no_surrogate():
     assert text.encode("utf-8").decode("utf-8") == text
     assert not any(character.isspace() for character in text[:64])
     # Indexes on disk depend on the mapping: it stays.
-    assert matching.as_text(np.array([0, 1, 63, 60_000])) == "!\"`" + chr(60_000 + 0x21 + 0x800)
+    assert matching.as_text(np.array([0, 1, 63, 60_000])) == '!"`' + chr(60_000 + 0x21 + 0x800)
     assert matching.as_text(np.array([], dtype=np.int64)) == ""
 
 
@@ -109,5 +116,6 @@ def test_codebook_rows_need_no_unit_length():
     database = [np.array([2, 3]), np.array([4, 5, 0])]
     scaled = CODEBOOK * np.arange(1, K + 1)[:, None]
     for distances in (matching.weighted_edit_distances, matching.centroid_dtw_distances):
-        np.testing.assert_allclose(distances(queries, database, CODEBOOK), distances(queries, database, scaled),
-                                   rtol=1e-5)
+        np.testing.assert_allclose(
+            distances(queries, database, CODEBOOK), distances(queries, database, scaled), rtol=1e-5
+        )

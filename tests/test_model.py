@@ -1,4 +1,54 @@
-def test_smoke(tiny_model):
-    import time
-    print(sorted(p.name for p in tiny_model.iterdir()))
-    print((tiny_model/"history.json").read_text())
+"""The model as a whole: seeds, shapes, padding, what is trained and what is kept."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from wav2tok.config import Config
+from wav2tok.model import create
+
+
+def published(config: Config) -> Config:
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, recipe="published"))
+
+
+def test_weights_follow_from_the_seed_alone(tiny_config: Config) -> None:
+    torch.manual_seed(1)
+    one = create(tiny_config).state_dict()
+    torch.manual_seed(2)
+    before = torch.random.get_rng_state()
+    two = create(tiny_config).state_dict()
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    other = create(dataclasses.replace(tiny_config, seed=1)).state_dict()
+    assert not torch.equal(one["encoder.projection.weight"], other["encoder.projection.weight"])
+
+
+def test_tokens_are_within_the_codebook_and_know_no_padding(tiny_config: Config, generator: torch.Generator) -> None:
+    model = create(tiny_config).eval()
+    model.codebook.copy_(torch.nn.functional.normalize(torch.randn(8, 16, generator=generator), dim=1))
+    wave = 0.1 * torch.randn(3, 4000, generator=generator)
+    samples = torch.tensor([4000, 1, 2500])
+    tokens, frames = model(wave, samples)
+    assert frames.tolist() == [4000 // 128 + 1, 1, 2500 // 128 + 1]
+    assert tokens.shape == (3, 32)
+    assert 0 <= int(tokens.min()) <= int(tokens.max()) < 8
+    assert len(tokens.unique()) > 1
+    for i, n in enumerate(samples.tolist()):
+        alone, count = model(wave[i : i + 1, :n], samples[i : i + 1])
+        assert torch.equal(tokens[i, : int(count)], alone[0])
+
+
+def test_the_codebook_is_kept_but_never_trained(tiny_config: Config) -> None:
+    model = create(tiny_config)
+    assert "codebook" in model.state_dict()
+    assert "codebook" not in dict(model.named_parameters())
+    assert model.codebook.shape == (8, 16)
+    assert not any(name.startswith("front_end") for name in model.state_dict())
+
+
+@pytest.mark.parametrize(("recipe", "scored"), [("staged", False), ("published", True)])
+def test_only_the_parameterised_similarity_has_weights(tiny_config: Config, recipe: str, scored: bool) -> None:
+    model = create(published(tiny_config) if recipe == "published" else tiny_config)
+    assert (model.score is not None) == scored

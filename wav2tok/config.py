@@ -39,8 +39,8 @@ class Validate:
 class Split:
     kind: Literal["dict", "list"] = "dict"
     group_by: Literal["prefix", "column", "none"] = "prefix"
-    test_share: float = 0.25
-    valid_share: float = 0.15
+    test_share: float = 0.3
+    valid_share: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Codebook:
-    num_tokens: int = 64
+    num_tokens: int = 256
     iterations: int = 30
     cluster_split: float = 1.0
 
@@ -86,10 +86,9 @@ class Recipe:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     warmup: float = 0.08
-    contrast_share: float = 0.7
+    contrast_share: float = 0.75
     contrast_weight: float = 1.0
     contrast_temperature: float = 0.15
-    own_gap: float | None = 0.15
     frames_per_second: float = 16.0
     aligned_weight: float = 0.3
     matching_weight: float = 0.1
@@ -98,14 +97,14 @@ class Recipe:
     per_token: bool = True
     temperature: float = 0.1
     use_cosine: bool = True
-    iter_clust: int = 500
+    iter_clust: int = 40
 
 
 @dataclass(frozen=True)
 class Train:
     recipe: str = "staged"
-    epochs: int = 12
-    steps_per_epoch: int | None = 50
+    epochs: int = 8
+    steps_per_epoch: int | None = 40
     patience: int = 5
     autosave_epoch: int = 1
 
@@ -154,6 +153,7 @@ PUBLISHED = Recipe(
     beta=0.01,
     per_token=False,
     use_cosine=False,
+    iter_clust=500,
 )
 
 

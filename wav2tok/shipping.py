@@ -40,7 +40,8 @@ def export(model: Path, report: Path | None, out: Path, say: Say) -> None:
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
             (folder / "card.md").write_text(_card(config, info, report), encoding="utf-8")
             say(
-                f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames as torch has them, "
+                f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames "
+                "as torch has them, "
                 f"at {len(parity.lengths)} batches of different lengths"
             )
         if (model / tracking.RUN_FILE).exists():
@@ -54,10 +55,12 @@ def _card(config: Config, info: dict[str, Any], report: Path | None) -> str:
         f"Turns audio at {config.data.sample_rate} Hz into strings of {config.codebook.num_tokens} tokens; similar "
         "recordings get similar strings.",
         "",
-        f"- recipe `{config.train.recipe}`, seed {config.seed}, best epoch {info['best_epoch']}, validation score {info['best']:.3f}",
-        f"- features `{config.features.kind}`, a frame each {1000 * config.features.hop / config.data.sample_rate:.0f} ms",
-        "- inputs: `waveform` float32 [batch, samples], `samples` int64 [batch]; outputs: `tokens` int64 [batch, frames], "
-        "`frames` int64 [batch]; repeats are not yet dropped",
+        f"- recipe `{config.train.recipe}`, seed {config.seed}, best epoch {info['best_epoch']}, "
+        f"validation score {info['best']:.3f}",
+        f"- features `{config.features.kind}`, a frame each "
+        f"{1000 * config.features.hop / config.data.sample_rate:.0f} ms",
+        "- inputs: `waveform` float32 [batch, samples], `samples` int64 [batch]",
+        "- outputs: `tokens` int64 [batch, frames], `frames` int64 [batch]; repeats are not yet dropped",
     ]
     if report is not None:
         lines += ["", (report / "report.md").read_text(encoding="utf-8")]

@@ -35,7 +35,7 @@ def validate(
         say(f"warning: {warning}")
     summary = report.summary
     say(
-        f"{summary['recordings']} recordings of {len(summary['classes']) if isinstance(summary['classes'], list | dict) else summary['classes']} classes, "
+        f"{summary['recordings']} recordings of {summary['classes']} classes, "
         f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}"
     )
 
@@ -82,5 +82,6 @@ def split(
     assert result.valid is not None
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
     say(
-        f"{len(recordings)} {what}: {len(result.train)} train, {len(result.valid)} validate, {len(result.test)} test; {out}"
+        f"{len(recordings)} {what}: {len(result.train)} train, {len(result.valid)} validate, "
+        f"{len(result.test)} test; {out}"
     )

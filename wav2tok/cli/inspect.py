@@ -46,7 +46,8 @@ def doctor() -> None:
         import torch
 
         say(
-            f"torch: CUDA {torch.version.cuda or 'not built in'}, {'usable' if torch.cuda.is_available() else 'not usable'} here"
+            f"torch: CUDA {torch.version.cuda or 'not built in'}, "
+            f"{'usable' if torch.cuda.is_available() else 'not usable'} here"
         )
     if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
         import onnxruntime

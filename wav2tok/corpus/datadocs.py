@@ -72,19 +72,25 @@ def index(summary: dict[str, Any], links: dict[str, str]) -> str:
     rows = []
     for check in summary["checks"]:
         state = "passed" if check["success"] else "failed"
-        shown = "".join(f"<br>{html.escape(offender['path'])} ({html.escape(offender['text'])})"
-                        for offender in check["offenders"][:OFFENDERS])
+        shown = "".join(
+            f"<br>{html.escape(offender['path'])} ({html.escape(offender['text'])})"
+            for offender in check["offenders"][:OFFENDERS]
+        )
         more = "<br>..." if check["unexpected"] > OFFENDERS else ""
         mark = "✓" if check["success"] else "✗"
-        rows.append(f'<tr><td class="{state} {check["severity"]}">{mark} {state}</td>'
-                    f'<td class="name">{check["name"]}</td><td>{check["severity"]}</td><td>{check["unexpected"]}</td>'
-                    f'<td>{html.escape(check["says"])}{shown}{more}</td></tr>')
+        rows.append(
+            f'<tr><td class="{state} {check["severity"]}">{mark} {state}</td>'
+            f'<td class="name">{check["name"]}</td><td>{check["severity"]}</td><td>{check["unexpected"]}</td>'
+            f"<td>{html.escape(check['says'])}{shown}{more}</td></tr>"
+        )
     pages = " · ".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for text, address in links.items())
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}</head>\n<body>\n<h4>Recordings: data validation</h4>\n'
-            f'<p>{summary["recordings"]} recordings, {summary["hours"]:.2f} hours, {summary["classes"]} classes, '
-            f'{summary["groups"]} groups; {summary["unreadable"]} of {summary["files"]} files cannot be read.</p>\n'
-            f"<p>{pages}</p>\n<table>\n<tr><th>Status</th><th>Check</th><th>Severity</th><th>Recordings</th>"
-            f"<th>that ...</th></tr>\n" + "\n".join(rows) + "\n</table>\n</body>\n</html>\n")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}</head>\n<body>\n<h4>Recordings: data validation</h4>\n'
+        f"<p>{summary['recordings']} recordings, {summary['hours']:.2f} hours, {summary['classes']} classes, "
+        f"{summary['groups']} groups; {summary['unreadable']} of {summary['files']} files cannot be read.</p>\n"
+        f"<p>{pages}</p>\n<table>\n<tr><th>Status</th><th>Check</th><th>Severity</th><th>Recordings</th>"
+        f"<th>that ...</th></tr>\n" + "\n".join(rows) + "\n</table>\n</body>\n</html>\n"
+    )
 
 
 def make_offline(docs: Path, summary: dict[str, Any]) -> None:

@@ -138,16 +138,25 @@ def _measurements(path: Path) -> dict[str, float | int]:
         raise ValueError(f"cannot be read as audio ({str(error).rpartition(': ')[2].strip().rstrip('.')})") from None
     if found.samples < promised:
         raise ValueError(f"ends after {found.samples} of {promised} samples")
-    return {"seconds": round(found.samples / rate, 6), "sample_rate": rate, "channels": channels,
-            "peak": round(found.peak, 6), "rms_dbfs": round(found.rms_dbfs, 3),
-            "clipped_share": round(found.clipped_share, 6), "silence_share": round(found.silence_share, 6)}
+    return {
+        "seconds": round(found.samples / rate, 6),
+        "sample_rate": rate,
+        "channels": channels,
+        "peak": round(found.peak, 6),
+        "rms_dbfs": round(found.rms_dbfs, 3),
+        "clipped_share": round(found.clipped_share, 6),
+        "silence_share": round(found.silence_share, 6),
+    }
 
 
 def measure(path: Path, root: Path) -> Entry:
     """Measure one file below ``root``; an unreadable one gives an entry with ``error`` set, never an exception."""
     relative = path.relative_to(root)
-    entry = Entry(path=relative.as_posix(), class_name=relative.parts[0] if len(relative.parts) > 1 else "",
-                  group=relative.stem.partition("_")[0])
+    entry = Entry(
+        path=relative.as_posix(),
+        class_name=relative.parts[0] if len(relative.parts) > 1 else "",
+        group=relative.stem.partition("_")[0],
+    )
     try:
         entry = dataclasses.replace(entry, sha256=audio.sha256(path))
     except OSError as error:
@@ -190,8 +199,10 @@ def manifest_digest(entries: Iterable[Entry]) -> str:
 
 def write_csv(entries: Sequence[Entry], path: Path | str) -> None:
     """Write a manifest; the measurements of an unreadable file are left blank. `read_csv` gives the entries back."""
-    with (files.replacing(path) as temporary,
-          open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file):
+    with (
+        files.replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(COLUMNS)
         for entry in entries:
@@ -215,8 +226,9 @@ def read_csv(path: Path | str) -> list[Entry]:
     except (ValueError, csv.Error):
         header, rows = [], []
     if tuple(header) != COLUMNS:
-        raise UserError(f"{path} is no manifest (its columns are not {', '.join(COLUMNS)}); "
-                        "run `wav2tok validate` anew.")
+        raise UserError(
+            f"{path} is no manifest (its columns are not {', '.join(COLUMNS)}); run `wav2tok validate` anew."
+        )
     return [_entry(row, path, number) for number, row in enumerate(rows, start=2)]
 
 

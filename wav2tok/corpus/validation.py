@@ -57,8 +57,9 @@ class Outcome:
         """As ``too_short: recordings that are shorter than 0.1 s: 2 of 9 files, a.wav (0.05 s), b.wav (0.06 s)``."""
         shown = ", ".join(f"{path} ({self.check.value(value)})" for path, value in self.offenders[:SHOWN])
         more = ", ..." if self.unexpected > SHOWN else ""
-        return (f"{self.check.name}: recordings that {self.check.says}: "
-                f"{self.unexpected} of {total} files, {shown}{more}")
+        return (
+            f"{self.check.name}: recordings that {self.check.says}: {self.unexpected} of {total} files, {shown}{more}"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,30 +83,98 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
     share = limits.max_unreadable_share
     return [
         Check("unreadable", "warning", "error", among, {"value_set": [""]}, "cannot be used and are left out"),
-        Check("too_many_unreadable", "critical", "error", among,
-              {"value_set": [""], "mostly": round(1 - share, 9)},  # rounded: 1 - 0.9 must not exceed 0.1
-              f"cannot be used, and at most {share:.1%} may be so"),
-        Check("too_short", "critical", "seconds", between, {"min_value": limits.min_seconds},
-              f"are shorter than {limits.min_seconds:g} s", "{:.3g} s".format),
-        Check("too_long", "warning", "seconds", between, {"max_value": limits.max_seconds},
-              f"are longer than {limits.max_seconds:g} s", "{:.6g} s".format),
-        Check("silent", "critical", "rms_dbfs", between, {"min_value": limits.min_rms_dbfs},
-              f"are silent, under {limits.min_rms_dbfs:g} dBFS", "{:.1f} dBFS".format),
-        Check("mostly_silence", "warning", "silence_share", between, {"max_value": limits.max_silence_share},
-              f"are silent for more than {limits.max_silence_share:.1%} of their time", "{:.1%}".format),
-        Check("clipped", "warning", "clipped_share", between, {"max_value": limits.max_clipped_share},
-              f"are clipped in more than {limits.max_clipped_share:.1%} of their samples", "{:.1%}".format),
-        Check("duplicate", "warning", "sha256", "ExpectColumnValuesToBeUnique", {},
-              "have the same content as another", "SHA-256 {:.12}".format),
+        Check(
+            "too_many_unreadable",
+            "critical",
+            "error",
+            among,
+            {"value_set": [""], "mostly": round(1 - share, 9)},  # rounded: 1 - 0.9 must not exceed 0.1
+            f"cannot be used, and at most {share:.1%} may be so",
+        ),
+        Check(
+            "too_short",
+            "critical",
+            "seconds",
+            between,
+            {"min_value": limits.min_seconds},
+            f"are shorter than {limits.min_seconds:g} s",
+            "{:.3g} s".format,
+        ),
+        Check(
+            "too_long",
+            "warning",
+            "seconds",
+            between,
+            {"max_value": limits.max_seconds},
+            f"are longer than {limits.max_seconds:g} s",
+            "{:.6g} s".format,
+        ),
+        Check(
+            "silent",
+            "critical",
+            "rms_dbfs",
+            between,
+            {"min_value": limits.min_rms_dbfs},
+            f"are silent, under {limits.min_rms_dbfs:g} dBFS",
+            "{:.1f} dBFS".format,
+        ),
+        Check(
+            "mostly_silence",
+            "warning",
+            "silence_share",
+            between,
+            {"max_value": limits.max_silence_share},
+            f"are silent for more than {limits.max_silence_share:.1%} of their time",
+            "{:.1%}".format,
+        ),
+        Check(
+            "clipped",
+            "warning",
+            "clipped_share",
+            between,
+            {"max_value": limits.max_clipped_share},
+            f"are clipped in more than {limits.max_clipped_share:.1%} of their samples",
+            "{:.1%}".format,
+        ),
+        Check(
+            "duplicate",
+            "warning",
+            "sha256",
+            "ExpectColumnValuesToBeUnique",
+            {},
+            "have the same content as another",
+            "SHA-256 {:.12}".format,
+        ),
         # The same sound under two labels teaches that the labels are alike.
-        Check("duplicate_across_classes", "critical", "classes_of_content", between, {"max_value": 1},
-              "have their content in another class too", "in {} classes".format),
+        Check(
+            "duplicate_across_classes",
+            "critical",
+            "classes_of_content",
+            between,
+            {"max_value": 1},
+            "have their content in another class too",
+            "in {} classes".format,
+        ),
         # It has no partner in its class, so it is paired with its own augmentation.
-        Check("lone_recording", "warning", "class_size", between, {"min_value": 2},
-              "are alone in their class", "{} in its class".format),
+        Check(
+            "lone_recording",
+            "warning",
+            "class_size",
+            between,
+            {"min_value": 2},
+            "are alone in their class",
+            "{} in its class".format,
+        ),
         # Its upper band is empty, so that retrieval would go by the microphone.
-        Check("low_sample_rate", "warning", "sample_rate", between, {"min_value": needed_rate},
-              f"have a sample rate below {needed_rate} Hz, which others reach", "{} Hz".format),
+        Check(
+            "low_sample_rate",
+            "warning",
+            "sample_rate",
+            between,
+            {"min_value": needed_rate},
+            f"have a sample rate below {needed_rate} Hz, which others reach",
+            "{} Hz".format,
+        ),
     ]
 
 
@@ -126,18 +195,20 @@ def _frame(entries: Sequence[Entry]) -> "pd.DataFrame":
     def column(value: Callable[[Entry], Any], dtype: str) -> pd.Series:
         return pd.Series([None if e.error else value(e) for e in entries], dtype=dtype)
 
-    return pd.DataFrame({
-        "path": [html.escape(datadocs.printable(e.path)) for e in entries],  # the Data Docs take it for markup
-        "error": [e.error for e in entries],
-        "seconds": column(lambda e: e.seconds, "float64"),
-        "sample_rate": column(lambda e: e.sample_rate, "Int64"),
-        "rms_dbfs": column(lambda e: e.rms_dbfs, "float64"),
-        "silence_share": column(lambda e: e.silence_share, "float64"),
-        "clipped_share": column(lambda e: e.clipped_share, "float64"),
-        "sha256": column(lambda e: e.sha256, "object"),
-        "class_size": column(lambda e: sizes[e.class_name], "Int64"),
-        "classes_of_content": column(lambda e: len(classes[e.sha256]), "Int64"),
-    })
+    return pd.DataFrame(
+        {
+            "path": [html.escape(datadocs.printable(e.path)) for e in entries],  # the Data Docs take it for markup
+            "error": [e.error for e in entries],
+            "seconds": column(lambda e: e.seconds, "float64"),
+            "sample_rate": column(lambda e: e.sample_rate, "Int64"),
+            "rms_dbfs": column(lambda e: e.rms_dbfs, "float64"),
+            "silence_share": column(lambda e: e.silence_share, "float64"),
+            "clipped_share": column(lambda e: e.clipped_share, "float64"),
+            "sha256": column(lambda e: e.sha256, "object"),
+            "class_size": column(lambda e: sizes[e.class_name], "Int64"),
+            "classes_of_content": column(lambda e: len(classes[e.sha256]), "Int64"),
+        }
+    )
 
 
 def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outcome]:
@@ -152,23 +223,49 @@ def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outc
         for site in context.get_site_names():
             context.delete_data_docs_site(site)
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
-        context.add_data_docs_site("recordings", {
-            "class_name": "SiteBuilder", "store_backend": store,
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"}})
-        suite = context.suites.add_or_update(gx.ExpectationSuite("recordings", expectations=[
-            getattr(gxe, c.expectation)(column=c.column, severity=c.severity, meta={"check": c.name},
-                                        description=f"{c.name} ({c.severity}): no recordings that {c.says}.",
-                                        **c.arguments)
-            for c in table]))
-        batch = (context.data_sources.add_or_update_pandas("corpus").add_dataframe_asset("manifest")
-                 .add_batch_definition_whole_dataframe("all"))
+        context.add_data_docs_site(
+            "recordings",
+            {
+                "class_name": "SiteBuilder",
+                "store_backend": store,
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+        suite = context.suites.add_or_update(
+            gx.ExpectationSuite(
+                "recordings",
+                expectations=[
+                    getattr(gxe, c.expectation)(
+                        column=c.column,
+                        severity=c.severity,
+                        meta={"check": c.name},
+                        description=f"{c.name} ({c.severity}): no recordings that {c.says}.",
+                        **c.arguments,
+                    )
+                    for c in table
+                ],
+            )
+        )
+        batch = (
+            context.data_sources.add_or_update_pandas("corpus")
+            .add_dataframe_asset("manifest")
+            .add_batch_definition_whole_dataframe("all")
+        )
         definition = context.validation_definitions.add_or_update(
-            gx.ValidationDefinition(name="recordings", data=batch, suite=suite))
-        checkpoint = context.checkpoints.add_or_update(gx.Checkpoint(
-            name="recordings", validation_definitions=[definition],
-            actions=[gx.checkpoint.UpdateDataDocsAction(name="data_docs", site_names=["recordings"])],
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"],
-                           "return_unexpected_index_query": False}))
+            gx.ValidationDefinition(name="recordings", data=batch, suite=suite)
+        )
+        checkpoint = context.checkpoints.add_or_update(
+            gx.Checkpoint(
+                name="recordings",
+                validation_definitions=[definition],
+                actions=[gx.checkpoint.UpdateDataDocsAction(name="data_docs", site_names=["recordings"])],
+                result_format={
+                    "result_format": "COMPLETE",
+                    "unexpected_index_column_names": ["path"],
+                    "return_unexpected_index_query": False,
+                },
+            )
+        )
         (run,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
     results = {r.expectation_config.meta["check"]: r for r in run.results if r.expectation_config}
     return [_outcome(check, results[check.name]) for check in table]
@@ -183,8 +280,12 @@ def _outcome(check: Check, result: Any) -> Outcome:
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"the check {check.name} could not be computed: {result.exception_info}")
     listed = result.result.get("unexpected_index_list") or []
-    return Outcome(check, bool(result.success), int(result.result["unexpected_count"]),
-                   [(html.unescape(row["path"]), _plain(row[check.column])) for row in listed[:LISTED]])
+    return Outcome(
+        check,
+        bool(result.success),
+        int(result.result["unexpected_count"]),
+        [(html.unescape(row["path"]), _plain(row[check.column])) for row in listed[:LISTED]],
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -205,10 +306,19 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
         "groups": len({e.group for e in good}),
         "sample_rates": {str(rate): n for rate, n in sorted(collections.Counter(e.sample_rate for e in good).items())},
         "digest": manifest.manifest_digest(good),
-        "checks": [{"name": o.check.name, "severity": o.check.severity, "success": o.success,
-                    "unexpected": o.unexpected, "says": o.check.says,
-                    "offenders": [{"path": path, "value": value, "text": o.check.value(value)}
-                                  for path, value in o.offenders]} for o in outcomes],
+        "checks": [
+            {
+                "name": o.check.name,
+                "severity": o.check.severity,
+                "success": o.success,
+                "unexpected": o.unexpected,
+                "says": o.check.says,
+                "offenders": [
+                    {"path": path, "value": value, "text": o.check.value(value)} for path, value in o.offenders
+                ],
+            }
+            for o in outcomes
+        ],
     }
 
 

@@ -82,9 +82,7 @@ def nearest(represent: Represent, centroids: np.ndarray) -> Represent:
     half_squares = (centroids**2).sum(axis=1) / 2
 
     def encode(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [
-            deduplicate(np.argmin(half_squares - frames @ centroids.T, axis=1)) for frames in represent(waveforms)
-        ]
+        return [deduplicate(np.argmin(half_squares - frames @ centroids.T, axis=1)) for frames in represent(waveforms)]
 
     return encode
 

@@ -94,6 +94,4 @@ def bootstrap(scores: np.ndarray, draws: int, generator: np.random.Generator) ->
     low, high = np.percentile(means, [2.5, 97.5], axis=0) if draws else (by_recording.mean(axis=0),) * 2
     # Rounding in the weights must not put an interval of width zero beside its value.
     value = by_recording.mean(axis=0)
-    return [
-        Estimate(float(v), float(min(a, v)), float(max(b, v))) for v, a, b in zip(value, low, high, strict=True)
-    ]
+    return [Estimate(float(v), float(min(a, v)), float(max(b, v))) for v, a, b in zip(value, low, high, strict=True)]

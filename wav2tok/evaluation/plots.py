@@ -55,8 +55,15 @@ def retrieval(result: Result) -> "Figure":
             value = np.array([one.value for one in found])
             whiskers = np.array([[one.value - one.low, one.high - one.value] for one in found]).T
             y = np.arange(len(names)) + (place - (len(kinds) - 1) / 2) * height
-            axes.barh(y, value, height * 0.9, xerr=whiskers, color=_COLOURS[kind], label=_VIEWS[kind],
-                      error_kw={"ecolor": "#333333", "elinewidth": 1, "capsize": 2})
+            axes.barh(
+                y,
+                value,
+                height * 0.9,
+                xerr=whiskers,
+                color=_COLOURS[kind],
+                label=_VIEWS[kind],
+                error_kw={"ecolor": "#333333", "elinewidth": 1, "capsize": 2},
+            )
             for one, at in zip(found, y, strict=True):
                 axes.text(one.high + 0.015, at, f"{one.value:.2f}", va="center", fontsize=8, color="#333333")
         axes.set(title=f"{metric.upper()}, 95 % interval", xlim=(0, 1.1), xticks=np.linspace(0, 1, 6))
@@ -86,8 +93,15 @@ def robustness(result: Result) -> "Figure":
             for number, name in enumerate(result.scores):
                 values = result.factors[name][[i for _, i in points], list(METRICS).index(metric)]
                 ours = name.startswith("wav2tok")
-                axes.plot([factor for factor, _ in points], values, "o-" if ours else "s--", color=f"C{number}",
-                          markersize=4, linewidth=2 if ours else 1.3, label=result.labels[name])
+                axes.plot(
+                    [factor for factor, _ in points],
+                    values,
+                    "o-" if ours else "s--",
+                    color=f"C{number}",
+                    markersize=4,
+                    linewidth=2 if ours else 1.3,
+                    label=result.labels[name],
+                )
             axes.set(ylim=(0, 1.03), ylabel=metric.upper() if axes is grid[row][0] else "")
             axes.set_xticks([factor for factor, _ in points], [f"{factor:g}" for factor, _ in points])
             axes.grid()
@@ -109,8 +123,13 @@ def tokens(result: Result) -> "Figure":
     axes.fill_between(np.arange(len(shares) + 1), np.append(shares, shares[-1:]), step="post", color=_COLOURS["V"])
     axes.axhline(100 / len(shares), color="#333333", linestyle="--", linewidth=1, label="all used alike")
     use = f"{(counts > 0).sum()} of {len(counts)} tokens in use"
-    axes.set(title=f"{use}, perplexity {result.tokens['perplexity']:.1f}", xlim=(0, len(shares)), ylim=(0, None),
-             xlabel="tokens, the commonest first", ylabel="share of the strings, %")
+    axes.set(
+        title=f"{use}, perplexity {result.tokens['perplexity']:.1f}",
+        xlim=(0, len(shares)),
+        ylim=(0, None),
+        xlabel="tokens, the commonest first",
+        ylabel="share of the strings, %",
+    )
     axes.grid(axis="y")
     axes.legend()
     return figure

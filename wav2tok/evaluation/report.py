@@ -71,8 +71,11 @@ def table(result: Result, metrics: tuple[str, ...] = ("mrr", "map")) -> str:
 
 def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
     asked = ", ".join(f"{kind} {result.asked(kind)}" for kind in result.kinds)
-    best = {(kind, metric): max(v[kind][metric].value for v in result.scores.values())
-            for kind in result.kinds for metric in METRICS}
+    best = {
+        (kind, metric): max(v[kind][metric].value for v in result.scores.values())
+        for kind in result.kinds
+        for metric in METRICS
+    }
     lines = [
         "# Retrieval",
         "",

@@ -24,26 +24,22 @@ def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: to
     return torch.minimum(index, lengths[:, None] - 1), slots < per_recording[:, None]
 
 
-def contrast_loss(
-    anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor, time: Tensor, temperature: float, own_gap: float
-) -> Tensor:
+def contrast_loss(anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE of aligned frames against the drawn frames of recordings of other classes.
+
+    Other moments of the same recording are no negatives: a melody comes back to its notes, and telling those apart
+    teaches positions.
 
     Args:
         anchor, positive: [M, d] unit embeddings, row i of one aligned with row i of the other.
         owner: int64 [M], the pair each row was drawn from; label: int64 [M], its class.
-        time: [M], seconds of each row in its anchor recording.
-        own_gap: moments of the same pair that lie further apart than this, in seconds, are negatives too, so that a
-            recording is not one token throughout; infinite for none of them.
 
     Returns:
-        scalar. Frames of other pairs of the same class are never negatives.
+        scalar. Frames of one class are never negatives of each other, be they of the same pair or not.
     """
     logits = anchor @ positive.T / temperature
-    same_owner = owner[:, None] == owner[None, :]
-    far = (time[:, None] - time[None, :]).abs() > own_gap
-    other = label[:, None] != label[None, :]
-    keep = other | (same_owner & far) | torch.eye(len(anchor), dtype=torch.bool, device=anchor.device)
-    logits = logits.masked_fill(~keep, -torch.inf)
+    itself = torch.eye(len(anchor), dtype=torch.bool, device=anchor.device)
+    other = (label[:, None] != label[None, :]) & (owner[:, None] != owner[None, :])
+    logits = logits.masked_fill(~(other | itself), -torch.inf)
     target = torch.arange(len(anchor), device=anchor.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

@@ -49,8 +49,12 @@ def make(
         UserError: ``out`` holds something already, or a number that makes no sense.
     """
     out = Path(out)
-    for name, value, least in (("seed", seed, 0), ("melodies", melodies, 1), ("singers", singers, 1),
-                               ("sample_rate", sample_rate, 8000)):
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("melodies", melodies, 1),
+        ("singers", singers, 1),
+        ("sample_rate", sample_rate, 8000),
+    ):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
     if out.exists() and not out.is_dir():

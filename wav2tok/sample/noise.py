@@ -5,9 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 
-def shaped(
-    rng: np.random.Generator, length: int, rate: float, gain: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def shaped(rng: np.random.Generator, length: int, rate: float, gain: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Gaussian noise whose spectrum follows ``gain``, of unit power over a long stretch.
 
     Args:

@@ -90,7 +90,11 @@ def err(notes: list[Sung], style: Style, rng: np.random.Generator) -> list[Sung]
     for index, note in enumerate(notes):
         # All is drawn whether or not it is used, so that one slip does not change the rest of the take.
         detune, wrong, step, drop, merge = (
-            rng.standard_normal(), rng.random(), rng.choice([-3, -2, -1, 1, 2, 3]), rng.random(), rng.random(),
+            rng.standard_normal(),
+            rng.random(),
+            rng.choice([-3, -2, -1, 1, 2, 3]),
+            rng.random(),
+            rng.random(),
         )
         # Only notes within a phrase, and no second one beside a pause: a tune with a hole of a second is no tune.
         inner = 0 < index < len(notes) - 1 and _follows(sung[-1], note) and _follows(note, notes[index + 1])

@@ -15,9 +15,6 @@ from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model import Wav2Tok
 
-ALIGNED_FRAMES = 200
-"""Frames of a recording that an alignment looks at, at most."""
-
 
 @dataclass(frozen=True)
 class Views:
@@ -38,7 +35,7 @@ def aligned_contrast(
     Returns:
         (scalar loss, int64 [B, N] the partner of each frame of ``views.a``).
     """
-    partner = partners(views)
+    partner, _ = align(views.a.detach(), views.a_frames, views.b.detach(), views.b_frames)
     wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
     wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
     index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
@@ -46,33 +43,7 @@ def aligned_contrast(
     anchor = views.a.gather(1, index[:, :, None].expand(-1, -1, d))[counts]
     positive = views.b.gather(1, partner.gather(1, index)[:, :, None].expand(-1, -1, d))[counts]
     owner = torch.arange(len(index), device=index.device)[:, None].expand_as(index)[counts]
-    loss = contrast_loss(
-        anchor,
-        positive,
-        owner,
-        views.labels[owner],
-        index[counts] / frame_rate,
-        recipe.contrast_temperature,
-        torch.inf if recipe.own_gap is None else recipe.own_gap,
-    )
-    return loss, partner
-
-
-def partners(views: Views) -> Tensor:
-    """The frame of ``b`` that each frame of ``a`` is aligned with: int64 [B, N].
-
-    Long recordings are aligned on every n-th frame, so that the alignment stays a small part of a step: at 6 s it
-    was a third of one.
-    """
-    n = views.a.shape[1]
-    stride = -(-max(n, views.b.shape[1]) // ALIGNED_FRAMES)
-    a, b = views.a.detach()[:, ::stride], views.b.detach()[:, ::stride]
-    coarse, _ = align(a, -(-views.a_frames // stride), b, -(-views.b_frames // stride))
-    if stride == 1:
-        return coarse
-    steps = torch.arange(n, device=a.device)
-    fine = coarse.repeat_interleave(stride, dim=1)[:, :n] * stride + steps % stride
-    return torch.minimum(fine, views.b_frames[:, None] - 1)
+    return contrast_loss(anchor, positive, owner, views.labels[owner], recipe.contrast_temperature), partner
 
 
 def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tensor]:

@@ -1,0 +1,91 @@
+"""The command line in this process, in a folder and with a store of its own, and a model that is registered there."""
+
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from wav2tok.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line on stderr of a command that refused its input."""
+        assert self.code == 2, self
+        # MLflow tells of the tables that it makes in a new store.
+        lines = [line for line in self.err.splitlines() if not re.search(r" INFO (mlflow|alembic)", line)]
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("wav2tok: ")
+        return lines[0].removeprefix("wav2tok: ")
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder; the MLflow store lies outside it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    yield work
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
+@pytest.fixture
+def cli(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run ``wav2tok ARGUMENTS`` in `folder`; what is not an exit is an exception, so that no traceback hides."""
+
+    def run(*arguments: object, stdin: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["wav2tok", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        printed = capsys.readouterr()
+        return Outcome(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store that holds ``tiny``: version 1, the champion, and version 2. Tests may move the alias."""
+    import mlflow
+
+    from wav2tok import registry
+    from wav2tok.shipping import export
+
+    root = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{root}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        mlflow.set_tracking_uri(uri)
+        export(tiny_model, None, root / "export", lambda line: None)
+        mlflow.set_experiment("tiny")
+        with mlflow.start_run():
+            for score in (0.5, 0.4):
+                registry.register(root / "export", "tiny", score, "the test", lambda t: 0.0, {})
+        mlflow.set_tracking_uri(None)
+    yield uri
+    mlflow.set_tracking_uri(None)

@@ -1,0 +1,214 @@
+"""What a user gets wrong: one sentence on stderr that names it, exit code 2, and nothing half-written."""
+
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device, so that cuda is no error")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too, with its bytes; folders end in a slash."""
+    return {
+        str(p.relative_to(folder)) + ("/" if p.is_dir() else ""): b"" if p.is_dir() else p.read_bytes()
+        for p in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def place(folder, tiny_split, tiny_model, tiny_corpus):
+    """A working folder with good things in it, and some that are not."""
+    shutil.copy(tiny_split, folder / "audios.bin")
+    shutil.copytree(tiny_model, folder / "model")
+    (folder / "query.flac").symlink_to(tiny_corpus / "arch" / "ada_0.flac")
+    (folder / "corpus").symlink_to(tiny_corpus)
+    (folder / "empty").mkdir()
+    (folder / "text.onnx").write_text("not a graph")
+    (folder / "text.flac").write_text("not audio")
+    (folder / "broken.yaml").write_text("train: [1, 2")
+    (folder / "list.yaml").write_text("- 1\n")
+    (folder / "text.bin").write_text("not a pickle")
+    (folder / "text.json").write_text("{")
+    (folder / "other.json").write_text('{"tokenizer": "another", "frame_seconds": 0.01, "recordings": []}')
+    (folder / "class.bin").write_bytes(pickle.dumps([[Path("a.flac")], [Path("b.flac")]]))
+    return folder
+
+
+CASES = {
+    "no audios.bin to train on": ("train --data absent.bin --out new", "absent.bin does not exist"),
+    "no audios.bin to cluster": ("cluster --data absent.bin --out new", "absent.bin does not exist"),
+    "no audios.bin to evaluate on": ("evaluate --data absent.bin --model model --out new", "absent.bin does not exist"),
+    "a pickle with a class": ("train --data class.bin --out new", "class.bin is refused (it names pathlib"),
+    "no pickle": ("train --data text.bin --out new", "text.bin is refused"),
+    "a folder as audios.bin": ("train --data empty --out new", "empty is no audios.bin"),
+    "an unknown parameter": ("train --data audios.bin --out new --set train.epoch=3", "train.epoch is no parameter"),
+    "an ill-typed parameter": ("train --data audios.bin --out new --set train.epochs=many", "train.epochs is 'many'"),
+    "an impossible parameter": ("train --data audios.bin --out new --set train.epochs=0", "train.epochs is 0"),
+    "a section as a value": ("train --data audios.bin --out new --set train=3", "train is 3"),
+    "no KEY=VALUE": ("split corpus --out new --set seed", "'seed' is not KEY=VALUE"),
+    "an unknown recipe": ("cluster --data audios.bin --out new --set train.recipe=mine", "train.recipe is 'mine'"),
+    "no parameters": ("train --data audios.bin --out new --params absent.yaml", "absent.yaml does not exist"),
+    "broken parameters": ("split corpus --out new --params broken.yaml", "broken.yaml is not valid YAML"),
+    "parameters in a list": ("split corpus --out new --params list.yaml", "list.yaml holds no mapping"),
+    "a folder as parameters": ("split corpus --out new --params empty", "empty"),
+    "no model": ("tokenize query.flac --model absent", "absent does not exist"),
+    "a folder without a model": ("tokenize query.flac --model empty", "empty holds no tokenizer.onnx"),
+    "a model that is text": ("tokenize query.flac --model text.onnx", "text.onnx cannot be loaded by ONNX Runtime"),
+    "a model that is not registered": ("tokenize query.flac --model models:/none@champion", "models:/none@champion"),
+    "an unregistered model to pull": ("pull models:/none@champion --out new", "models:/none@champion"),
+    "a run that is not there": ("tokenize query.flac --model runs:/0123/tokenizer", "runs:/0123/tokenizer"),
+    "a version that is not there": ("promote 7 --set register.name=none", "none version 7 cannot be promoted"),
+    "no version": ("promote last --set register.name=none", "none version last cannot be promoted"),
+    "no folder to split": ("split absent --out new", "absent is no folder"),
+    "nothing to split": ("split empty --out new", "empty holds no readable recordings"),
+    "unknown test groups": ("split corpus --out new --test-groups ada,zoe", "'zoe'"),
+    "every group to test": (
+        "split corpus --out new --test-groups ada,ben,cleo,dan,eva,finn,gus",
+        "names every group",
+    ),
+    "an unknown kind": ("split corpus --out new --kind tuple", "split.kind is 'tuple'"),
+    "a column without a manifest": ("split corpus --out new --group-by column", "--manifest"),
+    "a sample where something is": ("sample model", "model is not empty"),
+    "a sample of nothing": ("sample new --melodies 0", "melodies is 0"),
+    "nothing to index": ("index empty --model model --out new", "empty holds no recordings"),
+    "no index": ("search query.flac --index absent.json --model model", "absent.json does not exist"),
+    "a broken index": ("search query.flac --index text.json --model model", "text.json is not valid JSON"),
+    "an index of another model": ("spot query.flac --index other.json --model model", "another tokenizer"),
+    "an unknown device": ("tokenize query.flac --model model --device gpu", "--device is 'gpu'"),
+    "an unknown device to train": ("train --data audios.bin --out new --no-track --device gpu", "--device is 'gpu'"),
+    "no model to export": ("export --model empty --out new", "empty is no model folder"),
+    "no report to export by": ("export --model model --report empty --out new", "gate.json does not exist"),
+    "nothing exported": ("register --model empty --report empty --data audios.bin --out new", "export.json does not"),
+    "no folder to validate": ("validate absent --out new", "absent is no folder"),
+    "a model folder that is a file": ("train --data audios.bin --out text.bin --no-track", "text.bin"),
+    "an index that is a folder": ("index query.flac --model model --out empty", "empty"),
+    "a split that is a folder": ("split corpus --out empty", "empty"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_sentence_names_what_is_wrong(case, place, cli):
+    arguments, part = CASES[case]
+    before = tree(place)
+    assert part in cli(*arguments.split()).complaint
+    assert tree(place) == before
+
+
+def test_a_pickle_runs_nothing(folder, cli):
+    class Trap:
+        def __reduce__(self):
+            return Path.mkdir, (Path("trapped"),)
+
+    (folder / "trap.bin").write_bytes(pickle.dumps([["a.flac"], Trap()]))
+    assert "trap.bin is refused" in cli("train", "--data", "trap.bin", "--out", "model").complaint
+    assert list(tree(folder)) == ["trap.bin"]
+
+
+@no_cuda
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "tokenize query.flac --model model",
+        "index query.flac --model model --out new",
+        "cluster --data audios.bin --out new",
+        "train --data audios.bin --out new --no-track",
+        "evaluate --data audios.bin --model model --out new --no-track",
+    ],
+)
+def test_cuda_is_refused_where_there_is_none(arguments, place, cli):
+    before = tree(place)
+    assert "--device cuda: " in cli(*arguments.split(), "--device", "cuda").complaint
+    assert tree(place) == before
+
+
+@no_cuda
+def test_a_tracked_training_that_never_began_leaves_nothing(place, cli):
+    before = tree(place)
+    done = cli("train", "--data", "audios.bin", "--out", "new", "--device", "cuda")
+    assert done.code == 2
+    assert "--device cuda: " in done.err
+    assert set(tree(place)) == set(before)
+
+
+def test_recordings_that_cannot_be_read_stop_a_training(place, cli):
+    paths = {"arch": [str(place / "query.flac"), "text.flac"], "fall": ["missing.flac"]}
+    (place / "bad.bin").write_bytes(pickle.dumps([paths, {"arch": ["corpus/arch/ben_0.flac"]}]))
+    before = tree(place)
+    complaint = cli("train", "--data", "bad.bin", "--out", "new", "--no-track").complaint
+    assert "text.flac" in complaint or "missing.flac" in complaint
+    assert tree(place) == before
+
+
+def test_a_query_that_cannot_be_read(place, cli):
+    assert cli("index", "corpus", "--model", "model", "--out", "index.json").code == 0
+    for verb in ("search", "spot"):
+        assert "text.flac cannot be read as audio" in cli(
+            verb, "text.flac", "--model", "model", "--index", "index.json"
+        ).complaint
+
+
+def test_a_report_without_its_table_cannot_be_registered(place, cli):
+    assert cli("export", "--model", "model", "--out", "export").code == 0
+    before = tree(place)
+    done = cli("register", "--model", "export", "--report", "empty", "--data", "audios.bin", "--out", "new")
+    assert str(Path("empty")) in done.complaint
+    assert tree(place) == before
+
+
+def test_an_empty_recording_in_a_model_call_is_named(tiny_model):
+    from wav2tok import Tokenizer
+    from wav2tok.errors import UserError
+
+    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu")
+    for wave in (np.zeros(0), np.zeros((2, 100)), np.array([0.0, np.nan])):
+        with pytest.raises(UserError, match="waveform 1"):
+            tokenizer.encode([np.zeros(100), wave], 8000)
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("arguments", [
+    "tokenize query.flac --model models:/tiny@champion",
+    "promote 1",
+    "train --data audios.bin --out new --set train.epochs=1",
+])  # fmt: skip
+def test_a_server_that_does_not_answer(arguments, place, cli, monkeypatch):
+    uri = f"http://127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    before = tree(place)
+    done = cli(*arguments.split())
+    assert done.code == 2
+    assert "127.0.0.1" in done.err
+    assert set(tree(place)) == set(before)
+
+
+def test_the_process_itself_ends_with_2_and_one_line(tmp_path):
+    done = subprocess.run(
+        [Path(sys.executable).parent / "wav2tok", "train", "--data", "absent.bin"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "wav2tok: absent.bin does not exist; make it with: wav2tok split DIR --out absent.bin\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_result_survives_an_error(place, cli):
+    soundfile.write(place / "short.wav", np.zeros(10, dtype=np.float32), 8000)
+    (place / "new").write_text("a result of old")
+    cli("split", "absent", "--out", "new")
+    cli("index", "empty", "--model", "model", "--out", "new")
+    assert (place / "new").read_text() == "a result of old"

@@ -1,0 +1,72 @@
+"""``wav2tok export``, ``pull``, ``promote`` and ``doctor``, with a registry that holds two versions."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def registered(folder, registry_store, monkeypatch):
+    """The working folder, with the store of ``tiny`` as its store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry_store)
+    return folder
+
+
+def alias():
+    import mlflow
+
+    return str(mlflow.MlflowClient().get_model_version_by_alias("tiny", "champion").version)
+
+
+def test_pull_writes_a_folder_that_tokenize_takes(registered, cli, tiny_corpus, tiny_model):
+    assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
+    assert [p.name for p in (registered / "pulled" / "here").iterdir()] == ["tokenizer.onnx"]
+    assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
+    by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
+    by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
+    assert by_pulled == by_trained
+    assert len(by_pulled.splitlines()) == 7
+
+
+def test_pull_replaces_what_was_pulled_before(registered, cli):
+    (registered / "model").mkdir()
+    (registered / "model" / "old.txt").write_text("old")
+    assert cli("pull", "models:/tiny/2", "--out", "model").code == 0
+    assert [p.name for p in (registered / "model").iterdir()] == ["tokenizer.onnx"]
+
+
+def test_promote_moves_the_champion_by_hand(registered, cli):
+    for version in ("2", "1"):
+        done = cli("promote", version, "--set", "register.name=tiny")
+        assert done.code == 0
+        assert "models:/tiny@champion" in done.out
+        assert alias() == version
+
+
+def test_promoting_what_is_not_there_changes_nothing(registered, cli):
+    before = alias()
+    assert "version 9" in cli("promote", "9", "--set", "register.name=tiny").complaint
+    assert alias() == before
+
+
+def test_export_by_hand_needs_no_report(folder, cli, tiny_model):
+    done = cli("export", "--model", tiny_model, "--out", "export")
+    assert done.code == 0
+    told = json.loads((folder / "export" / "export.json").read_text())
+    assert told["approved"]
+    assert told["parity"]["agreement"] >= 0.999
+    assert len({tuple(lengths) for lengths in told["parity"]["lengths"]}) >= 5
+
+
+def test_doctor_tells_versions_devices_and_store(registered, cli, registry_store):
+    import onnxruntime
+    import torch
+
+    done = cli("doctor")
+    assert (done.code, done.err) == (0, "")
+    for name, version in {"torch": torch.__version__.partition("+")[0], "onnxruntime-gpu": onnxruntime.__version__}.items():
+        assert any(line.split()[:1] == [name] and version in line for line in done.out.splitlines()), name
+    assert "CUDA devices that the driver sees: " in done.out
+    assert ("usable here" in done.out) and (("not usable here" in done.out) is not torch.cuda.is_available())
+    assert f"MLflow store: {registry_store}" in done.out
+    assert "problem: onnxruntime and" not in done.out

@@ -1,0 +1,114 @@
+"""Prototypes and the matching loss against loops in float64."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from wav2tok.losses.matching import CodebookScore, matching_loss, prototypes
+
+
+def looped_prototypes(z: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor, k: int) -> list[dict]:
+    """For each pair {token: normalised mean of its frames}."""
+    out = []
+    for b in range(len(z)):
+        found = {}
+        for token in range(k):
+            frames = [z[b, t] for t in range(z.shape[1]) if mask[b, t] and int(tokens[b, t]) == token]
+            if frames:
+                mean = torch.stack(frames).mean(0)
+                found[token] = mean / mean.norm()
+        out.append(found)
+    return out
+
+
+def looped_loss(found: list[dict], codebook: torch.Tensor, temperature: float, w: torch.Tensor | None, b: float):
+    losses = []
+    for prototype_of in found:
+        for token, p in prototype_of.items():
+            scores = [
+                (p @ e if w is None else sum(w[i] * (p[i] - e[i]).abs() for i in range(len(p))) + b) / temperature
+                for e in codebook
+            ]
+            losses.append(torch.logsumexp(torch.stack(scores), 0) - scores[token])
+    return torch.stack(losses).mean()
+
+
+@given(
+    b=st.integers(1, 3),
+    t=st.integers(1, 10),
+    k=st.integers(2, 5),
+    parameterised=st.booleans(),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=40, deadline=None)
+def test_values_and_gradients(b: int, t: int, k: int, parameterised: bool, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(b, t, 4, generator=generator)
+    tokens = torch.randint(k, (b, t), generator=generator)
+    mask = torch.rand(b, t, generator=generator) < 0.8
+    mask[0, 0] = True
+    codebook = F.normalize(torch.randn(k, 4, generator=generator), dim=1)
+    score = CodebookScore(4) if parameterised else None
+    if score is not None:
+        with torch.no_grad():
+            score.w.copy_(torch.randn(4, generator=generator))
+            score.b.fill_(0.3)
+
+    ours = z.clone().requires_grad_()
+    prototype, present = prototypes(ours, tokens, mask, k)
+    loss = matching_loss(prototype, present, codebook, 0.2, score)
+    loss.backward()
+
+    theirs = z.double().requires_grad_()
+    w = None if score is None else score.w.detach().double().requires_grad_()
+    found = looped_prototypes(theirs, tokens, mask, k)
+    expected = looped_loss(found, codebook.double(), 0.2, w, 0.3)
+    expected.backward()
+
+    assert [p.nonzero().flatten().tolist() for p in present] == [sorted(f) for f in found]
+    for row, f in zip(prototype, found, strict=True):
+        for token, p in f.items():
+            assert torch.allclose(row[token].double(), p, atol=1e-5)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-5)
+    assert torch.allclose(ours.grad.double(), theirs.grad, rtol=1e-3, atol=1e-4)
+    if score is not None:
+        assert torch.allclose(score.w.grad.double(), w.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_a_prototype_of_one_frame_is_normalised() -> None:
+    z = torch.tensor([[[3.0, 4.0], [0.0, 2.0]]])
+    prototype, present = prototypes(z, torch.tensor([[0, 2]]), torch.ones(1, 2, dtype=torch.bool), 3)
+    assert prototype[0].tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0], [0, 1]]
+    assert present.tolist() == [[True, False, True]]
+
+
+def test_padding_is_no_part_of_a_prototype() -> None:
+    z = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    prototype, present = prototypes(z, torch.tensor([[1, 1]]), torch.tensor([[True, False]]), 2)
+    assert prototype[0, 1].tolist() == [1, 0]
+    assert present.tolist() == [[False, True]]
+
+
+def test_the_parameterised_score_begins_by_preferring_the_nearest() -> None:
+    codebook = F.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    assert CodebookScore(4)(codebook, codebook).argmax(1).tolist() == list(range(6))
+
+
+def test_prototypes_on_their_codewords_cost_the_least() -> None:
+    codebook = torch.eye(4)
+    present = torch.ones(1, 4, dtype=torch.bool)
+    at_home = matching_loss(codebook[None], present, codebook, 0.1, None)
+    assert float(at_home) == pytest.approx(math.log(1 + 3 * math.exp(-10)), rel=1e-3)
+    assert matching_loss(codebook.roll(1, 0)[None], present, codebook, 0.1, None) > 9
+
+
+def test_no_token_no_loss() -> None:
+    prototype = torch.zeros(2, 3, 4, requires_grad=True)
+    loss = matching_loss(prototype, torch.zeros(2, 3, dtype=torch.bool), torch.eye(3, 4), 0.1, None)
+    loss.backward()
+    assert loss == 0
+    assert not prototype.grad.any()

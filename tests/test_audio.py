@@ -1,0 +1,91 @@
+"""Reading recordings of real files."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wav2tok import audio
+from wav2tok.audio import UnreadableError
+from wav2tok.errors import UserError
+
+
+def sine(hertz: float, rate: int, seconds: float = 0.5) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "wav"])
+def test_write_and_read_16_bits(tmp_path: Path, rng: np.random.Generator, suffix: str) -> None:
+    wave = rng.uniform(-0.9, 0.9, 3000).astype(np.float32)
+    audio.write(tmp_path / f"a.{suffix}", wave, 8000)
+    got = audio.read(tmp_path / f"a.{suffix}", 8000)
+    assert got.dtype == np.float32
+    assert np.abs(got - wave).max() < 1 / 32000
+
+
+def test_what_is_too_loud_is_clipped_and_not_wrapped(tmp_path: Path) -> None:
+    audio.write(tmp_path / "a.wav", np.array([2.0, -2.0, 0.5]), 8000)
+    assert audio.read(tmp_path / "a.wav", 8000) == pytest.approx([1, -1, 0.5], abs=1e-4)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    one, two = sine(200, 8000), sine(300, 8000)
+    soundfile.write(tmp_path / "a.wav", np.stack([one, two], 1), 8000, subtype="FLOAT")
+    assert np.abs(audio.read(tmp_path / "a.wav", 8000) - (one + two) / 2).max() < 1e-6
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_the_rate_is_converted(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", sine(440, rate), rate, subtype="FLOAT")
+    got, expected = audio.read(tmp_path / "a.wav", 16000), sine(440, 16000)
+    assert abs(len(got) - len(expected)) <= 1
+    assert got.dtype == np.float32
+    assert np.abs(got[500:-500] - expected[500 : len(got) - 500]).max() < 0.01
+
+
+@given(n=st.integers(1, 30), rate=st.sampled_from([8000, 11025, 22050, 44100, 96000]))
+@settings(max_examples=40, deadline=None)
+def test_a_recording_of_a_few_samples_keeps_at_least_one(n: int, rate: int) -> None:
+    assert len(audio.resample(np.full(n, 0.5, dtype=np.float32), rate, 8000)) >= 1
+
+
+def unreadable(path: Path) -> None:
+    with pytest.raises(UnreadableError, match=path.name):
+        audio.read(path, 8000)
+
+
+def test_every_kind_of_unreadable_file_is_told_by_name(tmp_path: Path, rng: np.random.Generator) -> None:
+    unreadable(tmp_path / "missing.wav")
+    (tmp_path / "text.wav").write_text("no audio at all")
+    unreadable(tmp_path / "text.wav")
+    (tmp_path / "nothing.flac").touch()
+    unreadable(tmp_path / "nothing.flac")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
+    unreadable(tmp_path / "empty.wav")
+    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan, 0]), 8000, subtype="FLOAT")
+    unreadable(tmp_path / "nan.wav")
+    soundfile.write(tmp_path / "whole.flac", rng.uniform(-0.5, 0.5, 20000), 8000)
+    whole = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "half.flac").write_bytes(whole[: len(whole) // 2])
+    unreadable(tmp_path / "half.flac")
+    (tmp_path / "folder.wav").mkdir()
+    unreadable(tmp_path / "folder.wav")
+
+
+def test_find_walks_in_order_and_passes_hidden_things_over(tmp_path: Path) -> None:
+    for name in ("b/2.FLAC", "b/1.wav", "a/c/3.mp3", "a/.hidden/4.wav", ".5.wav", "notes.txt", "z.ogg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [p.relative_to(tmp_path).as_posix() for p in audio.find(tmp_path)]
+    assert found == ["a/c/3.mp3", "b/1.wav", "b/2.FLAC", "z.ogg"]
+    with pytest.raises(UserError, match="no folder"):
+        audio.find(tmp_path / "z.ogg")
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 100000)
+    assert audio.sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 100000).hexdigest()

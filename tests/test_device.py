@@ -1,0 +1,37 @@
+"""Choosing a device never falls back in silence."""
+
+import pytest
+import torch
+
+from wav2tok.device import choose, describe
+from wav2tok.errors import UserError
+
+
+def test_cpu_is_the_cpu_and_says_with_how_many_threads() -> None:
+    assert choose("cpu") == torch.device("cpu")
+    assert f"{torch.get_num_threads()} threads" in describe(choose("cpu"))
+
+
+def test_auto_takes_cuda_where_there_is_one() -> None:
+    assert choose("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_cuda_is_refused_where_there_is_none() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(UserError, match="no CUDA device"):
+        choose("cuda")
+    assert "no CUDA device" in describe(choose("auto"))
+
+
+@pytest.mark.gpu
+def test_cuda_names_its_device() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    assert torch.cuda.get_device_name() in describe(choose("cuda"))
+
+
+@pytest.mark.parametrize("word", ["gpu", "", "cuda:0"])
+def test_other_words_are_refused_by_name(word: str) -> None:
+    with pytest.raises(UserError, match=f"{word!r}"):
+        choose(word)

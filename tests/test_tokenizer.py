@@ -1,0 +1,162 @@
+"""The tokenizer as a user meets it, and how the tiny trained model behaves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from wav2tok import audio
+from wav2tok.errors import UserError
+from wav2tok.matching import deduplicate, edit_distances
+from wav2tok.tokenizer import Tokenizer, cuda_devices, locate, pack, unpack
+from wav2tok.training import checkpoint
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Tokenizer:
+    return Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def waves(tiny_corpus: Path) -> list[np.ndarray]:
+    return [audio.read(path, 8000) for path in audio.find(tiny_corpus)]
+
+
+def test_strings_are_frames_without_repeats(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+    frames, strings = tokenizer.encode_frames(waves, 8000), tokenizer.encode(waves, 8000)
+    assert tokenizer.frame_seconds == 0.016
+    for wave, one, string in zip(waves, frames, strings, strict=True):
+        assert len(one) == len(wave) // 128 + 1
+        assert string.tolist() == deduplicate(one).tolist()
+        assert len(string) > 0
+        assert string.min() >= 0
+        assert string.max() < tokenizer.num_tokens
+
+
+def test_a_batch_gives_each_recording_what_it_gets_alone(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+    waves = [*waves, waves[0][:1], waves[1][:200], np.tile(waves[2], 5)]
+    together = tokenizer.encode(waves, 8000)
+    alone = [tokenizer.encode([wave], 8000)[0] for wave in waves]
+    assert [s.tolist() for s in together] == [s.tolist() for s in alone]
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.25, 2.0, 4.0])
+def test_a_louder_recording_has_the_same_tokens(tokenizer: Tokenizer, waves: list[np.ndarray], gain: float) -> None:
+    plain, louder = tokenizer.encode(waves, 8000), tokenizer.encode([gain * w for w in waves], 8000)
+    assert [s.tolist() for s in plain] == [s.tolist() for s in louder]
+
+
+def test_more_noise_is_a_larger_distance(
+    tokenizer: Tokenizer, waves: list[np.ndarray], rng: np.random.Generator
+) -> None:
+    plain = tokenizer.encode(waves, 8000)
+    noises = [rng.standard_normal(len(w)).astype(np.float32) for w in waves]
+    means = []
+    for level in (0.0, 0.01, 0.3):
+        noisy = tokenizer.encode([w + level * noise for w, noise in zip(waves, noises, strict=True)], 8000)
+        means.append(float(np.diag(edit_distances(plain, noisy)).mean()))
+    assert means[0] == 0 < means[1] < means[2]
+
+
+def test_silence_before_a_recording_does_not_end_its_string(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+    """A melody behind half a second of nothing is still nearer to itself than the other melodies are."""
+    silent = [np.concatenate([np.zeros(800, np.float32), w]) for w in waves]
+    distances = edit_distances(tokenizer.encode(silent, 8000), tokenizer.encode(waves, 8000))
+    own, other = np.diag(distances), distances[~np.eye(len(waves), dtype=bool)]
+    assert own.mean() < other.mean()
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 44100])
+def test_encode_converts_the_rate(tokenizer: Tokenizer, waves: list[np.ndarray], rate: int) -> None:
+    converted = [soxr.resample(w, 8000, rate) for w in waves]
+    back = [soxr.resample(w, rate, 8000) for w in converted]
+    got = tokenizer.encode(converted, rate)
+    assert [s.tolist() for s in got] == [s.tolist() for s in tokenizer.encode(back, 8000)]
+    distances = edit_distances(got, tokenizer.encode(waves, 8000))
+    assert np.diag(distances).mean() < distances.mean()
+
+
+def test_other_number_types_are_taken(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+    expected = tokenizer.encode(waves[:2], 8000)
+    for same in ([w.astype(np.float64) for w in waves[:2]], [w.tolist() for w in waves[:2]]):
+        assert [s.tolist() for s in tokenizer.encode(same, 8000)] == [s.tolist() for s in expected]
+    assert tokenizer.encode([], 8000) == []
+
+
+@pytest.mark.parametrize(
+    "wave", [np.zeros(0), np.array([0.1, np.nan]), np.array([np.inf, 0.0]), np.zeros((2, 100)), np.float32(1.0)]
+)
+def test_a_waveform_that_cannot_be_meant_is_told_by_its_place(tokenizer: Tokenizer, wave: np.ndarray) -> None:
+    with pytest.raises(UserError, match="waveform 1 "):
+        tokenizer.encode([np.ones(100), wave], 8000)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_few_samples_at_a_high_rate_still_have_a_string(tokenizer: Tokenizer, n: int) -> None:
+    (string,) = tokenizer.encode([np.full(n, 0.1, dtype=np.float32)], 48000)
+    assert len(string) == 1
+
+
+@pytest.mark.parametrize("rate", [0, -8000])
+def test_a_rate_that_cannot_be_meant_is_a_user_error(tokenizer: Tokenizer, rate: int) -> None:
+    with pytest.raises(UserError, match=str(rate)):
+        tokenizer.encode([np.ones(100)], rate)
+
+
+def test_silence_has_a_string(tokenizer: Tokenizer) -> None:
+    (string,) = tokenizer.encode([np.zeros(4000)], 8000)
+    assert len(string) >= 1
+
+
+def test_cuda_where_there_is_none_is_a_user_error(tiny_model: Path) -> None:
+    if cuda_devices():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(UserError, match="no CUDA device"):
+        Tokenizer.from_pretrained(tiny_model, "cuda")
+    assert Tokenizer.from_pretrained(tiny_model, "auto").provider == "CPUExecutionProvider"
+    with pytest.raises(UserError, match="'gpu'"):
+        Tokenizer.from_pretrained(tiny_model, "gpu")
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_tokens_of_the_cpu(tiny_model: Path, tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+    if not cuda_devices():
+        pytest.skip("no CUDA device here")
+    on_cuda = Tokenizer.from_pretrained(tiny_model, "cuda")
+    assert on_cuda.provider == "CUDAExecutionProvider"
+    frames, expected = (np.concatenate(t.encode_frames(waves, 8000)) for t in (on_cuda, tokenizer))
+    assert (frames == expected).mean() > 0.99
+
+
+def test_the_codebook_travels_with_the_graph(tiny_model: Path, tokenizer: Tokenizer, rng: np.random.Generator) -> None:
+    assert np.array_equal(tokenizer.codebook, checkpoint.load(tiny_model)[0].codebook.numpy())
+    codebook = rng.standard_normal((5, 3)).astype(np.float32)
+    assert np.array_equal(unpack(pack(codebook)), codebook)
+
+
+def test_a_model_is_a_file_or_a_folder(tiny_model: Path, tmp_path: Path) -> None:
+    graph = tiny_model / "tokenizer.onnx"
+    assert locate(tiny_model) == locate(str(graph)) == graph
+    (tmp_path / "model.onnx").write_bytes(graph.read_bytes())
+    assert locate(tmp_path) == tmp_path / "model.onnx"
+    same = Tokenizer.from_pretrained(tmp_path, "cpu")
+    assert same.identity == Tokenizer.from_pretrained(tiny_model, "cpu").identity
+
+
+def test_what_is_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no tokenizer"):
+        locate(tmp_path)
+    with pytest.raises(UserError, match="missing does not exist"):
+        locate(tmp_path / "missing")
+
+
+def test_tokenizing_needs_no_torch(tiny_model: Path) -> None:
+    code = (
+        "import sys, numpy, wav2tok.tokenizer as t;"
+        "t.Tokenizer.from_pretrained(sys.argv[1], 'cpu').encode([numpy.ones(4000)], 8000);"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tiny_model)], check=True)

@@ -1,0 +1,364 @@
+"""Real trainings on the tiny corpus: they learn, repeat bit by bit, and go on as if never interrupted."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wav2tok.config import Config, from_dict, to_dict
+from wav2tok.corpus import splits
+from wav2tok.corpus.splits import Recordings, Splits
+from wav2tok.errors import UserError
+from wav2tok.model import create
+from wav2tok.training import checkpoint
+from wav2tok.training.loop import Progress, Trainer, fingerprint, schedule
+from wav2tok.training.recorder import SilentRecorder
+from wav2tok.training.run import read_splits, train
+from wav2tok.training.store import SpectrumStore
+
+
+def changed(config: Config, **parts: Mapping[str, object]) -> Config:
+    """``config`` with keys of its sections changed; those of ``recipe`` go to the recipe in use."""
+    values = to_dict(config)
+    for part, keys in parts.items():
+        (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
+    return from_dict(values)
+
+
+class Interrupted(Exception):
+    """What a test stops a training with."""
+
+
+def stop_after(epoch: int) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if line.startswith(f"epoch {epoch}/"):
+            raise Interrupted
+
+    return say
+
+
+def fit(
+    data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
+) -> Progress:
+    return train(data, out, None, config, "cpu", fresh, say)
+
+
+def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return {name: load_file(folder / f"{name}.safetensors") for name in ("best", "last", "untrained")}
+
+
+def assert_same(one: Path, two: Path) -> None:
+    """Bit-identical checkpoints, optimiser included, and the same figures but for the time they took."""
+    ours, theirs = weights(one), weights(two)
+    for name in ours:
+        assert ours[name].keys() == theirs[name].keys()
+        differing = [key for key in ours[name] if not torch.equal(ours[name][key], theirs[name][key])]
+        assert not differing, name
+    histories = [json.loads((folder / "history.json").read_text()) for folder in (one, two)]
+    for history in histories:
+        for row in history:
+            del row["seconds"], row["audio_per_second"]
+    assert histories[0] == histories[1]
+    infos = [checkpoint.peek(folder / "last.safetensors") for folder in (one, two)]
+    assert infos[0]["best_epoch"] == infos[1]["best_epoch"]
+
+
+@pytest.fixture(scope="module")
+def long_config(tiny_config: Config) -> Config:
+    """Six epochs: four of contrast, two of EM."""
+    return changed(tiny_config, train={"epochs": 6})
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "model"
+    fit(tiny_split, out, long_config)
+    return out
+
+
+def test_the_loss_falls(whole: Path) -> None:
+    history = json.loads((whole / "history.json").read_text())
+    assert [row["epoch"] for row in history] == list(range(1, 7))
+    assert history[3]["contrast"] < history[0]["contrast"] - 0.3
+    assert "matching" not in history[3]
+    assert {"matching", "likelihood", "likelihood_back", "aligned", "contrast"} <= history[4].keys()
+
+
+def test_the_best_model_is_the_one_of_the_best_score(whole: Path) -> None:
+    history = json.loads((whole / "history.json").read_text())
+    info = checkpoint.peek(whole / "best.safetensors")
+    assert info["best"] == max(row["valid_score"] for row in history)
+    assert info["best_epoch"] == next(r["epoch"] for r in history if r["valid_score"] == info["best"])
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(99)  # whatever ran before
+    fit(tiny_split, tmp_path, long_config)
+    assert_same(whole, tmp_path)
+
+
+def test_another_seed_gives_other_weights(
+    tiny_split: Path, tiny_config: Config, tiny_model: Path, tmp_path: Path
+) -> None:
+    fit(tiny_split, tmp_path, dataclasses.replace(tiny_config, seed=1))
+    one, two = (load_file(folder / "last.safetensors") for folder in (tiny_model, tmp_path))
+    assert not torch.equal(one["model.encoder.projection.weight"], two["model.encoder.projection.weight"])
+
+
+@pytest.mark.parametrize("epoch", [1, 4, 5])
+def test_going_on_equals_never_having_stopped(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int
+) -> None:
+    """Stopped within the first stage, at its end, and within the second."""
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(epoch))
+    assert checkpoint.peek(tmp_path / "last.safetensors")["epoch"] == epoch
+    lines: list[str] = []
+    fit(tiny_split, tmp_path, long_config, lines.append)
+    assert any(line.startswith(f"going on after epoch {epoch}") for line in lines)
+    assert not any(line.startswith(f"epoch {epoch}/") for line in lines)
+    assert_same(whole, tmp_path)
+
+
+def test_checkpoints_every_other_epoch_go_on_the_same_way(
+    tiny_split: Path, long_config: Config, tmp_path: Path
+) -> None:
+    config = changed(long_config, train={"autosave_epoch": 2})
+    fit(tiny_split, tmp_path / "one", config)
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path / "two", config, stop_after(3))
+    assert checkpoint.peek(tmp_path / "two" / "last.safetensors")["epoch"] == 2
+    fit(tiny_split, tmp_path / "two", config)
+    assert_same(tmp_path / "one", tmp_path / "two")
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from wav2tok.config import from_dict
+from wav2tok.training.run import train
+data, out, config = sys.argv[1:]
+train(Path(data), Path(out), None, from_dict(json.loads(config)), "cpu", False, lambda line: None)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_as_if_never_killed(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    # Six epochs last half a second, time enough to be killed within them.
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tiny_split), str(out), json.dumps(to_dict(long_config))],
+        env=dict(os.environ),
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "last.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    info = checkpoint.peek(out / "last.safetensors")
+    assert not info["finished"]
+    lines: list[str] = []
+    fit(tiny_split, out, long_config, lines.append)
+    assert any(line.startswith("going on after epoch") for line in lines)
+    assert_same(whole, out)
+
+
+@pytest.mark.parametrize(
+    "change", [{"augment": {"noise_db": 9.0}}, {"recipe": {"learning_rate": 4e-3}}, {"train": {"epochs": 7}}]
+)
+def test_changed_parameters_begin_anew(
+    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]]
+) -> None:
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(1))
+    lines: list[str] = []
+    with pytest.raises(Interrupted):
+        fit(
+            tiny_split,
+            tmp_path,
+            changed(long_config, **change),
+            lambda line: (lines.append(line), stop_after(1)(line))[0],
+        )
+    assert not any(line.startswith("going on") for line in lines)
+    assert len(json.loads((tmp_path / "history.json").read_text())) == 1
+
+
+def test_fresh_begins_anew(tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(2))
+    lines: list[str] = []
+    fit(tiny_split, tmp_path, long_config, lines.append, fresh=True)
+    assert not any(line.startswith("going on") for line in lines)
+    assert_same(whole, tmp_path)
+
+
+def store_of(*parts: torch.Tensor) -> SpectrumStore:
+    frames = torch.tensor([len(part) for part in parts])
+    return SpectrumStore(torch.cat(parts), frames.cumsum(0) - frames, frames)
+
+
+def test_a_fingerprint_tells_data_and_parameters_that_training_reads(tiny_config: Config) -> None:
+    a, b = Recordings(("a.wav", "b.wav"), ("x", "y")), Recordings(("c.wav",), ("x",))
+    store = store_of(torch.ones(5, 3), torch.zeros(4, 3))
+    first = fingerprint(tiny_config, a, b, store)
+    assert first == fingerprint(from_dict(to_dict(tiny_config)), a, b, store)
+    assert first == fingerprint(changed(tiny_config, gate={"min_mrr": 0.9}), a, b, store)
+    others = [
+        fingerprint(changed(tiny_config, features={"n_mels": 25}), a, b, store),
+        fingerprint(tiny_config, b, a, store),
+        fingerprint(tiny_config, dataclasses.replace(a, classes=("x", "x")), b, store),
+    ]
+    assert first not in others
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_fingerprint_tells_an_exchanged_recording(
+    tiny_config: Config, generator: torch.Generator, which: int
+) -> None:
+    """Any one of several words of half a second, replaced by another of the same length under the same name."""
+    names = Recordings(tuple(f"{i}.wav" for i in range(4)))
+    words = [torch.randn(31, 3, generator=generator) for _ in range(4)]
+    before = fingerprint(tiny_config, names, names, store_of(*words))
+    words[which] = torch.randn(31, 3, generator=generator)
+    assert fingerprint(tiny_config, names, names, store_of(*words)) != before
+
+
+def lists(tiny_split: Path, out: Path) -> Path:
+    """The same split without classes."""
+    parts = splits.read(tiny_split)
+    assert parts.valid is not None
+    splits.write(out, Splits(*(Recordings(p.paths) for p in (parts.train, parts.valid, parts.test))))
+    return out
+
+
+@pytest.mark.parametrize("recipe", ["staged", "published"])
+@pytest.mark.parametrize("kind", ["dict", "list"])
+def test_both_recipes_train_on_both_kinds_of_data(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, recipe: str, kind: str
+) -> None:
+    data = tiny_split if kind == "dict" else lists(tiny_split, tmp_path / "audios.bin")
+    config = changed(tiny_config, train={"recipe": recipe, "steps_per_epoch": 4})
+    progress = fit(data, tmp_path / "model", config)
+    assert progress.finished
+    assert progress.epoch == 3
+    assert progress.step == 12
+    last = progress.history[-1]
+    assert ("contrast" in last) == (recipe == "staged")
+    assert ("valid_mrr" in last) == (kind == "dict")
+    moved = weights(tmp_path / "model")
+    assert not torch.equal(moved["last"]["model.codebook"], moved["untrained"]["model.codebook"])
+    assert ("model.score.w" in moved["best"]) == (recipe == "published")
+
+
+def test_the_published_loss_falls(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    config = changed(tiny_config, train={"recipe": "published", "epochs": 5, "patience": 9})
+    history = fit(tiny_split, tmp_path, config).history
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_one_pass_over_the_recordings_is_an_epoch_without_a_number_of_steps(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    progress = fit(tiny_split, tmp_path, changed(tiny_config, train={"steps_per_epoch": None, "epochs": 2}))
+    n = len(splits.read(tiny_split).train)
+    assert progress.step == 2 * -(-n // 8)
+
+
+def trainer(data: Path, config: Config, out: Path) -> Trainer:
+    parts = read_splits(data, config)
+    assert parts.valid is not None
+    made = Trainer(
+        create(config), config, parts.train, parts.valid, out, torch.device("cpu"), SilentRecorder(), lambda line: None
+    )
+    checkpoint.write_config(out, config)
+    return made
+
+
+def test_training_ends_after_patience_epochs_without_a_better_score(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    config = changed(tiny_config, train={"recipe": "published", "epochs": 40, "patience": 2, "steps_per_epoch": 1})
+    made = trainer(tiny_split, config, tmp_path)
+    made.progress.best = 2.0  # better than any score can be
+    progress = made.run()
+    assert progress.finished
+    assert progress.epoch == 2
+
+
+def test_patience_counts_within_a_stage(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    """Epochs of the first stage that brought nothing do not use up the patience of the second."""
+    config = changed(
+        tiny_config, train={"epochs": 8, "patience": 2, "steps_per_epoch": 2}, recipe={"contrast_share": 0.5}
+    )
+    made = trainer(tiny_split, config, tmp_path)
+    made.progress.best = 2.0
+    assert made.run().epoch == 4 + 2
+
+
+def test_contrast_needs_two_classes(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    parts = splits.read(tiny_split)
+    assert parts.valid is not None
+    one = [
+        p.take(i for i, c in enumerate(p.classes or ()) if c == "arch") for p in (parts.train, parts.valid, parts.test)
+    ]
+    splits.write(tmp_path / "audios.bin", Splits(*one))
+    with pytest.raises(UserError, match="one class only"):
+        fit(tmp_path / "audios.bin", tmp_path / "model", tiny_config)
+
+
+@pytest.mark.parametrize("recipe", ["staged", "published"])
+def test_a_loss_that_is_not_finite_ends_training_with_a_sentence(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, recipe: str
+) -> None:
+    made = trainer(tiny_split, changed(tiny_config, train={"recipe": recipe}), tmp_path)
+    with torch.no_grad():
+        made.model.encoder.projection.bias[0] = torch.nan  # as a diverged step leaves it
+    with pytest.raises(UserError, match=r"not finite.*learning_rate"):
+        made.run()
+    assert not (tmp_path / "last.safetensors").exists()
+
+
+class Keeping:
+    """A recorder that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, Mapping[str, float]]] = []
+
+    def metrics(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        self.rows += rows
+
+
+def test_the_recorder_hears_of_every_step_and_every_epoch(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    keeping = Keeping()
+    progress = train(tiny_split, tmp_path, None, tiny_config, "cpu", False, lambda line: None, keeping)
+    steps = [step for step, row in keeping.rows if "step/loss" in row]
+    assert steps == list(range(1, progress.step + 1))
+    epochs = [(step, row["valid/score"]) for step, row in keeping.rows if "valid/score" in row]
+    assert epochs == [(8 * row["epoch"], row["valid_score"]) for row in progress.history]
+
+
+def test_schedule_rises_over_the_warm_up_and_falls_to_0() -> None:
+    rates = [schedule(step, 100, 0.08) for step in range(101)]
+    assert rates[:8] == pytest.approx([(i + 1) / 8 for i in range(8)])
+    assert rates[8:] == pytest.approx([(100 - i) / 92 for i in range(8, 101)])
+    assert schedule(0, 1, 0.08) == 1
+    assert schedule(5, 3, 0.0) == 0

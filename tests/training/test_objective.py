@@ -1,0 +1,149 @@
+"""What is descended is the weighted sum of what is reported, and the published recipe is the paper's."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from wav2tok.codebook import assign, compress
+from wav2tok.config import PUBLISHED, STAGED, Config, Recipe
+from wav2tok.features import frame_mask
+from wav2tok.losses.likelihood import likelihood_loss
+from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.model import Wav2Tok, create
+from wav2tok.training.objective import Views, objective, partners
+
+FRAME_RATE = 62.5
+
+
+def setup(config: Config, recipe: Recipe, seed: int = 0) -> tuple[Wav2Tok, Views]:
+    """A model with a random codebook, and random views of four pairs of three classes."""
+    name = "staged" if recipe.use_cosine else "published"
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, recipe=name))
+    generator = torch.Generator().manual_seed(seed)
+    model = create(config)
+    model.codebook.copy_(F.normalize(torch.randn(8, 16, generator=generator), dim=1))
+
+    def unit(*shape: int) -> torch.Tensor:
+        return F.normalize(torch.randn(*shape, generator=generator), dim=2).requires_grad_()
+
+    lengths = torch.tensor([20, 13, 7, 16]), torch.tensor([11, 18, 9, 1])
+    return model, Views(unit(4, 20, 16), lengths[0], unit(4, 18, 16), lengths[1], torch.tensor([0, 1, 2, 0]))
+
+
+def evaluate(model: Wav2Tok, views: Views, recipe: Recipe, contrast_only: bool = False):
+    return objective(
+        model,
+        views,
+        recipe,
+        contrast_only=contrast_only,
+        frame_rate=FRAME_RATE,
+        generator=torch.Generator().manual_seed(1),
+    )
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(tiny_config: Config) -> None:
+    recipe = dataclasses.replace(
+        STAGED, contrast_weight=0.9, matching_weight=0.4, alpha=0.3, beta=0.2, aligned_weight=0.7
+    )
+    loss, parts = evaluate(*setup(tiny_config, recipe), recipe)
+    assert parts.keys() == {"contrast", "matching", "likelihood", "likelihood_back", "aligned", "loss"}
+    expected = (
+        0.9 * parts["contrast"]
+        + 0.4 * parts["matching"]
+        + 0.3 * parts["likelihood"]
+        + 0.2 * parts["likelihood_back"]
+        + 0.7 * parts["aligned"]
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss.item() == float(parts["loss"])
+    assert all(not part.requires_grad for part in parts.values())
+
+
+def test_the_first_stage_is_contrast_alone_at_full_weight(tiny_config: Config) -> None:
+    recipe = dataclasses.replace(STAGED, contrast_weight=0.1)
+    loss, parts = evaluate(*setup(tiny_config, recipe), recipe, contrast_only=True)
+    assert parts.keys() == {"contrast", "loss"}
+    assert loss.item() == float(parts["contrast"]) > 0
+
+
+@pytest.mark.parametrize("use_cosine", [False, True])
+def test_the_published_recipe_is_the_papers_objective(tiny_config: Config, use_cosine: bool) -> None:
+    """L = L_m + alpha L_likelihood(X, T') + beta L_likelihood(X', T), pair by pair, and nothing else."""
+    recipe = dataclasses.replace(PUBLISHED, use_cosine=use_cosine, alpha=0.02, beta=0.05)
+    model, v = setup(tiny_config, recipe)
+    loss, parts = evaluate(model, v, recipe)
+    assert parts.keys() == {"matching", "likelihood", "likelihood_back", "loss"}
+
+    e, tau = model.codebook, recipe.temperature
+    forth, back, pooled = [], [], []
+    for i in range(4):
+        a, b = v.a[i : i + 1, : v.a_frames[i]], v.b[i : i + 1, : v.b_frames[i]]
+        strings = [compress(assign(x, e), torch.tensor([x.shape[1]])) for x in (a, b)]
+        forth.append(likelihood_loss(a @ e.T / tau, torch.tensor([a.shape[1]]), *strings[1]))
+        back.append(likelihood_loss(b @ e.T / tau, torch.tensor([b.shape[1]]), *strings[0]))
+        both = torch.cat([a, b], 1)
+        pooled.append(prototypes(both, assign(both, e), torch.ones(both.shape[:2], dtype=torch.bool), len(e)))
+    matching = matching_loss(
+        torch.cat([p for p, _ in pooled]), torch.cat([present for _, present in pooled]), e, tau, model.score
+    )
+    expected = matching + 0.02 * torch.cat(forth).mean() + 0.05 * torch.cat(back).mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    # The likelihood of a string that is longer than the other view has frames counts for nothing.
+    assert torch.cat(back)[3] == 0
+
+
+def test_the_published_recipe_is_published() -> None:
+    assert PUBLISHED.contrast_share == PUBLISHED.contrast_weight == PUBLISHED.aligned_weight == 0
+    assert PUBLISHED.matching_weight == 1
+    assert PUBLISHED.alpha == PUBLISHED.beta == 0.01
+    assert PUBLISHED.temperature == 0.1
+    assert not PUBLISHED.use_cosine
+    assert not PUBLISHED.per_token
+    assert (PUBLISHED.learning_rate, PUBLISHED.weight_decay, PUBLISHED.warmup) == (2e-3, 1e-2, 0.08)
+
+
+def test_a_likelihood_per_token_is_divided_by_the_length_of_its_string(tiny_config: Config) -> None:
+    recipe = dataclasses.replace(PUBLISHED, use_cosine=True, per_token=True)
+    model, v = setup(tiny_config, recipe)
+    _, parts = evaluate(model, v, recipe)
+    string, length = compress(assign(v.b, model.codebook), v.b_frames)
+    whole = likelihood_loss(v.a @ model.codebook.T / recipe.temperature, v.a_frames, string, length)
+    assert float(parts["likelihood"]) == pytest.approx((whole / length).mean().item(), rel=1e-5)
+
+
+def test_aligned_likelihood_by_loops(tiny_config: Config) -> None:
+    model, v = setup(tiny_config, STAGED)
+    _, parts = evaluate(model, v, STAGED)
+    partner, e = partners(v), model.codebook
+    losses: list[torch.Tensor] = []
+    for i in range(4):
+        for t in range(int(v.a_frames[i])):
+            x, y = v.a[i, t], v.b[i, partner[i, t]]
+            for one, other in ((x, y), (y, x)):
+                log_p = (one @ e.T / STAGED.temperature).log_softmax(0)
+                losses.append(-log_p[assign(other, e)])
+    assert float(parts["aligned"]) == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_the_codebook_gets_no_gradient_and_both_views_do(tiny_config: Config) -> None:
+    model, v = setup(tiny_config, STAGED)
+    evaluate(model, v, STAGED)[0].backward()
+    assert model.codebook.grad is None
+    for z, frames in ((v.a, v.a_frames), (v.b, v.b_frames)):
+        mask = frame_mask(frames, z.shape[1])
+        assert z.grad is not None
+        assert z.grad[mask].abs().sum() > 0
+        assert not z.grad[~mask].any()
+
+
+def test_partners_of_long_recordings_are_near_those_of_every_frame(generator: torch.Generator) -> None:
+    """A slow walk, its double in 1.5 times the time: coarse alignment stays within a few frames."""
+    walk = F.normalize(torch.randn(1, 900, 16, generator=generator).cumsum(1), dim=2)
+    source = (torch.arange(900) / 1.5).long()
+    v = Views(walk[:, :600], torch.tensor([600]), walk[:, source], torch.tensor([900]), torch.tensor([0]))
+    got = partners(v)[0]
+    assert got.shape == (600,)
+    assert int(got.max()) < 900
+    assert (source[got] - torch.arange(600)).abs().float().mean() < 5

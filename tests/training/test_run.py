@@ -1,0 +1,118 @@
+"""From a split to a model folder."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wav2tok.config import Config, from_dict, to_dict
+from wav2tok.corpus import splits
+from wav2tok.corpus.splits import Splits
+from wav2tok.errors import UserError
+from wav2tok.tokenizer import Tokenizer
+from wav2tok.training import checkpoint
+from wav2tok.training.run import cluster, read_splits, train
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def first_codebook(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cluster") / "codebook"
+    cluster(tiny_split, out, tiny_config, "cpu", quiet)
+    return out
+
+
+def test_a_model_folder_holds_what_is_documented(tiny_model: Path, tiny_config: Config) -> None:
+    assert sorted(p.name for p in tiny_model.iterdir()) == [
+        "best.safetensors",
+        "config.json",
+        "history.json",
+        "last.safetensors",
+        "tokenizer.onnx",
+        "untrained.safetensors",
+    ]
+    assert checkpoint.read_config(tiny_model) == tiny_config
+    assert Tokenizer.from_pretrained(tiny_model, "cpu").num_tokens == 8
+
+
+def test_clustering_first_or_within_training_is_the_same(
+    tiny_split: Path, tiny_config: Config, tiny_model: Path, first_codebook: Path, tmp_path: Path
+) -> None:
+    train(tiny_split, tmp_path, first_codebook, tiny_config, "cpu", False, quiet)
+    for name in ("untrained", "best", "last"):
+        one, two = (load_file(folder / f"{name}.safetensors") for folder in (tiny_model, tmp_path))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+
+
+def test_the_first_codebook_fits_its_encoder(first_codebook: Path) -> None:
+    model, _, info = checkpoint.load(first_codebook, "untrained")
+    assert torch.allclose(model.codebook.norm(dim=1), torch.ones(8), atol=1e-5)
+    assert 0.5 < info["similarity"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("features", "n_mels", 25),
+        ("encoder", "hidden", 9),
+        ("codebook", "num_tokens", 9),
+        ("data", "sample_rate", 16000),
+    ],
+)
+def test_a_codebook_of_other_parameters_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path, section: str, key: str, value: int
+) -> None:
+    values = to_dict(tiny_config)
+    values[section][key] = value
+    with pytest.raises(UserError, match="other parameters"):
+        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False, quiet)
+
+
+def test_a_codebook_of_another_similarity_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path
+) -> None:
+    values = to_dict(tiny_config)
+    values["train"]["recipe"] = "published"
+    with pytest.raises(UserError, match="use_cosine"):
+        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False, quiet)
+
+
+def test_a_split_without_validation_gets_one_from_its_training_part(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    parts = splits.read(tiny_split)
+    splits.write(tmp_path / "audios.bin", Splits(parts.train, None, parts.test))
+    got = read_splits(tmp_path / "audios.bin", tiny_config)
+    assert got.valid is not None
+    assert sorted((*got.train.paths, *got.valid.paths)) == sorted(parts.train.paths)
+    assert sorted(got.test.paths) == sorted(parts.test.paths)
+
+
+def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    parts = splits.read(tiny_split)
+    assert parts.train.classes is not None
+    lost = splits.Recordings((*parts.train.paths, "gone.flac"), (*parts.train.classes, "arch"))
+    splits.write(tmp_path / "audios.bin", Splits(lost, parts.valid, parts.test))
+    with pytest.raises(UserError, match=r"gone\.flac"):
+        train(tmp_path / "audios.bin", tmp_path / "model", None, tiny_config, "cpu", False, quiet)
+
+
+def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    """A crash early in a second training must not leave the first one's graph beside the second one's weights."""
+    train(tiny_split, tmp_path, None, tiny_config, "cpu", False, quiet)
+    values = to_dict(tiny_config)
+    values["encoder"]["hidden"] = 6
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 1/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_split, tmp_path, None, from_dict(values), "cpu", False, stop)
+    assert not (tmp_path / "tokenizer.onnx").exists()
+    assert checkpoint.load(tmp_path)[1].encoder.hidden == 6

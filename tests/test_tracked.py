@@ -48,7 +48,7 @@ def place(tmp_path_factory, tiny_split, tiny_config):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         mlflow.set_tracking_uri(None)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         patch.setenv("DVC_EXP_NAME", "waxy-seal")
         patch.setenv("DVC_STAGE", "train")
         shutil.copy(tiny_split, "audios.bin")
@@ -66,7 +66,8 @@ def here(place, monkeypatch):
     """`place` as the working folder, with its store."""
     monkeypatch.chdir(place)
     mlflow.set_tracking_uri(None)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
     yield place
     mlflow.set_tracking_uri(None)
 
@@ -75,6 +76,7 @@ def here(place, monkeypatch):
 def trained(place):
     """The id of the run that ``wav2tok train`` made."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
         wav2tok(patch, "train", "--data", "audios.bin", "--out", "model")
     return json.loads((place / "model" / "run.json").read_text())["run_id"]
 
@@ -84,7 +86,6 @@ def test_one_training_is_one_finished_run(here, trained):
     assert [run.info.run_id for run in runs if run.info.run_name == "staged-0"] == [trained]
     assert mlflow.get_run(trained).info.status == "FINISHED"
     assert (here / "mlflow.db").exists()
-    assert mlflow.get_tracking_uri() in ("sqlite:///mlflow.db", f"sqlite:///{here}/mlflow.db")
 
 
 def test_every_parameter_is_logged_by_its_dotted_name(here, trained):
@@ -100,7 +101,7 @@ def test_losses_are_there_at_every_step(here, trained):
     history = json.loads((here / "model" / "history.json").read_text())
     metrics = mlflow.get_run(trained).data.metrics
     steps = range(1, 3 * 8 + 1)
-    assert list(sorted(points(trained, "step/loss"))) == list(steps)
+    assert sorted(points(trained, "step/loss")) == list(steps)
     assert sorted(points(trained, "step/contrast")) == list(steps)
     # The second stage alone has the losses of EM.
     likelihood = [key for key in metrics if key.startswith("step/") and key not in ("step/loss", "step/contrast")]
@@ -195,7 +196,6 @@ def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_
 
 
 def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, tmp_path):
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
     mlflow.set_experiment("mine")
     with mlflow.start_run() as mine:
         tracked.train(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
@@ -279,6 +279,7 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         else:
             pytest.fail((tmp_path / "server.log").read_text())
         monkeypatch.chdir(tmp_path / "work")
+        mlflow.set_tracking_uri(None)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         (tmp_path / "work" / "params.yaml").write_text(yaml.safe_dump(to_dict(changed(tiny_config, train={"epochs": 1}))))
         wav2tok(monkeypatch, "train", "--data", here / "audios.bin", "--out", "model")

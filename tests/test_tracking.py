@@ -1,6 +1,7 @@
 """MLflow runs: taken up by id, shared when active, closed only by who opened them; in real stores."""
 
 import os
+import subprocess
 import sys
 
 import mlflow
@@ -121,22 +122,18 @@ def test_the_store_is_what_the_environment_names(store, uri):
     assert os.listdir(store) == []  # nothing beside it
 
 
-def test_the_store_is_mlflow_db_here_by_default(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    mlflow.set_tracking_uri(None)
-    try:
-        assert tracking.connect().get_tracking_uri() == "sqlite:///mlflow.db"
-        with tracking.run("here") as recorder:
-            recorder.metrics([(0, {"loss": 1.0})])
-        assert (tmp_path / "mlflow.db").stat().st_size > 0
-    finally:
-        mlflow.set_tracking_uri(None)
+def test_the_store_is_mlflow_db_here_by_default(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    code = "from wav2tok import tracking\nwith tracking.run('here') as r: print(r.mlflow.get_tracking_uri())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["sqlite:///mlflow.db"], done.stderr
+    assert (tmp_path / "mlflow.db").stat().st_size > 0
 
 
 def test_the_environment_is_heard_when_it_changes(store, uri, tmp_path, monkeypatch):
     """A notebook that turns to another store is not left with the one it began with."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking.connect().get_tracking_uri() == tracking.DEFAULT_STORE
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert tracking.connect().get_tracking_uri() == uri

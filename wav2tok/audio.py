@@ -51,7 +51,9 @@ def resample(waveform: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """Convert float32 [N] from ``rate`` to ``sample_rate`` (Hz)."""
     if rate == sample_rate:
         return np.ascontiguousarray(waveform, dtype=np.float32)
-    return soxr.resample(waveform, rate, sample_rate).astype(np.float32, copy=False)
+    converted = soxr.resample(waveform, rate, sample_rate).astype(np.float32, copy=False)
+    # A few samples can round to none; a recording never has less than one.
+    return converted if len(converted) else np.asarray(waveform[:1], dtype=np.float32)
 
 
 def write(path: Path | str, waveform: np.ndarray, sample_rate: int) -> None:

@@ -97,14 +97,14 @@ class Recipe:
     per_token: bool = True
     temperature: float = 0.1
     use_cosine: bool = True
-    iter_clust: int = 40
+    iter_clust: int = 30
 
 
 @dataclass(frozen=True)
 class Train:
     recipe: str = "staged"
     epochs: int = 8
-    steps_per_epoch: int | None = 40
+    steps_per_epoch: int | None = 30
     patience: int = 5
     autosave_epoch: int = 1
 
@@ -243,6 +243,11 @@ def _check(config: Config) -> Config:
         0 < config.codebook.cluster_split <= 1,
         f"codebook.cluster_split is {config.codebook.cluster_split}; it must be in (0, 1].",
     )
+    require(
+        config.features.n_fft % 2 == 0 and 0 < config.features.hop <= config.features.n_fft,
+        f"features.n_fft is {config.features.n_fft} and features.hop {config.features.hop}; "
+        "n_fft must be even and hop positive and no larger.",
+    )
     for name, share in (("split.test_share", config.split.test_share), ("split.valid_share", config.split.valid_share)):
         require(0 < share < 1, f"{name} is {share}; it must be between 0 and 1.")
     require(
@@ -309,7 +314,7 @@ def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Confi
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except FileNotFoundError:
             raise UserError(f"{path} does not exist; name another with --params or leave it out.") from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no mapping of parameters.")

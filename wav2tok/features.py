@@ -118,6 +118,9 @@ class FrontEnd(nn.Module):
         Frames of ``spectrum`` past the end must repeat the last one, as `spectrum` and augmentation leave them.
         """
         x = spectrum
+        if self.config.kind == "stft" and self.config.normalize:
+            # Weak bands of a quiet recording would otherwise fall under the least deviation below.
+            x = x / x.amax(dim=(1, 2), keepdim=True).clamp_min(1e-6)
         if self.config.kind == "mfcc":
             x = x @ self.dct
         if self.config.deltas and self.config.kind != "stft":

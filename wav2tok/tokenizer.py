@@ -140,6 +140,8 @@ class Tokenizer:
         Raises:
             UserError: a waveform is empty, not one-dimensional, or not finite.
         """
+        if sample_rate <= 0:
+            raise UserError(f"sample_rate is {sample_rate}; it must be positive, in Hz.")
         ready: list[np.ndarray] = []
         for i, wave in enumerate(waveforms):
             wave = np.asarray(wave, dtype=np.float32)

@@ -6,7 +6,9 @@ as it is and left open.
 """
 
 import contextlib
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,13 @@ def available() -> bool:
 
 def connect() -> Any:
     """The mlflow module, pointed at its store."""
+    # Said at every start, and nothing to act on: migrations of a new store, the monitor of system metrics.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     import mlflow
 
+    # Importing sets its level anew.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         mlflow.set_tracking_uri(DEFAULT_STORE)
     return mlflow
@@ -86,7 +93,10 @@ class MLflowRecorder:
             if part is None:
                 continue
             frame = pd.DataFrame({"path": part.paths, "class": part.classes or [""] * len(part), "group": part.groups})
-            dataset = self.mlflow.data.from_pandas(frame, source=str(source), name=source.stem, digest=digest)
+            with warnings.catch_warnings():
+                # Two kinds of source fit a local path; either is right.
+                warnings.filterwarnings("ignore", message="The specified dataset source")
+                dataset = self.mlflow.data.from_pandas(frame, source=str(source), name=source.stem, digest=digest)
             self.mlflow.log_input(dataset, context=name)
 
 

@@ -55,7 +55,7 @@ def test_values_and_gradients(
     scores = sharpness * torch.randn(len(shapes), int(frames.max()), k, generator=generator, dtype=torch.float64)
     weights = torch.rand(len(shapes), generator=generator) + 0.5
 
-    ours = scores.to(dtype).requires_grad_()
+    ours = scores.to(dtype).clone().requires_grad_()
     loss = likelihood_loss(ours, frames, *pad(strings))
     (loss * weights).sum().backward()
 

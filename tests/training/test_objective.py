@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from wav2tok.alignment import align
 from wav2tok.codebook import assign, compress
 from wav2tok.config import PUBLISHED, STAGED, Config, Recipe
 from wav2tok.features import frame_mask
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model import Wav2Tok, create
-from wav2tok.training.objective import Views, objective, partners
+from wav2tok.training.objective import Views, objective
 
 FRAME_RATE = 62.5
 
@@ -116,7 +117,7 @@ def test_a_likelihood_per_token_is_divided_by_the_length_of_its_string(tiny_conf
 def test_aligned_likelihood_by_loops(tiny_config: Config) -> None:
     model, v = setup(tiny_config, STAGED)
     _, parts = evaluate(model, v, STAGED)
-    partner, e = partners(v), model.codebook
+    partner, e = align(v.a, v.a_frames, v.b, v.b_frames)[0], model.codebook
     losses: list[torch.Tensor] = []
     for i in range(4):
         for t in range(int(v.a_frames[i])):
@@ -136,14 +137,3 @@ def test_the_codebook_gets_no_gradient_and_both_views_do(tiny_config: Config) ->
         assert z.grad is not None
         assert z.grad[mask].abs().sum() > 0
         assert not z.grad[~mask].any()
-
-
-def test_partners_of_long_recordings_are_near_those_of_every_frame(generator: torch.Generator) -> None:
-    """A slow walk, its double in 1.5 times the time: coarse alignment stays within a few frames."""
-    walk = F.normalize(torch.randn(1, 900, 16, generator=generator).cumsum(1), dim=2)
-    source = (torch.arange(900) / 1.5).long()
-    v = Views(walk[:, :600], torch.tensor([600]), walk[:, source], torch.tensor([900]), torch.tensor([0]))
-    got = partners(v)[0]
-    assert got.shape == (600,)
-    assert int(got.max()) < 900
-    assert (source[got] - torch.arange(600)).abs().float().mean() < 5

@@ -220,9 +220,7 @@ def split(
         _, test = cut(recordings, test_share, group, seed, groups)
         held = set(test.paths)
         rest = [i for i, p in enumerate(recordings.paths) if p not in held]
-    train, valid = cut(
-        recordings.take(rest), valid_share, group or bool(test_groups), seed + 1, [names[i] for i in rest]
-    )
+    train, valid = cut(recordings.take(rest), valid_share, group, seed + 1, [names[i] for i in rest])
     return Splits(train, valid, test)
 
 

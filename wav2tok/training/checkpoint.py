@@ -48,7 +48,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(
             f"{path} does not exist; train first: wav2tok train --data audios.bin --out {path.parent}"
         ) from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise UserError(f"{path} is no checkpoint of wav2tok ({error}); train anew.") from None
 
 

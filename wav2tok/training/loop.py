@@ -9,12 +9,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from wav2tok import audio
 from wav2tok.augment import augment
 from wav2tok.config import Config, to_dict
 from wav2tok.corpus.splits import Recordings
@@ -44,16 +46,15 @@ class Progress:
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
 
-def fingerprint(config: Config, train: Recordings, valid: Recordings, store: SpectrumStore) -> str:
-    """What must be the same for a checkpoint to be resumed: parameters that training reads, recordings, their sound.
-
-    Of the sound every 97th frame is read, enough to tell an exchanged recording at no cost.
-    """
+def fingerprint(config: Config, train: Recordings, valid: Recordings) -> str:
+    """What must be the same for a checkpoint to be resumed: parameters that training reads, recordings, their bytes."""
     read = ("seed", "data", "features", "encoder", "codebook", "augment", "train", "recipes")
     values = to_dict(config)
     told = [{key: values[key] for key in read}, train.paths, train.classes, valid.paths, valid.classes]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    digest.update(store.flat[::97].cpu().numpy().tobytes())
+    with ThreadPoolExecutor(4) as pool:
+        for content in pool.map(audio.sha256, (*train.paths, *valid.paths)):
+            digest.update(content.encode())
     return digest.hexdigest()
 
 
@@ -108,7 +109,7 @@ class Trainer:
             weight_decay=self.recipe.weight_decay,
         )
         self.progress = Progress()
-        self.fingerprint = fingerprint(config, train, valid, self.store)
+        self.fingerprint = fingerprint(config, train, valid)
 
     def info(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""
@@ -179,8 +180,6 @@ class Trainer:
         frames = int(self.store.frames[torch.cat([x for b in batches for x in b[:2]]).to(self.device)].sum())
         p.epoch += 1
         seconds = time.perf_counter() - started
-        if p.step <= self.contrast_steps:
-            expectation(self.model, self.store, config, (config.seed, p.step), warm=p.epoch > 1)
         # Read once an epoch, so that no step waits for the device.
         logged = [(step, {f"step/{k}": float(v) for k, v in parts.items()}) for step, parts in rows]
         self.recorder.metrics(logged)
@@ -188,6 +187,13 @@ class Trainer:
             name.removeprefix("step/"): float(np.mean([row[name] for _, row in logged if name in row]))
             for name in logged[-1][1]
         }
+        bad = [name for name in figures if not np.isfinite(figures[name])]
+        if bad:
+            raise UserError(
+                f"{bad[0]} is not finite in epoch {p.epoch}; lower recipes.{config.train.recipe}.learning_rate."
+            )
+        if p.step <= self.contrast_steps:
+            expectation(self.model, self.store, config, (config.seed, p.step), warm=p.epoch > 1)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
     def run(self) -> Progress:
@@ -196,21 +202,16 @@ class Trainer:
         self.say(f"{self.recipe_line()}")
         while not p.finished:
             figures = self.epoch()
-            bad = [name for name in figures if not np.isfinite(figures[name])]
-            if bad:
-                raise UserError(
-                    f"{bad[0]} is not finite in epoch {p.epoch}; lower recipes.{train.recipe}.learning_rate."
-                )
             score = validate(self.model, self.valid_store, self.changed, self.valid)
             better = score["score"] > p.best
             if better:
                 p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
             else:
                 p.without_gain += 1
-            # Patience counts within a stage: the second one may well begin below the first one's best.
-            in_contrast = p.step <= self.contrast_steps
-            stop = p.without_gain >= train.patience and not in_contrast
-            p.finished = p.epoch >= train.epochs or stop
+            # Patience begins with the second stage, which may well start below the first one's best.
+            if p.step <= self.contrast_steps:
+                p.without_gain = 0
+            p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
             row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
             p.history.append(row)
             self.recorder.metrics(

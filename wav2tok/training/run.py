@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 from wav2tok.config import Config
@@ -42,8 +43,8 @@ def cluster(data: Path, out: Path, config: Config, device: str, say: Say) -> Non
 def _start(codebook: Path, config: Config) -> Wav2Tok:
     """The model that `cluster` wrote, if it is of the shape that ``config`` asks for."""
     model, theirs, _ = checkpoint.load(codebook, UNTRAINED)
-    for part in ("seed", "features", "encoder", "codebook"):
-        if getattr(theirs, part) != getattr(config, part):
+    for part in ("seed", "data.sample_rate", "features", "encoder", "codebook"):
+        if attrgetter(part)(theirs) != attrgetter(part)(config):
             raise UserError(f"{codebook} was made with other parameters ({part}); run wav2tok cluster again.")
     if (model.score is None) != config.recipe.use_cosine:
         raise UserError(f"{codebook} was made with another use_cosine; run wav2tok cluster again.")

@@ -10,6 +10,7 @@ from wav2tok.augment import augment
 from wav2tok.codebook import assign, compress, spherical_kmeans, usage
 from wav2tok.config import Config
 from wav2tok.corpus.splits import Recordings
+from wav2tok.errors import UserError
 from wav2tok.features import frame_mask
 from wav2tok.matching import edit_distances
 from wav2tok.model import Wav2Tok
@@ -46,6 +47,8 @@ def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tupl
     count = max(1, round(config.codebook.cluster_split * len(store)))
     chosen = torch.randperm(len(store), generator=generator)[:count].sort().values.to(store.flat.device)
     points = torch.cat([z[frame_mask(frames, z.shape[1])] for _, z, frames in embeddings(model, store, chosen)])
+    if not bool(points.isfinite().all()):
+        raise UserError(f"embeddings are not finite; lower recipes.{config.train.recipe}.learning_rate.")
     with torch.no_grad():
         codebook = spherical_kmeans(
             points, config.codebook.num_tokens, generator, config.codebook.iterations, model.codebook if warm else None

@@ -1,0 +1,75 @@
+"""What others rely on: the verbs with their options and arguments, by name."""
+
+import inspect
+
+import pytest
+from typer.main import get_command
+
+import wav2tok
+from wav2tok.cli import app
+
+COMMANDS = get_command(app).commands
+VERBS = ("sample validate split cluster train evaluate export register promote pull tokenize index search spot "
+         "doctor").split()  # fmt: skip
+OPTIONS = {
+    "sample": ["--seed", "--melodies", "--singers"],
+    "validate": ["--out", "--params", "--set"],
+    "split": ["--out", "--group-by", "--test-groups", "--kind", "--manifest", "--set"],
+    "cluster": ["--data", "--out", "--device", "--set"],
+    "train": ["--data", "--out", "--codebook", "--device", "--set"],
+    "evaluate": ["--data", "--model", "--out", "--device", "--set"],
+    "export": ["--model", "--report", "--out"],
+    "register": ["--model", "--report", "--data", "--out"],
+    "pull": ["--out"],
+    "tokenize": ["--model", "--device"],
+    "index": ["--model", "--out", "--device"],
+    "search": ["--index", "--model", "--top", "--device"],
+    "spot": ["--index", "--model", "--top", "--device"],
+}
+
+
+def options(verb):
+    return {name for p in COMMANDS[verb].params if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)}
+
+
+def arguments(verb):
+    return [p for p in COMMANDS[verb].params if p.param_type_name == "argument"]
+
+
+def test_these_verbs_exist():
+    assert set(VERBS) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_options_keep_their_names(verb):
+    assert set(OPTIONS[verb]) <= options(verb)
+
+
+@pytest.mark.parametrize(("verb", "name", "many"), [
+    ("split", "folder", False), ("validate", "folder", False), ("tokenize", "paths", True), ("index", "paths", True),
+    ("search", "query", False), ("spot", "query", False), ("promote", "version", False), ("pull", "model", False),
+])  # fmt: skip
+def test_arguments_keep_their_places(verb, name, many):
+    (found,) = arguments(verb)
+    assert found.name == name
+    assert (found.nargs == -1) is many
+
+
+def test_verbs_with_explicit_paths_take_no_arguments():
+    for verb in ("cluster", "train", "evaluate", "export", "register", "doctor"):
+        assert arguments(verb) == []
+
+
+def test_set_may_be_repeated():
+    for verb in ("validate", "split", "cluster", "train", "evaluate", "register"):
+        (found,) = [p for p in COMMANDS[verb].params if "--set" in p.opts]
+        assert found.multiple
+
+
+def test_python_names():
+    tokenizer = wav2tok.Tokenizer
+    assert list(inspect.signature(tokenizer.from_pretrained).parameters)[:2] == ["model", "device"]
+    assert list(inspect.signature(tokenizer.encode).parameters) == ["self", "waveforms", "sample_rate"]
+    assert set(wav2tok.__all__) == {"Tokenizer", "__version__"}
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        wav2tok.nothing_of_the_kind  # noqa: B018

@@ -33,11 +33,15 @@ def oracle(samples: np.ndarray, frame: int) -> tuple[float, float, float, float]
     values = [abs(float(v)) for row in samples for v in row]
     mono = [math.fsum(map(float, row)) / len(row) for row in samples]
     power = math.fsum(v * v for v in mono) / len(mono)
-    frames = [mono[i:i + frame] for i in range(0, len(mono), frame)]
+    frames = [mono[i : i + frame] for i in range(0, len(mono), frame)]
     decibels = [10 * math.log10(max(1e-40, math.fsum(v * v for v in f) / len(f))) for f in frames]
     silent = [d <= max(decibels) - 40 or max(decibels) == -400 for d in decibels]
-    return (max(values), max(-200.0, 10 * math.log10(max(power, 1e-40))),
-            sum(v >= 0.999 for v in values) / len(values), sum(silent) / len(silent))
+    return (
+        max(values),
+        max(-200.0, 10 * math.log10(max(power, 1e-40))),
+        sum(v >= 0.999 for v in values) / len(values),
+        sum(silent) / len(silent),
+    )
 
 
 # Such that no frame lies within rounding of 40 dB under another, and some on either side of full scale.
@@ -47,11 +51,16 @@ LEVELS = st.sampled_from([0.0, 2.0**-12, -(2.0**-9), 2.0**-5, -0.25, 0.5, 0.998,
 @settings(deadline=None, max_examples=150)
 @given(data=st.data(), channels=st.integers(1, 3), frame=st.integers(1, 5), per_block=st.integers(1, 4))
 def test_levels_agree_with_the_oracle(data, channels, frame, per_block):
-    runs = data.draw(st.lists(st.tuples(st.lists(LEVELS, min_size=channels, max_size=channels), st.integers(1, 12)),
-                              min_size=1, max_size=8))
+    runs = data.draw(
+        st.lists(
+            st.tuples(st.lists(LEVELS, min_size=channels, max_size=channels), st.integers(1, 12)),
+            min_size=1,
+            max_size=8,
+        )
+    )
     samples = np.array([row for row, times in runs for _ in range(times)], dtype=np.float32)
     size = frame * per_block
-    found = manifest.levels((samples[i:i + size] for i in range(0, len(samples), size)), frame)
+    found = manifest.levels((samples[i : i + size] for i in range(0, len(samples), size)), frame)
     peak, rms, clipped, silence = oracle(samples, frame)
     assert found.samples == len(samples)
     assert found.peak == peak
@@ -116,12 +125,15 @@ def encoded(suffix: str) -> bytes:
 
 
 def holed(content: bytes) -> bytes:
-    return content[:len(content) // 2] + bytes(3000) + content[len(content) // 2 + 3000:]
+    return content[: len(content) // 2] + bytes(3000) + content[len(content) // 2 + 3000 :]
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
-@pytest.mark.parametrize("damage", [bytes, lambda c: c[:30], lambda c: c[:len(c) // 2], holed, lambda c: c],
-                         ids=["empty", "header", "half", "hole", "whole"])
+@pytest.mark.parametrize(
+    "damage",
+    [bytes, lambda c: c[:30], lambda c: c[: len(c) // 2], holed, lambda c: c],
+    ids=["empty", "header", "half", "hole", "whole"],
+)
 def test_readable_means_that_audio_read_takes_it(tmp_path, suffix, damage):
     content = encoded(suffix)
     path = tmp_path / f"a.{suffix}"
@@ -184,8 +196,9 @@ def test_build_keeps_the_order_of_find_and_reports_progress(tmp_path):
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-READABLE = st.builds(Entry, TEXT, TEXT, TEXT, NUMBERS, st.integers(), st.integers(), NUMBERS, NUMBERS, NUMBERS, NUMBERS,
-                     TEXT)
+READABLE = st.builds(
+    Entry, TEXT, TEXT, TEXT, NUMBERS, st.integers(), st.integers(), NUMBERS, NUMBERS, NUMBERS, NUMBERS, TEXT
+)
 UNREADABLE = st.builds(Entry, TEXT, TEXT, TEXT, sha256=TEXT, error=TEXT.filter(bool))
 
 
@@ -201,8 +214,9 @@ def test_csv_columns_and_blanks(tmp_path):
     path = tmp_path / "manifest.csv"
     manifest.write_csv([Entry("a.wav", "", "a", sha256="5", error="holds no samples")], path)
     header, row = path.read_text().splitlines()
-    assert header.replace('"', "") == ("path,class,group,seconds,sample_rate,channels,peak,rms_dbfs,clipped_share,"
-                                       "silence_share,sha256,error")
+    assert header.replace('"', "") == (
+        "path,class,group,seconds,sample_rate,channels,peak,rms_dbfs,clipped_share,silence_share,sha256,error"
+    )
     assert row.replace('"', "") == "a.wav,,a,,,,,,,,5,holds no samples"
 
 
@@ -214,8 +228,10 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path, text):
         manifest.read_csv(path)
 
 
-@pytest.mark.parametrize("change", [lambda row: row.replace("16000", "fast"), lambda row: row + ",more",
-                                    lambda row: row.replace("16000", "")])
+@pytest.mark.parametrize(
+    "change",
+    [lambda row: row.replace("16000", "fast"), lambda row: row + ",more", lambda row: row.replace("16000", "")],
+)
 def test_a_broken_row_is_named(tmp_path, change):
     path = tmp_path / "manifest.csv"
     manifest.write_csv([Entry("a.wav", "", "a", 1.0, 16000, 1)] * 2, path)

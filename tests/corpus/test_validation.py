@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from wav2tok import config as configuration
-from wav2tok.corpus import datadocs, manifest, validation
+from wav2tok.corpus import checks, datadocs, manifest, validation
 from wav2tok.errors import UserError
 
 CONFIG = configuration.from_dict({"validate": {"max_seconds": 5.0}})
@@ -58,8 +58,16 @@ def test_a_clean_corpus_passes_everything(corpus):
     assert report.summary == json.loads((corpus.parent / "out" / "validation.json").read_text())
     checks = report.summary.pop("checks")
     assert report.summary == {
-        "success": True, "files": 12, "recordings": 12, "unreadable": 0, "hours": round(6 / 3600, 6), "classes": 3,
-        "groups": 4, "sample_rates": {"16000": 12}, "digest": manifest.manifest_digest(report.entries)}
+        "success": True,
+        "files": 12,
+        "recordings": 12,
+        "unreadable": 0,
+        "hours": round(6 / 3600, 6),
+        "classes": 3,
+        "groups": 4,
+        "sample_rates": {"16000": 12},
+        "digest": manifest.manifest_digest(report.entries),
+    }
     assert {c["name"] for c in checks} == {*CRITICAL, *WARNINGS}
     assert all(c["success"] and c["unexpected"] == 0 and c["offenders"] == [] for c in checks)
     assert report.docs == corpus.parent / "out" / "docs" / "index.html"
@@ -86,13 +94,25 @@ def silent(root: Path) -> None:
 
 # {check: (the corpus made wrong, other checks that fail with it, recordings, what the sentence says)}
 CRITICAL: dict[str, tuple[Callable[[Path], object], set[str], int, str]] = {
-    "too_many_unreadable": (many_unreadable, {"unreadable"}, 2,
-                            "yes/bad0_0.wav (cannot be read as audio (Format not recognised)), yes/bad1_0.wav"),
-    "too_short": (too_short, set(), 4, "4 of 16 files, no/short0_0.wav (0.05 s), no/short1_0.wav (0.05 s), "
-                                       "no/short2_0.wav (0.05 s), ...; mend"),
+    "too_many_unreadable": (
+        many_unreadable,
+        {"unreadable"},
+        2,
+        "yes/bad0_0.wav (cannot be read as audio (Format not recognised)), yes/bad1_0.wav",
+    ),
+    "too_short": (
+        too_short,
+        set(),
+        4,
+        "4 of 16 files, no/short0_0.wav (0.05 s), no/short1_0.wav (0.05 s), no/short2_0.wav (0.05 s), ...; mend",
+    ),
     "silent": (silent, set(), 1, "no/silent_0.wav (-66."),
-    "duplicate_across_classes": (across_classes, {"duplicate"}, 2,
-                                 "no/copy_0.wav (in 2 classes), yes/speaker0_0.wav (in 2 classes)"),
+    "duplicate_across_classes": (
+        across_classes,
+        {"duplicate"},
+        2,
+        "no/copy_0.wav (in 2 classes), yes/speaker0_0.wav (in 2 classes)",
+    ),
 }
 
 
@@ -149,13 +169,14 @@ def test_a_warning_is_reported_and_does_not_stop(corpus, name):
 
 
 def test_the_tables_of_these_tests_and_of_the_code_agree():
-    declared = validation.checks(CONFIG.validate, 16000)
+    declared = checks.checks(CONFIG.validate, 16000)
     assert {c.name for c in declared if c.severity == "critical"} == set(CRITICAL)
     assert {c.name for c in declared if c.severity == "warning"} == set(WARNINGS)
 
 
-@pytest.mark.parametrize(("rates", "low"), [((8000, 8000), 0), ((44100, 16000), 0), ((22050, 8000), 1),
-                                            ((8000, 11025), 1)])
+@pytest.mark.parametrize(
+    ("rates", "low"), [((8000, 8000), 0), ((44100, 16000), 0), ((22050, 8000), 1), ((8000, 11025), 1)]
+)
 def test_a_low_sample_rate_matters_only_among_higher_ones(tmp_path, rates, low):
     for i, rate in enumerate(rates):
         write(tmp_path / "data" / "a" / f"s{i}_0.wav", rate=rate)
@@ -202,7 +223,7 @@ def test_data_docs_stand_alone(corpus):
     for page in (pages["index.html"], pages["validations"]):
         assert "no/short0_0.wav" in page
         assert "x$b_&lt;img src=x onerror=alert(1)&gt;&amp;ü.wav" in page
-    for check in validation.checks(CONFIG.validate, 16000):
+    for check in checks.checks(CONFIG.validate, 16000):
         assert check.name in pages["index.html"]
         assert f"{check.name} ({check.severity})" in pages["validations"]
     links = re.findall(r'href="([^"#]+)"', pages["index.html"])
@@ -211,13 +232,15 @@ def test_data_docs_stand_alone(corpus):
 
 
 def test_offline_keeps_text_and_links_of_our_own():
-    page = ('<html><head><link href="https://a/b.css"><script src="https://c"></script></head><body>'
-            '<a href="https://gx.io">GX</a> <a href="../index.html">Home</a><script>run()</script></body></html>')
+    page = (
+        '<html><head><link href="https://a/b.css"><script src="https://c"></script></head><body>'
+        '<a href="https://gx.io">GX</a> <a href="../index.html">Home</a><script>run()</script></body></html>'
+    )
     body = datadocs.offline(page).partition("<body>")[2]
     assert body == 'GX <a href="../index.html">Home</a></body></html>'
 
 
 def test_an_expectation_that_cannot_be_computed_is_no_verdict(corpus, tmp_path):
-    frame = validation._frame(manifest.build(corpus)).drop(columns="seconds")
+    frame = checks.frame(manifest.build(corpus)).drop(columns="seconds")
     with pytest.raises(RuntimeError, match="too_short could not be computed"):
-        validation._run(validation.checks(CONFIG.validate, 16000), frame, tmp_path / "docs")
+        validation._run(checks.checks(CONFIG.validate, 16000), frame, tmp_path / "docs")

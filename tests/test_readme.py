@@ -1,0 +1,190 @@
+"""The README is true: its commands exist, and those that can run here do."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from typer.main import get_command
+
+from wav2tok import cli
+from wav2tok.config import load, to_dict
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+SECTIONS = {part.partition("\n")[0].strip(): part for part in re.split(r"^## ", README, flags=re.M)[1:]}
+COMMANDS = get_command(cli.app).commands
+
+
+def blocks(text, language=""):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.M | re.S)
+
+
+def commands(text=README):
+    """The command lines of the plain blocks, comments dropped."""
+    known = ("make", "wav2tok", "dvc", "rm", "cp", "mlflow", "prefect", "python")
+    found = [shlex.split(line, comments=True) for block in blocks(text) for line in block.splitlines()]
+    return [words for words in found if words and words[0] in known]
+
+
+def wav2tok(patch, *arguments):
+    patch.setattr(sys, "argv", ["wav2tok", *arguments])
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code, arguments
+
+
+def test_there_are_commands():
+    assert len(commands()) > 15
+    assert {words[0] for words in commands()} >= {"make", "wav2tok", "dvc"}
+
+
+@pytest.mark.parametrize("words", [w for w in commands() if w[0] == "wav2tok"], ids=" ".join)
+def test_verbs_and_options_are_real(words):
+    verb = COMMANDS[words[1]]
+    real = {name for p in verb.params for name in p.opts} | {"--help"}
+    for word in words[2:]:
+        if word.startswith("--"):
+            assert word in real
+    verb.make_context(words[1], list(words[2:]), resilient_parsing=False)
+    for i, word in enumerate(words):
+        if word == "--set":
+            load(PROJECT / "params.yaml", [words[i + 1]])
+
+
+def test_verbs_in_the_text_are_real():
+    for verb in re.findall(r"`wav2tok (\w+)", README):
+        assert verb in COMMANDS
+
+
+def test_make_targets_are_real():
+    targets = set(re.findall(r"^([a-z]+):(?!=)", (PROJECT / "Makefile").read_text(), flags=re.M))
+    for words in commands():
+        if words[0] == "make":
+            assert set(words[1:]) <= targets, words
+    for target in re.findall(r"`make (\w+)`", README):
+        assert target in targets
+
+
+def test_dvc_commands_are_real():
+    from dvc.cli.parser import get_main_parser
+
+    seen = [words for words in commands() if words[0] == "dvc"]
+    assert seen
+    for words in seen:
+        assert get_main_parser().parse_args(words[1:]).func
+        for i, word in enumerate(words):
+            if word == "-S":
+                load(PROJECT / "params.yaml", [words[i + 1]])
+
+
+def test_what_it_links_to_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (PROJECT / target).exists(), target
+
+
+def test_keys_that_it_names_are_parameters():
+    names = set(to_dict(load(PROJECT / "params.yaml")))
+    for key in re.findall(r"`(\w+)\.\w+`", README):
+        if key in ("artifacts", "params", "audios", "requirements"):
+            continue
+        assert key in names, key
+
+
+def test_no_placeholder_is_left():
+    assert not re.search(r"^SUMMARY$|: FIGURES$|TODO|FIXME", README, flags=re.M)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tiny_corpus, tiny_config):
+    """A working folder with recordings and tiny parameters; the store is where the README has it, beside them."""
+    root = tmp_path_factory.mktemp("readme")
+    shutil.copytree(tiny_corpus, root / "recordings")
+    wave, rate = soundfile.read(tiny_corpus / "arch" / "ada_0.flac")
+    soundfile.write(root / "QUERY.wav", wave, rate)
+    values = to_dict(tiny_config) | {"evaluate": {"tempos": [0.8], "semitones": [], "bootstrap": 20}}
+    values["train"] |= {"steps_per_epoch": 4}
+    (root / "params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        mlflow.set_tracking_uri(None)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+        yield root
+        mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def outside(place):
+    """The block 'Without the graph', run as it stands but for the names of folders."""
+    said = commands(SECTIONS["Without the graph"])
+    assert [words[1] for words in said] == ["split", "train", "evaluate", "tokenize", "index", "search"]
+    names = {"RECORDINGS": "recordings", "FOLDER": "recordings", "FILE_OR_FOLDER": "recordings/arch"}
+    with pytest.MonkeyPatch.context() as patch:
+        for words in said:
+            wav2tok(patch, *(names.get(word, word) for word in words[1:]))
+    return place / "W"
+
+
+def test_without_the_graph(outside, place, monkeypatch, capsys):
+    assert {"audios.bin", "model", "report", "index.json"} <= {p.name for p in outside.iterdir()}
+    assert len(json.loads((outside / "model" / "history.json").read_text())) == 3
+    assert (outside / "report" / "report.md").exists()
+    monkeypatch.chdir(place)
+    capsys.readouterr()
+    search = [w for w in commands(SECTIONS["Without the graph"]) if w[1] == "search"][0]
+    wav2tok(monkeypatch, *search[1:])
+    best = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert best["distance"] == 0.0
+
+
+@pytest.fixture(scope="module")
+def champion(outside, place):
+    """The model of that block as ``models:/wav2tok@champion``."""
+    (outside / "report" / "gate.json").write_text('{"approved": true, "reasons": []}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        wav2tok(patch, *"export --model W/model --report W/report --out W/export".split())
+        wav2tok(patch, *"register --model W/export --report W/report --data W/audios.bin --out W/registered".split())
+
+
+def test_the_python_block(champion, place, monkeypatch):
+    monkeypatch.chdir(place)
+    (code,) = blocks(SECTIONS["Without the graph"], "python")
+    time = np.arange(44100) / 44100
+    names = {"waveform": np.sin(2 * np.pi * 300 * time * (1 + time)).astype(np.float32)}
+    exec(compile(code, "README.md", "exec"), names)
+    (string,) = names["strings"]
+    assert len(string) > 1
+    assert 0 <= string.min() <= string.max() < 8
+    assert (string[1:] != string[:-1]).all()
+
+
+def test_get_a_model(champion, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    pull, tokenize, promote = commands(SECTIONS["Get a model"])
+    wav2tok(monkeypatch, *pull[1:])
+    capsys.readouterr()
+    wav2tok(monkeypatch, *tokenize[1:])
+    assert len(capsys.readouterr().out.splitlines()) == 28
+    assert promote[:2] == ["wav2tok", "promote"]
+    wav2tok(monkeypatch, "promote", "1")
+    assert "models:/wav2tok@champion" in capsys.readouterr().out
+
+
+def test_make_help_lists_what_the_readme_names():
+    import subprocess
+
+    shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for words in commands():
+        if words[0] == "make" and len(words) > 1:
+            assert f"make {words[1]}" in shown

@@ -65,7 +65,9 @@ def bare(tmp_path_factory, tiny_split, tiny_config):
     (root / "site" / "sitecustomize.py").write_text(SITE)
     work = root / "work"
     work.mkdir()
-    (work / "params.yaml").write_text(yaml.safe_dump(to_dict(tiny_config) | {"train": {"epochs": 1, "steps_per_epoch": 3}}))
+    (work / "params.yaml").write_text(
+        yaml.safe_dump(to_dict(tiny_config) | {"train": {"epochs": 1, "steps_per_epoch": 3}})
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     environment["PYTHONPATH"] = str(root / "site")
 
@@ -135,7 +137,10 @@ def test_the_core_names_none_of_them():
     root = Path(wav2tok.__file__).parent
     core = ["audio", "augment", "alignment", "codebook", "config", "device", "encoder", "export", "features", "files",
             "model", "tokenizer", "batch", "collection"]  # fmt: skip
-    files = [root / f"{name}.py" for name in core] + [*(root / "training").glob("*.py"), *(root / "losses").glob("*.py")]
+    files = [root / f"{name}.py" for name in core] + [
+        *(root / "training").glob("*.py"),
+        *(root / "losses").glob("*.py"),
+    ]
     for path in files:
         for line in path.read_text().splitlines():
             words = line.split()

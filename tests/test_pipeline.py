@@ -130,7 +130,7 @@ def test_a_parameter_makes_stale_what_reads_it(project, repro):
     ):
         try:
             project.set(**{section: values})
-            assert ran(project.run("dvc", "repro", "--dry")) == expected, section
+            assert ran(project.run("dvc", "repro", "--dry", "--force-downstream")) == expected, section
         finally:
             (project.root / "params.yaml").write_text(before)
     assert ran(project.run("dvc", "repro", "--dry")) == []
@@ -140,8 +140,9 @@ def test_metrics_and_plots_are_shown(project, repro):
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
     (commit,) = shown.values()
     data = {path: each["data"] for path, each in commit["data"].items()}
-    assert data["artifacts/report/metrics.json"]["V"]["wav2tok"]["mrr"] == (
-        project.json("report/metrics.json")["V"]["wav2tok"]["mrr"]
+    assert (
+        data["artifacts/report/metrics.json"]["V"]["wav2tok"]["mrr"]
+        == (project.json("report/metrics.json")["V"]["wav2tok"]["mrr"])
     )
     assert "artifacts/validation/validation.json" in data
     assert "mrr" in project.run("dvc", "metrics", "show")

@@ -89,7 +89,7 @@ def test_a_champion_of_other_recordings_is_measured_on_these(exported, measured,
     assert tokenizer.codebook.shape == Tokenizer.from_pretrained(exported, "cpu").codebook.shape
 
 
-def test_the_signature_leaves_batch_and_time_free(exported):
+def test_the_signature_leaves_batch_and_time_free(exported, tmp_path):
     registry.register(exported, "signed", 0.5, "digest", never, {})
     info = mlflow.models.get_model_info("models:/signed@champion")
     inputs = {spec.name: (spec.shape, spec.type) for spec in info.signature.inputs.inputs}
@@ -97,7 +97,7 @@ def test_the_signature_leaves_batch_and_time_free(exported):
     assert inputs == {"waveform": ((-1, -1), np.dtype("float32")), "samples": ((-1,), np.dtype("int64"))}
     assert outputs == {"tokens": ((-1, -1), np.dtype("int64")), "frames": ((-1,), np.dtype("int64"))}
     assert info.saved_input_example_info is not None
-    folder = registry.fetch("models:/signed@champion")
+    folder = registry.fetch("models:/signed@champion", tmp_path)
     example = json.loads((folder / info.saved_input_example_info["artifact_path"]).read_text())
     assert set(example.get("inputs", example)) == {"waveform", "samples"}
     assert not list(folder.rglob("*.pkl"))  # nothing that it needs is a pickle
@@ -130,19 +130,19 @@ def test_what_comes_back_tokenizes_as_torch_does(exported, tiny_model, tiny_corp
     assert tokenizer.sample_rate == config.data.sample_rate
 
 
-def test_a_model_that_nobody_registered(exported):
+def test_a_model_that_nobody_registered(exported, tmp_path):
     with pytest.raises(UserError, match="models:/nobody@champion is not in the store sqlite"):
-        registry.fetch("models:/nobody@champion")
+        registry.fetch("models:/nobody@champion", tmp_path)
     with pytest.raises(UserError, match="is not in the store"):
         Tokenizer.from_pretrained("models:/nobody/3")
     assert registry.champion("nobody") is None
 
 
-def test_a_name_without_a_champion(exported):
+def test_a_name_without_a_champion(exported, tmp_path):
     mlflow.MlflowClient().create_registered_model("headless")
     assert registry.champion("headless") is None
     with pytest.raises(UserError, match="models:/headless@champion"):
-        registry.fetch("models:/headless@champion")
+        registry.fetch("models:/headless@champion", tmp_path)
     assert registry.register(exported, "headless", 0.1, "digest", never, {}).alias == "champion"
 
 

@@ -163,7 +163,10 @@ def test_a_champion_of_other_recordings_is_scored_anew_on_these(place, register,
         shipping.register(place / "export", told, tiny_split, place / "registered", config, said.append)
         return outcome(place / "registered")
 
-    for name, old, claimed, alias in (("lucky", 0.01, real - 0.01, "challenger"), ("poor", 0.99, real + 0.01, "champion")):
+    for name, old, claimed, alias in (
+        ("lucky", 0.01, real - 0.01, "challenger"),
+        ("poor", 0.99, real + 0.01, "champion"),
+    ):
         said: list[str] = []
         register(name, score=old, digest="other recordings")
         assert again(name, claimed)["alias"] == alias

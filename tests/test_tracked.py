@@ -23,10 +23,9 @@ from wav2tok.training.run import train as untracked
 def wav2tok(patch, *arguments):
     """Run a verb in this process; it must end well."""
     patch.setattr(sys, "argv", ["wav2tok", *map(str, arguments)])
-    try:
+    with pytest.raises(SystemExit) as end:
         cli.main()
-    except SystemExit as end:
-        assert not end.code, arguments
+    assert not end.value.code, arguments
 
 
 def changed(config, **parts):
@@ -281,7 +280,9 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         monkeypatch.chdir(tmp_path / "work")
         mlflow.set_tracking_uri(None)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        (tmp_path / "work" / "params.yaml").write_text(yaml.safe_dump(to_dict(changed(tiny_config, train={"epochs": 1}))))
+        (tmp_path / "work" / "params.yaml").write_text(
+            yaml.safe_dump(to_dict(changed(tiny_config, train={"epochs": 1})))
+        )
         wav2tok(monkeypatch, "train", "--data", here / "audios.bin", "--out", "model")
         run_id = tracking.run_of(tmp_path / "work" / "model")
         run = mlflow.get_run(run_id)

@@ -92,14 +92,14 @@ class Recipe:
     per_token: bool = True
     temperature: float = 0.1
     use_cosine: bool = True
-    iter_clust: int = 30
+    iter_clust: int = 40
 
 
 @dataclass(frozen=True)
 class Train:
     recipe: str = "staged"
     epochs: int = 8
-    steps_per_epoch: int | None = 30
+    steps_per_epoch: int | None = 40
     patience: int = 5
     autosave_epoch: int = 1
 
@@ -267,8 +267,8 @@ def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Confi
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except FileNotFoundError:
             raise UserError(f"{path} does not exist; name another with --params or leave it out.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no mapping of parameters.")
     for override in overrides:

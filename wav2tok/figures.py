@@ -43,15 +43,15 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def training(history: list[dict[str, float]], out: Path) -> Path:
+def training(history: list[dict[str, float | None]], out: Path) -> Path:
     """Losses and validation retrieval by epoch, side by side: ``out/training.png``."""
     plt = _pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for name in ("loss", "contrast", "matching", "likelihood", "aligned"):
-        points = [(row["epoch"], row[name]) for row in history if name in row]
+        points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
         if points:
             left.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
-    left.set(title="Training losses", xlabel="epoch", yscale="log")
+    left.set(title="Training losses", xlabel="epoch", ylim=(0, None))
     left.legend()
     for name, color, style in (
         ("mrr", BLUE, "-"),

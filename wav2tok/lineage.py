@@ -3,9 +3,10 @@
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from wav2tok import audio
 from wav2tok.corpus.splits import Recordings
 
 
@@ -46,6 +47,8 @@ def file_digest(path: Path) -> str:
 
 
 def recordings_digest(recordings: Recordings) -> str:
-    """What makes two held-out sets the same: paths and classes, in any order."""
-    rows: Sequence[tuple[str, str]] = sorted(zip(recordings.paths, recordings.classes or recordings.paths, strict=True))
+    """What makes two held-out sets the same: content and classes, in any order and wherever they lie."""
+    with ThreadPoolExecutor(4) as pool:
+        contents = list(pool.map(audio.sha256, recordings.paths))
+    rows = sorted(zip(contents, recordings.classes or contents, strict=True))
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]

@@ -5,7 +5,6 @@ champion if there is none, or if it beats the champion on the same recordings.
 """
 
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from wav2tok.errors import UserError
 from wav2tok.files import replacing_folder
-from wav2tok.tokenizer import GRAPH_NAMES, Tokenizer, locate
+from wav2tok.tokenizer import GRAPH_NAMES, Tokenizer, located
 from wav2tok.tracking import available, connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -40,8 +39,8 @@ def _connect() -> Any:
     return connect()
 
 
-def fetch(uri: str) -> Path:
-    """Download what an MLflow URI names, such as ``models:/wav2tok@champion``; returns the local folder.
+def fetch(uri: str, folder: Path) -> Path:
+    """Download what an MLflow URI names, such as ``models:/wav2tok@champion``, below ``folder``; returns where.
 
     Raises:
         UserError: MLflow is not installed, or knows no such model.
@@ -50,7 +49,7 @@ def fetch(uri: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=tempfile.mkdtemp(prefix="wav2tok-")))
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except (MlflowException, OSError) as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
@@ -61,8 +60,7 @@ def fetch(uri: str) -> Path:
 
 def pull(uri: str, out: Path) -> Path:
     """Put the model that MODEL names into the folder ``out``, whole or not at all; returns its ONNX file."""
-    source = locate(uri)
-    with replacing_folder(out) as folder:
+    with located(uri) as source, replacing_folder(out) as folder:
         (folder / GRAPH_NAMES[0]).write_bytes(source.read_bytes())
         card = source.parent / "card.md"
         if card.exists():
@@ -135,6 +133,8 @@ def log_model(folder: Path, name: str) -> str:
         signature=_signature(),
         input_example=example,
         pip_requirements=REQUIREMENTS,
+        # One file, so that it can be pulled, and so that its digest covers the weights.
+        save_as_external_data=False,
     )
     return str(logged.registered_model_version)
 

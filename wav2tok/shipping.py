@@ -13,7 +13,7 @@ from wav2tok.config import Config
 from wav2tok.errors import UserError
 from wav2tok.evaluation.run import HELD_OUT, held_out_score, judge
 from wav2tok.export import parity_report, write_onnx
-from wav2tok.files import read_json, replacing_folder, write_json
+from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.tokenizer import GRAPH_NAMES, Tokenizer
 from wav2tok.training import checkpoint
 
@@ -63,14 +63,14 @@ def _card(config: Config, info: dict[str, Any], report: Path | None) -> str:
         "- outputs: `tokens` int64 [batch, frames], `frames` int64 [batch]; repeats are not yet dropped",
     ]
     if report is not None:
-        lines += ["", (report / "report.md").read_text(encoding="utf-8")]
+        lines += ["", read_text(report / "report.md")]
     return "\n".join(lines) + "\n"
 
 
 def register(model: Path, report: Path, data: Path, out: Path, config: Config, say: Say) -> None:
     """Register what `export` wrote, decide about the alias, and leave a summary in the folder ``out``."""
     exported = read_json(model / EXPORT_FILE)
-    table = (report / "table.txt").read_text(encoding="utf-8")
+    table = read_text(report / "table.txt").rstrip()
     where = f"report: {report / 'report.md'}"
     with replacing_folder(out) as folder:
         if not exported["approved"]:

@@ -1,9 +1,11 @@
 """From audio to tokens with ONNX Runtime alone: no torch, no training code, quick to start."""
 
 import base64
+import contextlib
 import ctypes
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +47,11 @@ def cuda_devices() -> int:
 
 
 def locate(model: str | Path) -> Path:
-    """The ONNX file that MODEL stands for: a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``.
+    """The ONNX file that a file or a folder stands for.
 
     Raises:
-        UserError: there is none, or the URI cannot be fetched.
+        UserError: there is none.
     """
-    text = str(model)
-    if text.startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
-        from wav2tok.registry import fetch
-
-        return locate(fetch(text))
     path = Path(model)
     if path.is_file():
         return path
@@ -66,6 +63,24 @@ def locate(model: str | Path) -> Path:
         f"--model: {what}; name an ONNX file, a folder that wav2tok train, export or pull wrote, or an "
         "MLflow URI such as models:/wav2tok@champion."
     )
+
+
+@contextlib.contextmanager
+def located(model: str | Path) -> Iterator[Path]:
+    """The ONNX file that MODEL stands for: a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``.
+
+    What an MLflow URI names is downloaded and kept for the length of the block.
+
+    Raises:
+        UserError: there is none, or the URI cannot be fetched.
+    """
+    if str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
+        from wav2tok.registry import fetch
+
+        with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
+            yield locate(fetch(str(model), Path(folder)))
+    else:
+        yield locate(model)
 
 
 class Tokenizer:
@@ -127,7 +142,8 @@ class Tokenizer:
         Raises:
             UserError: no such model, no such device, not a tokenizer.
         """
-        return cls(locate(model), device, threads)
+        with located(model) as graph:
+            return cls(graph, device, threads)
 
     def run(self, waveform: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The graph itself: float32 [B, N] and int64 [B] true lengths -> (int64 tokens [B, T], int64 frames [B])."""

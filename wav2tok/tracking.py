@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.corpus.splits import Splits
+from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Its bars go to standard error, where a verb's own complaints must stand alone.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 DEFAULT_STORE = "sqlite:///mlflow.db"
 RUN_FILE = "run.json"
 
@@ -38,8 +41,7 @@ def connect() -> Any:
 
     # Importing sets its level anew.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(DEFAULT_STORE)
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     return mlflow
 
 
@@ -96,7 +98,9 @@ class MLflowRecorder:
             with warnings.catch_warnings():
                 # Two kinds of source fit a local path; either is right.
                 warnings.filterwarnings("ignore", message="The specified dataset source")
-                dataset = self.mlflow.data.from_pandas(frame, source=str(source), name=source.stem, digest=digest)
+                dataset = self.mlflow.data.from_pandas(
+                    frame, source=str(source), name=f"{source.stem}-{name}", digest=digest
+                )
             self.mlflow.log_input(dataset, context=name)
 
 
@@ -115,18 +119,57 @@ def run(
     if active is not None and run_id in (None, active.info.run_id):
         yield MLflowRecorder(mlflow, active.info.run_id)
         return
-    if run_id is not None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            mlflow.get_run(run_id)
-        except MlflowException:
-            run_id = None
-    mlflow.set_experiment(experiment)
-    with mlflow.start_run(
-        run_id=run_id, run_name=None if run_id else name, nested=active is not None, log_system_metrics=system_metrics
-    ) as started:
+    with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as started:
         yield MLflowRecorder(mlflow, started.info.run_id)
+
+
+@contextlib.contextmanager
+def _reaching(mlflow: Any) -> Iterator[None]:
+    """A store that cannot be used is the user's to mend."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(
+            f"the MLflow store {mlflow.get_tracking_uri()} cannot be used ({reason}); start it, set "
+            "MLFLOW_TRACKING_URI to another, or use --no-track."
+        ) from None
+
+
+def check() -> None:
+    """Ask the store for something, before long work is done for it.
+
+    Raises:
+        UserError: it does not answer.
+    """
+    mlflow = connect()
+    with _reaching(mlflow):
+        mlflow.search_experiments(max_results=1)
+
+
+def _open(
+    mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool, system_metrics: bool
+) -> Any:
+    """Start a run, or take up the one of ``run_id`` in whatever experiment it is."""
+    from mlflow.exceptions import MlflowException
+
+    with _reaching(mlflow):
+        if run_id is not None:
+            try:
+                mlflow.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                run_id = None
+        if run_id is None:
+            mlflow.set_experiment(experiment)
+            # The UI opens on charts and models rather than on traces of a language model.
+            mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+        return mlflow.start_run(
+            run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=system_metrics
+        )
 
 
 def run_of(folder: Path) -> str | None:

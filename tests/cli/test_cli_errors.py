@@ -56,7 +56,7 @@ CASES = {
     "no KEY=VALUE": ("split corpus --out new --set seed", "'seed' is not KEY=VALUE"),
     "an unknown recipe": ("cluster --data audios.bin --out new --set train.recipe=mine", "train.recipe is 'mine'"),
     "no parameters": ("train --data audios.bin --out new --params absent.yaml", "absent.yaml does not exist"),
-    "broken parameters": ("split corpus --out new --params broken.yaml", "broken.yaml is not valid YAML"),
+    "broken parameters": ("split corpus --out new --params broken.yaml", "broken.yaml cannot be read as YAML"),
     "parameters in a list": ("split corpus --out new --params list.yaml", "list.yaml holds no mapping"),
     "a folder as parameters": ("split corpus --out new --params empty", "empty"),
     "no model": ("tokenize query.flac --model absent", "absent does not exist"),
@@ -150,9 +150,10 @@ def test_recordings_that_cannot_be_read_stop_a_training(place, cli):
 def test_a_query_that_cannot_be_read(place, cli):
     assert cli("index", "corpus", "--model", "model", "--out", "index.json").code == 0
     for verb in ("search", "spot"):
-        assert "text.flac cannot be read as audio" in cli(
-            verb, "text.flac", "--model", "model", "--index", "index.json"
-        ).complaint
+        assert (
+            "text.flac cannot be read as audio"
+            in cli(verb, "text.flac", "--model", "model", "--index", "index.json").complaint
+        )
 
 
 def test_a_report_without_its_table_cannot_be_registered(place, cli):

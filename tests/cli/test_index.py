@@ -22,7 +22,9 @@ def indexed(cli, folder, tiny_model, tiny_corpus):
 
 
 def test_an_index_holds_what_tokenize_prints(indexed, cli, tiny_model, tiny_corpus):
-    tokenized = {line["path"]: line["tokens"] for line in lines(cli("tokenize", tiny_corpus, "--model", tiny_model).out)}
+    tokenized = {
+        line["path"]: line["tokens"] for line in lines(cli("tokenize", tiny_corpus, "--model", tiny_model).out)
+    }
     assert {e["path"]: e["tokens"] for e in indexed["recordings"]} == tokenized
     for entry in indexed["recordings"]:
         starts = entry["starts"]
@@ -33,7 +35,9 @@ def test_an_index_holds_what_tokenize_prints(indexed, cli, tiny_model, tiny_corp
 
 def test_a_recording_finds_itself_first(indexed, cli, tiny_model, tiny_corpus):
     for name in ("arch/ada_0.flac", "zigzag/gus_0.flac"):
-        found = lines(cli("search", tiny_corpus / name, "--model", tiny_model, "--index", "index.json", "--top", 28).out)
+        found = lines(
+            cli("search", tiny_corpus / name, "--model", tiny_model, "--index", "index.json", "--top", 28).out
+        )
         assert all(list(hit) == ["path", "distance"] for hit in found)
         assert len(found) == 28
         distances = [hit["distance"] for hit in found]

@@ -64,9 +64,13 @@ def test_doctor_tells_versions_devices_and_store(registered, cli, registry_store
 
     done = cli("doctor")
     assert (done.code, done.err) == (0, "")
-    for name, version in {"torch": torch.__version__.partition("+")[0], "onnxruntime-gpu": onnxruntime.__version__}.items():
+    for name, version in {
+        "torch": torch.__version__.partition("+")[0],
+        "onnxruntime-gpu": onnxruntime.__version__,
+    }.items():
         assert any(line.split()[:1] == [name] and version in line for line in done.out.splitlines()), name
     assert "CUDA devices that the driver sees: " in done.out
-    assert ("usable here" in done.out) and (("not usable here" in done.out) is not torch.cuda.is_available())
+    assert "usable here" in done.out
+    assert ("not usable here" in done.out) is not torch.cuda.is_available()
     assert f"MLflow store: {registry_store}" in done.out
     assert "problem: onnxruntime and" not in done.out

@@ -55,8 +55,15 @@ def judged(corpus) -> Result:
 
 def test_every_system_is_judged_on_every_view(judged):
     assert (judged.protocol, judged.queries, judged.left_out, judged.kinds) == ("hums", 6, 0, ("V", "TS", "PS"))
-    assert list(judged.scores) == ["wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw", "untrained",
-                                   "kmeans_logmel", "logmel_dtw", "mfcc_dtw"]
+    assert list(judged.scores) == [
+        "wav2tok",
+        "wav2tok_weighted",
+        "wav2tok_centroid_dtw",
+        "untrained",
+        "kmeans_logmel",
+        "logmel_dtw",
+        "mfcc_dtw",
+    ]
     assert judged.asked("TS") == 12
     for name, kinds in judged.scores.items():
         assert list(kinds) == ["V", "TS", "PS"]
@@ -100,8 +107,12 @@ def with_scores(result, use=0.9, **values):
         given = values.get(name, {})
         default = (0.9, 0.8) if name == "wav2tok" else (0.5, 0.4)
         scores[name] = {
-            kind: {key: Estimate(v, v, v) for key, v in
-                   zip(("mrr", "map", "p_at_1", "r_at_10"), (*given.get(kind, default), 0.5, 0.5), strict=True)}
+            kind: {
+                key: Estimate(v, v, v)
+                for key, v in zip(
+                    ("mrr", "map", "p_at_1", "r_at_10"), (*given.get(kind, default), 0.5, 0.5), strict=True
+                )
+            }
             for kind in result.kinds
         }
     return dataclasses.replace(result, scores=scores, tokens=result.tokens | {"codebook_use": use})
@@ -113,15 +124,18 @@ def test_the_gate_approves_what_is_good(judged):
     assert len(verdict.reasons) == 3 + 2 * 3 * 2
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"wav2tok": {"PS": (0.59, 0.8)}}, "MRR on PS, its worst view, is 0.590; it must be at least 0.6."),
-    ({"wav2tok": {"TS": (0.9, 0.49)}}, "MAP on TS, its worst view, is 0.490; it must be at least 0.5."),
-    ({"use": 0.4}, "40 % of the codebook is in use; it must be at least 50 %."),
-    ({"untrained": {"V": (0.91, 0.4)}}, "MRR on V is not above that of untrained encoder, edit distance: 0.900"),
-    ({"untrained": {"V": (0.5, 0.8)}}, "MAP on V is not above that of untrained encoder, edit distance: 0.800"),
-    ({"kmeans_logmel": {"TS": (0.9, 0.4)}}, "MRR on TS is not above that of k-means of log-mel, edit distance"),
-    ({"kmeans_logmel": {"PS": (0.5, 0.81)}}, "MAP on PS is not above that of k-means of log-mel, edit distance"),
-])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"wav2tok": {"PS": (0.59, 0.8)}}, "MRR on PS, its worst view, is 0.590; it must be at least 0.6."),
+        ({"wav2tok": {"TS": (0.9, 0.49)}}, "MAP on TS, its worst view, is 0.490; it must be at least 0.5."),
+        ({"use": 0.4}, "40 % of the codebook is in use; it must be at least 50 %."),
+        ({"untrained": {"V": (0.91, 0.4)}}, "MRR on V is not above that of untrained encoder, edit distance: 0.900"),
+        ({"untrained": {"V": (0.5, 0.8)}}, "MAP on V is not above that of untrained encoder, edit distance: 0.800"),
+        ({"kmeans_logmel": {"TS": (0.9, 0.4)}}, "MRR on TS is not above that of k-means of log-mel, edit distance"),
+        ({"kmeans_logmel": {"PS": (0.5, 0.81)}}, "MAP on PS is not above that of k-means of log-mel, edit distance"),
+    ],
+)
 def test_the_gate_refuses_for_each_reason_alone(judged, change, reason):
     verdict = gate.judge(with_scores(judged, **change), GOOD)
     assert not verdict.approved
@@ -148,7 +162,8 @@ def test_the_report_is_written_whole(judged, tmp_path):
     report.write(judged, verdict, tmp_path / "out")
     out = tmp_path / "out"
     assert sorted(p.name for p in out.rglob("*") if p.is_file()) == sorted(
-        ["gate.json", "metrics.json", "report.md", "retrieval.csv", "retrieval.png", "robustness.png", "tokens.png"])
+        ["gate.json", "metrics.json", "report.md", "retrieval.csv", "retrieval.png", "robustness.png", "tokens.png"]
+    )
     numbers = json.loads((out / "metrics.json").read_text())
     assert numbers["PS"]["mfcc_dtw"]["map"] == pytest.approx(judged.scores["mfcc_dtw"]["PS"]["map"].value, abs=1e-6)
     assert numbers["gate"]["approved"] is False
@@ -169,8 +184,15 @@ def test_the_report_is_written_whole(judged, tmp_path):
 def test_token_metrics_by_hand():
     strings = [np.array(s) for s in ([0, 1, 0], [0, 1], [2, 1], [])]
     same = np.array([[False, True, False, False]])
-    found = tokens.measure(strings, 2.0, 4, np.array([0]), same, np.array([[False, False, True, True]]),
-                           {"TS": [[np.array([0, 1])], [np.array([], dtype=int)]]})
+    found = tokens.measure(
+        strings,
+        2.0,
+        4,
+        np.array([0]),
+        same,
+        np.array([[False, False, True, True]]),
+        {"TS": [[np.array([0, 1])], [np.array([], dtype=int)]]},
+    )
     assert found["codebook_use"] == 0.75
     assert found["tokens_per_second"] == 3.5
     assert found["bits_per_second"] == 7.0

@@ -85,8 +85,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 
 def test_views_of_a_recording_are_drawn_together():
     by_recording = np.random.default_rng(1).random((1, 40, 1))
-    once, = metrics.bootstrap(by_recording, 500, np.random.default_rng(2))
-    copies, = metrics.bootstrap(np.repeat(by_recording, 8, axis=0), 500, np.random.default_rng(2))
+    (once,) = metrics.bootstrap(by_recording, 500, np.random.default_rng(2))
+    (copies,) = metrics.bootstrap(np.repeat(by_recording, 8, axis=0), 500, np.random.default_rng(2))
     # Eight copies of a view are no more evidence than one.
     assert (copies.low, copies.high) == pytest.approx((once.low, once.high))
     assert once.low < once.value < once.high

@@ -54,11 +54,14 @@ def test_the_configuration_decides_when_it_is_not_auto():
     assert task.relevant[0].tolist() == [False, True, True, False, False, False]
 
 
-@pytest.mark.parametrize(("recordings", "settings", "message"), [
-    (LIST, Evaluate(protocol="words"), "needs classes"),
-    (Recordings(("a_1.wav", "a_2.wav"), ("x", "x")), Evaluate(), "None of the 2 test recordings"),
-    (LIST, Evaluate(tempos=(), semitones=()), "both empty"),
-])
+@pytest.mark.parametrize(
+    ("recordings", "settings", "message"),
+    [
+        (LIST, Evaluate(protocol="words"), "needs classes"),
+        (Recordings(("a_1.wav", "a_2.wav"), ("x", "x")), Evaluate(), "None of the 2 test recordings"),
+        (LIST, Evaluate(tempos=(), semitones=()), "both empty"),
+    ],
+)
 def test_what_cannot_be_judged_is_said(recordings, settings, message):
     with pytest.raises(UserError, match=message):
         protocol.build(recordings, settings)

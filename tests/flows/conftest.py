@@ -18,7 +18,7 @@ from prefect.testing.utilities import prefect_test_harness
 import flows  # noqa: F401  (sets what Prefect reads when it is imported)
 
 # Writes what the real stage of that name writes. Its knob, a file that DVC knows as a dependency, says how it goes.
-STAGE = '''
+STAGE = """
 import json, os, pathlib, subprocess, sys, time
 name = sys.argv[1]
 knob = pathlib.Path("knobs", name).read_text().strip()
@@ -73,7 +73,7 @@ elif name == "register":
         outcome = {"registered": False, "reasons": [refused]}
     write("registered/registered.json", outcome)
     write("registered/summary.txt", "the summary of the graph\\n")
-'''
+"""
 
 READS_AND_WRITES = {
     "validate": (["data"], ["validation"]),
@@ -126,11 +126,15 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     stages = {}
     for name, (reads, writes) in READS_AND_WRITES.items():
         (root / "knobs" / name).write_text("go")
-        stages[name] = {"cmd": f"{sys.executable} stage.py {name}", "deps": [*reads, f"knobs/{name}"],
-                        "outs": [f"artifacts/{path}" for path in writes]}
+        stages[name] = {
+            "cmd": f"{sys.executable} stage.py {name}",
+            "deps": [*reads, f"knobs/{name}"],
+            "outs": [f"artifacts/{path}" for path in writes],
+        }
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
     (root / "params.yaml").write_text(
-        "schedule: {cron: '0 3 * * 1', retries: 1, retry_delay_seconds: 0, timeout_minutes: 5}\n")
+        "schedule: {cron: '0 3 * * 1', retries: 1, retry_delay_seconds: 0, timeout_minutes: 5}\n"
+    )
     dvc = [sys.executable, "-m", "dvc"]
     quiet = os.environ | {"DVC_NO_ANALYTICS": "true"}
     for command in (["git", "init", "-q"], [*dvc, "init", "-q"]):

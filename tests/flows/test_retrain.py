@@ -103,13 +103,19 @@ def test_it_runs_every_stage_in_order_and_leaves_something_to_read(finished):
 
 
 def test_a_second_run_does_nothing_and_the_module_prints_the_summary(tiny, server):
-    done = subprocess.run([sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)], cwd=PROJECT, text=True,
-                          env=os.environ | {"PREFECT_API_URL": server}, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)],
+        cwd=PROJECT,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": server},
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith((tiny.root / "artifacts/registered/summary.txt").read_text())
     assert tiny.ran() == []
     with get_client(sync_client=True) as client:
-        run, = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
     assert run.parameters["root"] == str(tiny.root)
     assert run.state.is_completed()
     assert run.state.message == "Nothing has changed since: registered wav2tok version 3 as champion: it is better"
@@ -141,8 +147,14 @@ def test_a_failing_stage_is_retried_and_fails_in_its_own_words(tiny):
 
 def test_refused_input_is_not_tried_again_and_the_module_says_it_with_code_2(tiny, server):
     tiny.turn("validate", "user")
-    done = subprocess.run([sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)], cwd=PROJECT, text=True,
-                          env=os.environ | {"PREFECT_API_URL": server}, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)],
+        cwd=PROJECT,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": server},
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 2
     assert done.stderr.endswith("\nretrain: validate failed: data/a.flac cannot be read; replace it.\n")
     assert "Traceback" not in done.stderr
@@ -173,9 +185,14 @@ def test_a_hanging_stage_is_ended_at_its_time_limit_with_all_its_children(tiny, 
 
 def test_two_at_once_and_ending_the_first(tiny, server):
     tiny.turn("validate", "hang")
-    first = subprocess.Popen([sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)], cwd=PROJECT,
-                             env=os.environ | {"PREFECT_API_URL": server}, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)],
+        cwd=PROJECT,
+        env=os.environ | {"PREFECT_API_URL": server},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         until = time.monotonic() + 60
         while not (tiny.root / "pids.txt").exists():

@@ -31,17 +31,23 @@ def test_a_broken_cron_line_is_refused(cron):
 
 def test_the_module_refuses_a_broken_cron_line_before_anything_starts(tmp_path):
     (tmp_path / "params.yaml").write_text("schedule: {cron: every monday}\n")
-    done = subprocess.run([sys.executable, "-m", "flows.schedule", "--root", str(tmp_path)], cwd=PROJECT, text=True,
-                          capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.schedule", "--root", str(tmp_path)],
+        cwd=PROJECT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == ("schedule: schedule.cron is 'every monday', which is no cron line; it must be like "
-                           "'0 3 * * 1', Mondays at 3.\n")
+    assert done.stderr == (
+        "schedule: schedule.cron is 'every monday', which is no cron line; it must be like '0 3 * * 1', Mondays at 3.\n"
+    )
 
 
 def test_the_work_pool_has_the_same_schedule():
-    deployment, = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    schedule, = deployment["schedules"]
+    (deployment,) = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    (schedule,) = deployment["schedules"]
     assert schedule["cron"] == config.load(PROJECT / "params.yaml").schedule.cron
     assert schedule["timezone"] == "UTC"
     assert deployment["concurrency_limit"]["limit"] == 1

@@ -24,8 +24,19 @@ from wav2tok.sample.singers import Style, draw
 
 RATE = 500.0
 FAULTLESS: Style = replace(
-    draw(0, 0).style, vibrato_cents=0.0, glide_s=0.04, damping=0.9, scoop_cents=0.0, tuning_cents=0.0, drift_cents=0.0,
-    flattening_cents=0.0, jitter=0.0, shimmer_db=0.0, timing=0.0, wrong_notes=0.0, dropped_notes=0.0,
+    draw(0, 0).style,
+    vibrato_cents=0.0,
+    glide_s=0.04,
+    damping=0.9,
+    scoop_cents=0.0,
+    tuning_cents=0.0,
+    drift_cents=0.0,
+    flattening_cents=0.0,
+    jitter=0.0,
+    shimmer_db=0.0,
+    timing=0.0,
+    wrong_notes=0.0,
+    dropped_notes=0.0,
     articulation="legato",
 )
 ODE = next(melodies(1, 0))

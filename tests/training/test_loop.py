@@ -286,9 +286,7 @@ def test_one_pass_over_the_recordings_is_an_epoch_without_a_number_of_steps(
 def trainer(data: Path, config: Config, out: Path) -> Trainer:
     parts = read_splits(data, config)
     assert parts.valid is not None
-    made = Trainer(
-        create(config), config, parts.train, parts.valid, out, torch.device("cpu"), SilentRecorder(), lambda line: None
-    )
+    made = Trainer(create(config), config, parts.train, parts.valid, out, torch.device("cpu"), lambda line: None)
     checkpoint.write_config(out, config)
     return made
 
@@ -299,7 +297,7 @@ def test_training_ends_after_patience_epochs_without_a_better_score(
     config = changed(tiny_config, train={"recipe": "published", "epochs": 40, "patience": 2, "steps_per_epoch": 1})
     made = trainer(tiny_split, config, tmp_path)
     made.progress.best = 2.0  # better than any score can be
-    progress = made.run()
+    progress = made.run(SilentRecorder())
     assert progress.finished
     assert progress.epoch == 2
 
@@ -311,7 +309,7 @@ def test_patience_counts_within_a_stage(tiny_split: Path, tiny_config: Config, t
     )
     made = trainer(tiny_split, config, tmp_path)
     made.progress.best = 2.0
-    assert made.run().epoch == 4 + 2
+    assert made.run(SilentRecorder()).epoch == 4 + 2
 
 
 def test_contrast_needs_two_classes(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
@@ -333,7 +331,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_a_sentence(
     with torch.no_grad():
         made.model.encoder.projection.bias[0] = torch.nan  # as a diverged step leaves it
     with pytest.raises(UserError, match=r"not finite.*learning_rate"):
-        made.run()
+        made.run(SilentRecorder())
     assert not (tmp_path / "last.safetensors").exists()
 
 

@@ -29,7 +29,9 @@ def validate(
     """Measure every recording and judge the corpus; writes a manifest and Data Docs."""
     from wav2tok import config
     from wav2tok.corpus.validation import validate as judge
+    from wav2tok.extras import need
 
+    need("workflow", "great_expectations", "pandas")
     report = judge(folder, out, config.load(params, sets or ()), counter("measuring"))
     for warning in report.warnings:
         say(f"warning: {warning}")

@@ -1,6 +1,5 @@
 """From an ``audios.bin`` and a model to the report: what ``wav2tok evaluate`` does."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wav2tok import lineage
+from wav2tok import lineage, tracking
 from wav2tok.config import Config, from_dict
 from wav2tok.corpus import splits
 from wav2tok.evaluation import gate, report
 from wav2tok.evaluation.evaluate import Result
 from wav2tok.evaluation.evaluate import evaluate as judge_all
 from wav2tok.evaluation.systems import Represent
+from wav2tok.extras import need
 from wav2tok.files import replacing, write_json
 from wav2tok.model import Wav2Tok, create
-from wav2tok.tokenizer import Tokenizer, locate
+from wav2tok.tokenizer import Tokenizer, located
 from wav2tok.training import checkpoint
 from wav2tok.training.run import UNTRAINED
 from wav2tok.training.steps import expectation, tokenize
@@ -76,10 +76,12 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, say: Sa
 
 def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool, say: Say) -> gate.Verdict:
     """Write the report on ``model`` to the folder ``out`` and its figures to the model's MLflow run."""
-    graph = locate(model)
-    tokenizer = Tokenizer(graph, device)
-    say(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
-    result = judge(data, tokenizer, graph, config, say)
+    need("evaluate", "matplotlib", "numba", "python_stretch", "ranx", "sklearn")
+    with located(model) as graph:
+        tokenizer = Tokenizer(graph, device)
+        say(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
+        result = judge(data, tokenizer, graph, config, say)
+        run = tracking.run_of(graph.parent)
     verdict = gate.judge(result, config.gate)
     report.write(result, verdict, out)
     score = held_out_score(result)
@@ -93,21 +95,16 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
         + f"; held-out score {score:.3f}; report {out / 'report.md'}"
     )
-    if track:
-        from wav2tok import tracking
-
-        if tracking.available():
-            with contextlib.ExitStack() as stack:
-                run = tracking.run_of(graph.parent)
-                recorder = stack.enter_context(tracking.run(config.register.experiment, run_id=run, name="evaluate"))
-                figures = {
-                    f"test/{kind}/{system}/{metric}": estimate.value
-                    for system, kinds in result.scores.items()
-                    for kind, metrics in kinds.items()
-                    for metric, estimate in metrics.items()
-                }
-                figures |= {f"test/tokens/{name}": value for name, value in result.tokens.items()}
-                recorder.metrics([(0, {k: v for k, v in (figures | {"test/score": score}).items() if np.isfinite(v)})])
-                recorder.tags({"approved": str(verdict.approved).lower()})
-                recorder.artifact(out, "report")
+    if track and tracking.available():
+        with tracking.run(config.register.experiment, run_id=run, name="evaluate") as recorder:
+            figures = {
+                f"test/{kind}/{system}/{metric}": estimate.value
+                for system, kinds in result.scores.items()
+                for kind, metrics in kinds.items()
+                for metric, estimate in metrics.items()
+            }
+            figures |= {f"test/tokens/{name}": value for name, value in result.tokens.items()}
+            recorder.metrics([(0, {k: v for k, v in (figures | {"test/score": score}).items() if np.isfinite(v)})])
+            recorder.tags({"approved": str(verdict.approved).lower()})
+            recorder.artifact(out, "report")
     return verdict

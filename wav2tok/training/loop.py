@@ -75,11 +75,10 @@ class Trainer:
         valid: Recordings,
         out: Path,
         device: torch.device,
-        recorder: Recorder,
         say: Say,
     ) -> None:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
-        self.recipe, self.recorder, self.say = config.recipe, recorder, say
+        self.recipe, self.say = config.recipe, say
         self.valid = valid
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, device)
@@ -158,7 +157,7 @@ class Trainer:
         self.optimizer.step()
         return parts
 
-    def epoch(self) -> dict[str, float]:
+    def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch and validate; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
         torch.manual_seed(int(np.random.SeedSequence([config.seed, p.epoch, 2]).generate_state(1)[0]))
@@ -182,7 +181,7 @@ class Trainer:
         seconds = time.perf_counter() - started
         # Read once an epoch, so that no step waits for the device.
         logged = [(step, {f"step/{k}": float(v) for k, v in parts.items()}) for step, parts in rows]
-        self.recorder.metrics(logged)
+        recorder.metrics(logged)
         figures = {
             name.removeprefix("step/"): float(np.mean([row[name] for _, row in logged if name in row]))
             for name in logged[-1][1]
@@ -196,12 +195,12 @@ class Trainer:
             expectation(self.model, self.store, config, (config.seed, p.step), warm=p.epoch > 1)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
-    def run(self) -> Progress:
+    def run(self, recorder: Recorder) -> Progress:
         """Train to the end, early stop included; checkpoints and history are on disk after every epoch."""
         p, train = self.progress, self.config.train
         self.say(f"{self.recipe_line()}")
         while not p.finished:
-            figures = self.epoch()
+            figures = self.epoch(recorder)
             score = validate(self.model, self.valid_store, self.changed, self.valid)
             better = score["score"] > p.best
             if better:
@@ -214,14 +213,14 @@ class Trainer:
             p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
             row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
             p.history.append(row)
-            self.recorder.metrics(
-                [(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})]
-            )
+            recorder.metrics([(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})])
             if better:
                 checkpoint.save(self.out / "best.safetensors", self.model, self.info())
             if p.finished or p.epoch % train.autosave_epoch == 0:
                 checkpoint.save(self.out / "last.safetensors", self.model, self.info(), self.optimizer)
-            write_json(self.out / "history.json", p.history)
+            # Plots want the same keys in every row, also those of losses that only the second stage has.
+            keys = list(dict.fromkeys(key for row in p.history for key in row))
+            write_json(self.out / "history.json", [{key: row.get(key) for key in keys} for row in p.history])
             self.say(
                 f"epoch {p.epoch}/{train.epochs}  loss {figures['loss']:.3f}  "
                 + "  ".join(f"{k} {v:.3f}" for k, v in score.items())

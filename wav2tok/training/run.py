@@ -1,6 +1,5 @@
 """Training from an ``audios.bin`` to a model folder: what ``wav2tok cluster`` and ``wav2tok train`` do."""
 
-import dataclasses
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -30,8 +29,8 @@ def read_splits(data: Path, config: Config) -> Splits:
 def cluster(data: Path, out: Path, config: Config, device: str, say: Say) -> None:
     """Write the untrained encoder with its first codebook to the folder ``out``."""
     chosen = choose(device)
-    say(describe(chosen))
     train = read_splits(data, config).train
+    say(describe(chosen))
     model = create(config).to(chosen)
     store = build(train.paths, model.front_end, chosen)
     similarity = expectation(model, store, config, (config.seed, 0), warm=False)
@@ -51,6 +50,48 @@ def _start(codebook: Path, config: Config) -> Wav2Tok:
     return model
 
 
+def prepare(
+    data: Path, out: Path, codebook: Path | None, config: Config, device: str, fresh: bool, say: Say
+) -> Trainer:
+    """A training about to go on in the folder ``out``: an unfinished one of the same parameters and data, or a new one.
+
+    Args:
+        codebook: a folder that `cluster` wrote; None clusters first.
+        fresh: do not take up an unfinished training.
+    """
+    chosen = choose(device)
+    parts = read_splits(data, config)
+    assert parts.valid is not None
+    if out.is_file():
+        raise UserError(f"{out} is a file; name a folder.")
+    say(describe(chosen))
+    model = create(config) if codebook is None else _start(codebook, config)
+    trainer = Trainer(model, config, parts.train, parts.valid, out, chosen, say)
+    if not fresh and trainer.resume():
+        say(f"going on after epoch {trainer.progress.epoch}, from {out / 'last.safetensors'}")
+        return trainer
+    for stale in (*out.glob("*.safetensors"), *out.glob("*.onnx"), out / "history.json"):
+        stale.unlink(missing_ok=True)
+    if codebook is None:
+        expectation(trainer.model, trainer.store, config, (config.seed, 0), warm=False)
+    checkpoint.write_config(out, config)
+    checkpoint.save(out / f"{UNTRAINED}.safetensors", trainer.model, {})
+    return trainer
+
+
+def complete(trainer: Trainer, recorder: Recorder) -> Progress:
+    """Train to the end and write the best model's graph into the folder (`wav2tok.training.checkpoint`)."""
+    out, config = trainer.out, trainer.config
+    progress = trainer.run(recorder)
+    best, _, info = checkpoint.load(out)
+    parity = write_onnx(best, config, out / "tokenizer.onnx", {"epoch": info["best_epoch"], "score": info["best"]})
+    trainer.say(
+        f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {out / 'tokenizer.onnx'} agrees with "
+        f"torch on {parity.frames - parity.differing} of {parity.frames} frames"
+    )
+    return progress
+
+
 def train(
     data: Path,
     out: Path,
@@ -61,32 +102,5 @@ def train(
     say: Say,
     recorder: Recorder | None = None,
 ) -> Progress:
-    """Train into the folder ``out``; see `wav2tok.training.checkpoint` for what it then holds.
-
-    Args:
-        codebook: a folder that `cluster` wrote; None clusters first.
-        fresh: do not take up an unfinished training of the same parameters and data.
-    """
-    chosen = choose(device)
-    say(describe(chosen))
-    parts = read_splits(data, config)
-    assert parts.valid is not None
-    model = create(config) if codebook is None else _start(codebook, config)
-    trainer = Trainer(model, config, parts.train, parts.valid, out, chosen, recorder or SilentRecorder(), say)
-    if not fresh and trainer.resume():
-        say(f"going on after epoch {trainer.progress.epoch}, from {out / 'last.safetensors'}")
-    else:
-        for stale in (*out.glob("*.safetensors"), *out.glob("*.onnx"), out / "history.json"):
-            stale.unlink(missing_ok=True)
-        if codebook is None:
-            expectation(trainer.model, trainer.store, config, (config.seed, 0), warm=False)
-        checkpoint.write_config(out, config)
-        checkpoint.save(out / f"{UNTRAINED}.safetensors", trainer.model, {})
-    progress = trainer.run()
-    best, _, info = checkpoint.load(out)
-    parity = write_onnx(best, config, out / "tokenizer.onnx", {"epoch": info["best_epoch"], "score": info["best"]})
-    say(
-        f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {out / 'tokenizer.onnx'} agrees with "
-        f"torch on {parity.frames - parity.differing} of {parity.frames} frames"
-    )
-    return dataclasses.replace(progress)
+    """`prepare` and `complete`."""
+    return complete(prepare(data, out, codebook, config, device, fresh, say), recorder or SilentRecorder())

@@ -24,6 +24,7 @@ def train(
     A training that is taken up again goes on in its own run.
     """
     need("evaluate", "matplotlib", "pandas")
+    parts = run.read_splits(data, config)
     tracking.check()
     trainer = run.prepare(data, out, codebook, config, device, fresh, say)
     resumed = trainer.progress.epoch > 0
@@ -34,7 +35,6 @@ def train(
         system_metrics=True,
     ) as recorder:
         tracking.write_run(out, recorder.run_id)
-        parts = run.read_splits(data, config)
         if not resumed:
             # Only the recipe that is used, so that runs compare on what made them.
             values = to_dict(config)

@@ -1,6 +1,11 @@
 """wav2tok: audio to short strings of tokens, learned from pairs of similar recordings."""
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# The same sums in the same order wherever in memory the numbers lie: without it a training differed, in the last bits
+# at first, by what the process had done before. MKL reads it at its first call.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 if TYPE_CHECKING:
     from wav2tok.tokenizer import Tokenizer

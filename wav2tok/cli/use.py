@@ -3,11 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wav2tok.cli.options import Device, Model, Out
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wav2tok.collection import Collection
 
 CHAMPION = "models:/wav2tok@champion"
 Paths = Annotated[
@@ -65,6 +70,17 @@ def index(paths: Paths = None, model: Model = CHAMPION, out: Out = Path("index.j
         raise typer.Exit(1)
 
 
+def _ask(query: str, collection: Path, model: str, device: str) -> tuple["Collection", "np.ndarray"]:
+    """The index, and the query's token string by the tokenizer that made it."""
+    from wav2tok import audio
+    from wav2tok.collection import read
+    from wav2tok.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.from_pretrained(model, device)
+    known = read(collection, tokenizer.identity)
+    return known, tokenizer.encode([audio.read(query, tokenizer.sample_rate)], tokenizer.sample_rate)[0]
+
+
 def search(
     query: Annotated[str, typer.Argument(help="A recording.")],
     collection: Annotated[Path, typer.Option("--index", help="What index wrote.")] = Path("index.json"),
@@ -73,14 +89,10 @@ def search(
     device: Device = "auto",
 ) -> None:
     """The recordings of an index that are nearest to QUERY by edit distance, a JSON line each, best first."""
-    from wav2tok import audio
     from wav2tok import collection as collections
-    from wav2tok.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_pretrained(model, device)
-    known = collections.read(collection, tokenizer.identity)
-    wave = audio.read(query, tokenizer.sample_rate)
-    for path, distance in collections.nearest(known, tokenizer.encode([wave], tokenizer.sample_rate)[0], top):
+    known, string = _ask(query, collection, model, device)
+    for path, distance in collections.nearest(known, string, top):
         _print({"path": path, "distance": distance})
 
 
@@ -92,12 +104,8 @@ def spot(
     device: Device = "auto",
 ) -> None:
     """Where in the recordings of an index QUERY occurs, a JSON line each with start and end in seconds, best first."""
-    from wav2tok import audio
     from wav2tok import collection as collections
-    from wav2tok.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_pretrained(model, device)
-    known = collections.read(collection, tokenizer.identity)
-    wave = audio.read(query, tokenizer.sample_rate)
-    for hit in collections.spot(known, tokenizer.encode([wave], tokenizer.sample_rate)[0], top):
+    known, string = _ask(query, collection, model, device)
+    for hit in collections.spot(known, string, top):
         _print({"path": hit.path, "start_s": hit.start, "end_s": hit.end, "similarity": hit.similarity})

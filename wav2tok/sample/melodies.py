@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -113,7 +114,10 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
         answer = walk(first[-1], len(answer_rhythm))
     answer[-1] = min((0, 4 if len(scale) == 7 else 3, len(scale)), key=lambda degree: abs(degree - answer[-2]))
     phrases = ((first, rhythm), (answer, answer_rhythm))
-    return Melody(name, tuple(tuple(map(note, degrees, beats)) for degrees, beats in phrases))
+    melody = Melody(name, tuple(tuple(map(note, degrees, beats)) for degrees, beats in phrases))
+    # A leap of four degrees of five exceeds the octave now and then, which nobody hums: another draw.
+    singable = max(abs(a.pitch - b.pitch) for a, b in pairwise(melody.notes)) <= 12
+    return melody if singable else invent(name, rng)
 
 
 def melodies(count: int, seed: int) -> Iterator[Melody]:

@@ -1,6 +1,11 @@
 """The one exception that a user is meant to read."""
 
 
+def reason(error: Exception) -> str:
+    """Another library's error in one line, to stand in brackets in a sentence of ours."""
+    return " ".join(str(error).split())[:200].rstrip(".")
+
+
 class UserError(Exception):
     """Bad input, said in one sentence that names the file, the value and the way out.
 

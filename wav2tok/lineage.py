@@ -42,8 +42,7 @@ def _dvc_hash(path: Path) -> str | None:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, its first 32 hexadecimal digits (what MLflow takes as a digest)."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return audio.sha256(path)[:32]
 
 
 def recordings_digest(recordings: Recordings) -> str:

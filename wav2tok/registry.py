@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
 from wav2tok.tokenizer import GRAPH_NAMES, Tokenizer, located
 from wav2tok.tracking import available, connect
@@ -51,9 +51,8 @@ def fetch(uri: str, folder: Path) -> Path:
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except (MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
-            f"--model {uri} is not in the store {mlflow.get_tracking_uri()} ({reason}); register one with "
+            f"--model {uri} is not in the store {mlflow.get_tracking_uri()} ({reason(error)}); register one with "
             "wav2tok register, or set MLFLOW_TRACKING_URI."
         ) from None
 
@@ -94,9 +93,8 @@ def promote(name: str, version: str) -> None:
     try:
         mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, version)
     except MlflowException as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
-            f"{name} version {version} cannot be promoted ({reason}); see the versions in the MLflow UI."
+            f"{name} version {version} cannot be promoted ({reason(error)}); see the versions in the MLflow UI."
         ) from None
 
 
@@ -176,14 +174,15 @@ def register(
     """
     mlflow = _connect()
     current = champion(name)
-    version = log_model(folder, name)
-    client = mlflow.MlflowClient()
-    for key, value in ({"score": score, "test_digest": test_digest} | tags).items():
-        client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
+    # Decided first: a champion that cannot be scored leaves no version without an alias behind.
     if current is None:
         won, why = True, "there was no champion"
     else:
         won, why = compare(score, current, test_digest, measure)
+    version = log_model(folder, name)
+    client = mlflow.MlflowClient()
+    for key, value in ({"score": score, "test_digest": test_digest} | tags).items():
+        client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
     alias = CHAMPION if won else CHALLENGER
     client.set_registered_model_alias(name, alias, version)
     card = folder / "card.md"

@@ -10,9 +10,9 @@ from typing import Any
 
 from wav2tok import tracking
 from wav2tok.config import Config
-from wav2tok.errors import UserError
 from wav2tok.evaluation.run import HELD_OUT, held_out_score, judge
 from wav2tok.export import parity_report, write_onnx
+from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.tokenizer import GRAPH_NAMES, Tokenizer
 from wav2tok.training import checkpoint
@@ -71,12 +71,12 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
     """Register what `export` wrote, decide about the alias, and leave a summary in the folder ``out``."""
     exported = read_json(model / EXPORT_FILE)
     table = read_text(report / "table.txt").rstrip()
-    where = f"report: {report / 'report.md'}"
     with replacing_folder(out) as folder:
         if not exported["approved"]:
             outcome = {"registered": False, "reasons": exported["reasons"]}
             lines = ["not approved, nothing registered: " + " ".join(exported["reasons"])]
         else:
+            need("workflow", "mlflow")
             from wav2tok import registry
 
             held_out = read_json(report / HELD_OUT)
@@ -107,9 +107,13 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
             ]
         write_json(folder / "registered.json", outcome)
         store = tracking.connect().get_tracking_uri() if tracking.available() else None
-        if store is None and exported["approved"]:
-            raise UserError("MLflow is not installed; install wav2tok[workflow] to register models.")
-        lines += ["", table, "", where, f"runs: mlflow ui --backend-store-uri {store}" if store else ""]
+        lines += [
+            "",
+            table,
+            "",
+            f"report: {report / 'report.md'}",
+            f"runs: mlflow ui --backend-store-uri {store}" if store else "",
+        ]
         (folder / "summary.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     for line in lines:
         say(line)

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 
 from wav2tok import audio
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.matching import deduplicate
 
 METADATA_KEY = "wav2tok"
@@ -112,9 +112,7 @@ class Tokenizer:
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # its own exception types share no base class but this
-            raise UserError(
-                f"{path} cannot be loaded by ONNX Runtime ({' '.join(str(error).split())[:200]}); export it anew."
-            ) from None
+            raise UserError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); export it anew.") from None
         self.provider = self.session.get_providers()[0]
         if device == "cuda" and self.provider != "CUDAExecutionProvider":
             raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.corpus.splits import Splits
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, write_json
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -131,9 +131,8 @@ def _reaching(mlflow: Any) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
-            f"the MLflow store {mlflow.get_tracking_uri()} cannot be used ({reason}); start it, set "
+            f"the MLflow store {mlflow.get_tracking_uri()} cannot be used ({reason(error)}); start it, set "
             "MLFLOW_TRACKING_URI to another, or use --no-track."
         ) from None
 

@@ -162,8 +162,18 @@ def test_the_report_is_written_whole(judged, tmp_path):
     report.write(judged, verdict, tmp_path / "out")
     out = tmp_path / "out"
     assert sorted(p.name for p in out.rglob("*") if p.is_file()) == sorted(
-        ["gate.json", "metrics.json", "report.md", "retrieval.csv", "retrieval.png", "robustness.png", "tokens.png"]
+        [
+            "gate.json",
+            "metrics.json",
+            "report.md",
+            "retrieval.csv",
+            "retrieval.png",
+            "robustness.png",
+            "table.txt",
+            "tokens.png",
+        ]
     )
+    assert (out / "table.txt").read_text().splitlines() == report.table(judged).splitlines()
     numbers = json.loads((out / "metrics.json").read_text())
     assert numbers["PS"]["mfcc_dtw"]["map"] == pytest.approx(judged.scores["mfcc_dtw"]["PS"]["map"].value, abs=1e-6)
     assert numbers["gate"]["approved"] is False

@@ -1,6 +1,7 @@
 """What an evaluation leaves behind: numbers for DVC and MLflow, a report for people, plots.
 
-``metrics.json``, ``retrieval.csv``, ``gate.json``, ``report.md``, ``plots/*.png``; each is replaced whole or not.
+``metrics.json``, ``retrieval.csv``, ``gate.json``, ``report.md``, ``table.txt``, ``plots/*.png``;
+each is replaced whole or not.
 """
 
 import csv
@@ -33,6 +34,8 @@ def write(result: Result, verdict: Verdict, out: Path) -> None:
                     rows.writerow([name, kind, metric, *numbers, result.asked(kind)])
     with replacing(out / "report.md") as path:
         path.write_text(_markdown(result, verdict, [f"plots/{name}" for name in made]), encoding="utf-8")
+    with replacing(out / "table.txt") as path:
+        path.write_text(table(result) + "\n", encoding="utf-8")
 
 
 def summary(result: Result, verdict: Verdict) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wav2tok.evaluation.evaluate import Result
 from wav2tok.evaluation.evaluate import evaluate as judge_all
 from wav2tok.evaluation.systems import Represent
 from wav2tok.extras import need
-from wav2tok.files import replacing, write_json
+from wav2tok.files import write_json
 from wav2tok.model import Wav2Tok, create
 from wav2tok.tokenizer import Tokenizer, located
 from wav2tok.training import checkpoint
@@ -87,10 +87,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     score = held_out_score(result)
     digest = lineage.recordings_digest(splits.read(data).test)
     write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
-    table = report.table(result)
-    with replacing(out / "table.txt") as temporary:
-        temporary.write_text(table + "\n", encoding="utf-8")
-    say(table)
+    say(report.table(result))
     say(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
         + f"; held-out score {score:.3f}; report {out / 'report.md'}"

@@ -10,7 +10,9 @@ A model folder, what ``wav2tok train --out`` writes::
     tokenizer.onnx          the best model, waveform to tokens
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wav2tok.config import Config, from_dict, to_dict
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, replacing, write_json
 from wav2tok.model import Wav2Tok, create
 
@@ -40,10 +42,12 @@ def save(path: Path, model: Wav2Tok, info: dict[str, Any], optimizer: torch.opti
         save_file(tensors, temporary, metadata={"info": json.dumps(info, allow_nan=False)})
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A checkpoint's file, its faults said as the user's to mend."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["info"])  # noqa: SIM118
+            yield file
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist; train first: wav2tok train --data audios.bin --out {path.parent}"
@@ -52,9 +56,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path} is no checkpoint of wav2tok ({error}); train anew.") from None
 
 
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with _opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["info"])  # noqa: SIM118
+
+
 def peek(path: Path) -> dict[str, Any]:
     """The info of a checkpoint, without its numbers."""
-    return _read(path)[1]
+    with _opened(path) as file:
+        return json.loads(file.metadata()["info"])
 
 
 def read_config(folder: Path) -> Config:
@@ -85,8 +95,7 @@ def _fill(model: Wav2Tok, tensors: dict[str, Tensor], path: Path) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} does not fit the configuration beside it ({reason}); train anew.") from None
+        raise UserError(f"{path} does not fit the configuration beside it ({reason(error)}); train anew.") from None
 
 
 def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from wav2tok.training import checkpoint
 from wav2tok.training.objective import Views, objective
 from wav2tok.training.pairs import PairSampler, pairs_per_batch
 from wav2tok.training.recorder import Recorder
-from wav2tok.training.steps import changed_copy, expectation, validate
+from wav2tok.training.steps import changed_copy, derived_seed, expectation, validate
 from wav2tok.training.store import SpectrumStore, build
 
 Say = Callable[[str], None]
@@ -119,10 +119,10 @@ class Trainer:
         path = self.out / "last.safetensors"
         if not path.exists():
             return False
-        tensors_info = checkpoint.peek(path)
-        if tensors_info.get("fingerprint") != self.fingerprint or tensors_info.get("finished"):
+        info = checkpoint.peek(path)
+        if info.get("fingerprint") != self.fingerprint or info.get("finished"):
             return False
-        info = checkpoint.restore(path, self.model, self.optimizer)
+        checkpoint.restore(path, self.model, self.optimizer)
         fields = {f.name for f in dataclasses.fields(Progress)}
         self.progress = Progress(**{k: v for k, v in info.items() if k in fields})
         return True
@@ -158,12 +158,10 @@ class Trainer:
         return parts
 
     def epoch(self, recorder: Recorder) -> dict[str, float]:
-        """Run one epoch and validate; everything random in it follows from (seed, epoch)."""
+        """Run one epoch; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
-        torch.manual_seed(int(np.random.SeedSequence([config.seed, p.epoch, 2]).generate_state(1)[0]))
-        generator = torch.Generator().manual_seed(
-            int(np.random.SeedSequence([config.seed, p.epoch, 3]).generate_state(1)[0])
-        )
+        torch.manual_seed(derived_seed(config.seed, p.epoch, 2))
+        generator = torch.Generator().manual_seed(derived_seed(config.seed, p.epoch, 3))
         self.model.train()
         rows: list[tuple[int, dict[str, torch.Tensor]]] = []
         started = time.perf_counter()
@@ -198,7 +196,7 @@ class Trainer:
     def run(self, recorder: Recorder) -> Progress:
         """Train to the end, early stop included; checkpoints and history are on disk after every epoch."""
         p, train = self.progress, self.config.train
-        self.say(f"{self.recipe_line()}")
+        self.say(self.recipe_line())
         while not p.finished:
             figures = self.epoch(recorder)
             score = validate(self.model, self.valid_store, self.changed, self.valid)

@@ -18,6 +18,11 @@ from wav2tok.retrieval import mrr_map
 from wav2tok.training.store import SpectrumStore
 
 
+def derived_seed(*parts: int) -> int:
+    """A seed for torch that depends on all of ``parts``."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
 @torch.inference_mode()
 def embeddings(model: Wav2Tok, store: SpectrumStore, indices: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Embed recordings in evaluation mode, without gradients, in batches of similar length.
@@ -43,7 +48,7 @@ def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tupl
     Returns:
         The mean cosine of a frame to its codeword. The codebook is set in place.
     """
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    generator = torch.Generator().manual_seed(derived_seed(*seed))
     count = max(1, round(config.codebook.cluster_split * len(store)))
     chosen = torch.randperm(len(store), generator=generator)[:count].sort().values.to(store.flat.device)
     points = torch.cat([z[frame_mask(frames, z.shape[1])] for _, z, frames in embeddings(model, store, chosen)])
@@ -78,8 +83,7 @@ def changed_copy(store: SpectrumStore, model: Wav2Tok, config: Config) -> Spectr
         x, frames = augment(*store.batch(positions), model.front_end, config.augment, generator)
         for position, row, n in zip(positions.tolist(), x, frames.tolist(), strict=True):
             parts[position] = row[:n]
-    frames = torch.tensor([len(p) for p in parts], device=store.flat.device)
-    return SpectrumStore(torch.cat(parts), frames.cumsum(0) - frames, frames)
+    return SpectrumStore.of(parts)
 
 
 def validate(model: Wav2Tok, store: SpectrumStore, changed: SpectrumStore, recordings: Recordings) -> dict[str, float]:

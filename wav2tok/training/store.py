@@ -23,6 +23,12 @@ class SpectrumStore:
     offsets: Tensor
     frames: Tensor
 
+    @classmethod
+    def of(cls, spectra: Sequence[Tensor]) -> "SpectrumStore":
+        """Store spectra, [T, bands] each."""
+        frames = torch.tensor([len(s) for s in spectra], device=spectra[0].device)
+        return cls(torch.cat(list(spectra)), frames.cumsum(0) - frames, frames)
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -65,8 +71,7 @@ def store_of(waveforms: Iterable[np.ndarray], front_end: FrontEnd, device: torch
             flush()
         waiting.append(wave)
     flush()
-    frames = torch.tensor([len(s) for s in spectra], device=device)
-    return SpectrumStore(torch.cat(spectra), frames.cumsum(0) - frames, frames)
+    return SpectrumStore.of(spectra)
 
 
 def build(paths: Sequence[str], front_end: FrontEnd, device: torch.device) -> SpectrumStore:

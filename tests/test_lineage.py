@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from wav2tok import lineage
+from wav2tok.config import Evaluate
 from wav2tok.corpus.splits import Recordings
 
 
@@ -93,3 +94,13 @@ def test_tags_follow_dvc(folder, monkeypatch):
 def test_a_data_file_without_a_hash_gives_no_tag(folder, text):
     (folder / "data.dvc").write_text(text)
     assert "dvc.data" not in lineage.tags(folder / "audios.bin")
+
+
+def test_scores_by_another_protocol_do_not_compare(folder):
+    """A champion scored by another protocol, tempos or shifts is scored again; the bootstrap moves no score."""
+    recordings = Recordings(tuple(noise(folder / f"{i}.wav", i) for i in range(2)), ("x", "x"))
+    before = lineage.held_out_digest(recordings, Evaluate())
+    assert lineage.held_out_digest(recordings, Evaluate(bootstrap=7)) == before
+    others = [Evaluate(protocol="words"), Evaluate(tempos=(0.9,)), Evaluate(semitones=(1,))]
+    assert len({before, *(lineage.held_out_digest(recordings, other) for other in others)}) == 4
+    assert lineage.held_out_digest(recordings.take([0]), Evaluate()) != before

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wav2tok import audio
+from wav2tok.config import Evaluate
 from wav2tok.corpus.splits import Recordings
 
 
@@ -43,6 +44,12 @@ def _dvc_hash(path: Path) -> str | None:
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, its first 32 hexadecimal digits (what MLflow takes as a digest)."""
     return audio.sha256(path)[:32]
+
+
+def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
+    """What makes two held-out scores comparable: the recordings, and the protocol, tempos and shifts of the queries."""
+    how = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
+    return hashlib.sha256(repr((recordings_digest(recordings), how)).encode()).hexdigest()[:32]
 
 
 def recordings_digest(recordings: Recordings) -> str:

@@ -145,8 +145,8 @@ def compare(
     Args:
         challenger: its score.
         version: the champion's model version.
-        test_digest: which recordings the challenger's score is of.
-        measure: scores a tokenizer on those recordings; called when the champion was scored on others.
+        test_digest: which recordings and protocol the challenger's score is of.
+        measure: scores a tokenizer on those recordings; called when the champion was scored on others or otherwise.
     """
     known = version.tags
     if known.get("test_digest") == test_digest and "score" in known:
@@ -168,7 +168,7 @@ def register(
     Args:
         folder: what ``wav2tok export`` wrote.
         score: the mean of MRR and MAP over the report's views.
-        test_digest: which held-out recordings that is of.
+        test_digest: which held-out recordings and protocol that is of.
         measure: see `compare`.
         tags: further tags of the version.
     """

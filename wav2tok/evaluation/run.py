@@ -85,7 +85,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     verdict = gate.judge(result, config.gate)
     report.write(result, verdict, out)
     score = held_out_score(result)
-    digest = lineage.recordings_digest(splits.read(data).test)
+    digest = lineage.held_out_digest(splits.read(data).test, config.evaluate)
     write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
     say(report.table(result))
     say(

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.alignment import accumulate, align
+from wav2tok.alignment import _align_compiled, _align_diagonals, accumulate, align, reverse
+from wav2tok.features import frame_mask
 
 
 def dtw(cost: list[list[float]]) -> list[list[float]]:
@@ -91,3 +92,35 @@ def test_padding_changes_nothing(generator: torch.Generator) -> None:
 def test_no_gradient_flows_through_an_alignment(generator: torch.Generator) -> None:
     a = units(generator, 1, 5, 4).requires_grad_()
     assert not align(a, torch.tensor([5]), a, torch.tensor([5]))[0].requires_grad
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=4),
+    levels=st.sampled_from([2, 5, 1000]),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_compiled_kernel_gives_what_the_diagonals_give(
+    lengths: list[tuple[int, int]], levels: int, seed: int
+) -> None:
+    """Few levels make many ways equally cheap: ties must fall the same way too."""
+    generator = torch.Generator().manual_seed(seed)
+    n, m = (torch.tensor(x) for x in zip(*lengths, strict=True))
+    shape = (len(lengths), int(n.max()), int(m.max()))
+    cost = torch.randint(0, levels, shape, generator=generator).float() / levels
+    inside = frame_mask(n, shape[1])[:, :, None] & frame_mask(m, shape[2])[:, None, :]
+    for ours, theirs, mask in zip(
+        _align_compiled(cost, n, m), _align_diagonals(cost, n, m), (inside.any(2), inside.any(1)), strict=True
+    ):
+        assert torch.equal(ours[mask], theirs[mask])
+
+
+@given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_reverse_turns_each_recording_within_its_length(lengths: list[int]) -> None:
+    x = torch.arange(len(lengths) * max(lengths) * 2.0).reshape(len(lengths), max(lengths), 2)
+    n = torch.tensor(lengths)
+    turned = reverse(x, n)
+    for row, original, length in zip(turned, x, lengths, strict=True):
+        assert torch.equal(row[:length], original[:length].flip(0))
+    assert torch.equal(reverse(turned, n)[frame_mask(n, x.shape[1])], x[frame_mask(n, x.shape[1])])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.codebook import assign, compress, spherical_kmeans, usage
+from wav2tok.codebook import TOLERANCE, assign, compress, spherical_kmeans, usage
 
 
 def directions(n: int, d: int, seed: int) -> torch.Tensor:
@@ -26,7 +26,7 @@ def planted(k: int, each: int, d: int = 8, spread: float = 0.05, seed: int = 0) 
 
 
 def fit(points: torch.Tensor, k: int, iterations: int = 50, start: torch.Tensor | None = None, seed: int = 0):
-    return spherical_kmeans(points, k, torch.Generator().manual_seed(seed), iterations, start)
+    return spherical_kmeans(points, k, torch.Generator().manual_seed(seed), iterations, start)[0]
 
 
 def total_cosine(points: torch.Tensor, centroids: torch.Tensor) -> float:
@@ -48,6 +48,20 @@ def test_the_objective_never_falls_from_one_iteration_to_the_next(seed: int) -> 
     totals = [total_cosine(points, fit(points, 9, n, seed=seed)) for n in range(16)]
     assert all(b >= a - 1e-4 for a, b in pairwise(totals))
     assert totals[-1] > totals[0] + 1
+
+
+def test_rounds_end_when_little_is_left_to_gain_and_the_mean_cosine_is_told() -> None:
+    points = directions(3000, 6, 0)
+    generator = torch.Generator()
+    told = [spherical_kmeans(points, 9, generator.manual_seed(0), n)[1] for n in range(1, 60)]
+    done = next(n for n in range(1, len(told)) if told[n] == told[n - 1])
+    gains = [b - a for a, b in pairwise(told[:done])]
+    assert all(gain >= TOLERANCE for gain in gains[:-1])
+    assert 0 <= gains[-1] < TOLERANCE
+    # What is told of round n is how well the centroids of the round before fit.
+    for n in (2, 3):
+        before = spherical_kmeans(points, 9, generator.manual_seed(0), n - 1)[0]
+        assert told[n - 1] == pytest.approx(total_cosine(points, before) / len(points), abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,7 +1,6 @@
 """Tokenizing many files: decoded in threads, encoded in batches, returned in order, none held up by a bad one."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -10,7 +9,8 @@ import numpy as np
 
 from wav2tok import audio
 from wav2tok.errors import UserError
-from wav2tok.tokenizer import Tokenizer
+from wav2tok.reading import LongRecording, read_ahead
+from wav2tok.tokenizer import SAMPLES_AT_ONCE, Tokenizer
 
 FILES_AT_ONCE = 64
 
@@ -57,34 +57,41 @@ def expand(paths: Sequence[str], stdin: TextIO) -> list[str]:
     return out
 
 
-def _decode(path: str, sample_rate: int) -> np.ndarray | Failure:
-    try:
-        return audio.read(path, sample_rate)
-    except audio.UnreadableError as error:
-        return Failure(path, str(error))
-
-
 def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Tokenized | Failure]:
-    """Token strings of files, in their order.
+    """Token strings of files, in their order, whatever their number and length in constant memory.
 
-    While one batch is encoded the next one is decoded; no more than two are held.
+    While one batch is encoded the next one is decoded.
     """
-    rate = tokenizer.sample_rate
-    parts = [paths[i : i + FILES_AT_ONCE] for i in range(0, len(paths), FILES_AT_ONCE)]
-    with ThreadPoolExecutor(4) as pool:
+    waiting: list[tuple[str, np.ndarray | Failure]] = []
 
-        def submit(part: Sequence[str]) -> list[Future[np.ndarray | Failure]]:
-            return [pool.submit(_decode, path, rate) for path in part]
+    def flush() -> Iterator[Tokenized | Failure]:
+        encoded = iter(tokenizer.encode_frames([w for _, w in waiting if not isinstance(w, Failure)], rate))
+        for path, wave in waiting:
+            yield wave if isinstance(wave, Failure) else _tokenized(path, len(wave) / rate, next(encoded))
+        waiting.clear()
 
-        coming = submit(parts[0]) if parts else []
-        for i, part in enumerate(parts):
-            decoded = [future.result() for future in coming]
-            coming = submit(parts[i + 1]) if i + 1 < len(parts) else []
-            encoded = iter(tokenizer.encode_frames([w for w in decoded if not isinstance(w, Failure)], rate))
-            for path, wave in zip(part, decoded, strict=True):
-                if isinstance(wave, Failure):
-                    yield wave
-                    continue
-                frames = next(encoded)
-                starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
-                yield Tokenized(path, round(len(wave) / rate, 4), frames[starts], starts)
+    rate, samples = tokenizer.sample_rate, 0
+    for path, decoded in zip(paths, read_ahead(paths, rate), strict=True):
+        if isinstance(decoded, LongRecording):
+            yield from flush()
+            yield _long(decoded, tokenizer)
+            continue
+        waiting.append((path, Failure(path, str(decoded)) if isinstance(decoded, UserError) else decoded))
+        samples += 0 if isinstance(decoded, UserError) else len(decoded)
+        if len(waiting) == FILES_AT_ONCE or samples >= SAMPLES_AT_ONCE:
+            yield from flush()
+            samples = 0
+    yield from flush()
+
+
+def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
+    starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
+    return Tokenized(path, round(seconds, 4), frames[starts], starts)
+
+
+def _long(recording: LongRecording, tokenizer: Tokenizer) -> Tokenized | Failure:
+    try:
+        frames = tokenizer.encode_blocks(recording.blocks)
+    except audio.UnreadableError as error:
+        return Failure(recording.path, str(error))
+    return _tokenized(recording.path, audio.seconds(recording.path), frames)

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CHUNK = 1 << 16
+CHUNK = 1 << 14
 """Frames whose similarities to the codebook are held at once."""
+TOLERANCE = 1e-4
+"""Rounds end when the mean cosine grows by less: what is left to gain is far below what a training step changes."""
 
 
 def assign(embeddings: Tensor, codebook: Tensor) -> Tensor:
@@ -37,36 +39,36 @@ def _plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
 
 def spherical_kmeans(
     points: Tensor, k: int, generator: torch.Generator, iterations: int, start: Tensor | None = None
-) -> Tensor:
+) -> tuple[Tensor, float]:
     """Unit centroids that maximise the summed cosine to their points.
 
     Args:
         points: [N, d] of unit length, N >= 1.
         k: number of centroids.
         generator: CPU generator; the same state gives the same centroids.
-        iterations: at most so many rounds; it stops when no point changes its centroid.
+        iterations: at most so many rounds; fewer once they gain less than `TOLERANCE`.
         start: [k, d]; given, the centroids begin there, so that token ids keep their meaning (the E-step's warm
             start); otherwise with k-means++.
 
     Returns:
-        [k, d], unit rows. A centroid that loses all its points moves to the point that fits its own worst.
+        ([k, d] unit rows, the mean cosine of the points to those of the last round but one). A centroid that loses
+        all its points moves to the point that fits its own worst.
     """
     centroids = F.normalize(_plus_plus(points, k, generator) if start is None else start, dim=1)
-    previous: Tensor | None = None
+    fit = -2.0
     for _ in range(iterations):
         index, similarity = _assign_all(points, centroids)
-        if previous is not None and torch.equal(index, previous):
-            break
-        previous = index
+        before, fit = fit, float(similarity.mean())
         sums = torch.zeros_like(centroids).index_add_(0, index, points)
-        counts = torch.bincount(index, minlength=k)
-        empty = (counts == 0).nonzero().flatten()
+        empty = (torch.bincount(index, minlength=k) == 0).nonzero().flatten()
         if len(empty):
             worst = similarity.topk(min(len(empty), len(points)), largest=False).indices
             sums[empty[: len(worst)]] = points[worst]
         # Opposite points can cancel to nothing; such a centroid stays where it was.
         centroids = torch.where(sums.norm(dim=1, keepdim=True) > 1e-6, F.normalize(sums, dim=1), centroids)
-    return centroids
+        if not len(empty) and fit - before < TOLERANCE:
+            break
+    return centroids, fit
 
 
 def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -62,6 +62,7 @@ class Codebook:
     num_tokens: int = 256
     iterations: int = 30
     cluster_split: float = 1.0
+    max_frames: int = 262_144
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class Train:
     steps_per_epoch: int | None = 40
     patience: int = 5
     autosave_epoch: int = 1
+    clip_seconds: float = 30.0
+    validate_recordings: int = 1000
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,11 @@ class Config:
         """The recipe that ``train.recipe`` names."""
         return self.recipes[self.train.recipe]
 
+    @property
+    def clip_frames(self) -> int:
+        """Frames of ``train.clip_seconds``: no longer stretch of a recording is ever in a batch of training."""
+        return max(1, round(self.train.clip_seconds * self.data.sample_rate / self.features.hop))
+
 
 def _check(config: Config) -> Config:
     """Refuse values that are well-typed and still cannot be meant."""
@@ -196,6 +204,12 @@ def _check(config: Config) -> Config:
         0 < config.codebook.cluster_split <= 1,
         f"codebook.cluster_split is {config.codebook.cluster_split}; it must be in (0, 1].",
     )
+    for name, least, value in (
+        ("codebook.max_frames", config.codebook.num_tokens, config.codebook.max_frames),
+        ("train.validate_recordings", 2, config.train.validate_recordings),
+    ):
+        require(value >= least, f"{name} is {value}; it must be at least {least}.")
+    require(config.train.clip_seconds > 0, f"train.clip_seconds is {config.train.clip_seconds}; it must be positive.")
     require(
         config.features.n_fft % 2 == 0 and 0 < config.features.hop <= config.features.n_fft,
         f"features.n_fft is {config.features.n_fft} and features.hop {config.features.hop}; "

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wav2tok.codebook import assign
 from wav2tok.config import Config, to_dict
 from wav2tok.errors import UserError
+from wav2tok.features import VARIANCE_FLOOR, frame_mask, repeat_last
 from wav2tok.files import replacing
 from wav2tok.model import Wav2Tok
 from wav2tok.tokenizer import METADATA_KEY, Tokenizer, pack
@@ -42,19 +44,43 @@ class Parity:
 
 
 class _Graph(nn.Module):
-    """The module as it is exported; int64 lengths keep their width in the graph."""
+    """The module as it is exported, with what it takes to read a recording too long to be held in windows.
+
+    ``statistics`` [1, 1 + 2 W] are the whole recording's: power of the loudest band, mean and variance of the W
+    features. Where they are 0, which is what the graph assumes if they are not given, each recording's own are
+    taken. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what they are gathered from; in the file
+    they are values on the way to the tokens, for `wav2tok.tokenizer` to cut the graph at.
+    """
 
     def __init__(self, model: Wav2Tok) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model(waveform, samples)
+    def forward(self, waveform: Tensor, samples: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        front_end = self.model.front_end
+        width = front_end.width
+        frames = front_end.frames(samples)
+        power = front_end.band_power(waveform, samples)
+        loudness = front_end.loudness(power, frames)
+        given = statistics[:, 0]
+        loudest = torch.where(given > 0, given, loudness.amax(dim=1))
+        spectrum = repeat_last(front_end.scale(power, loudest), frames)
+        features = front_end.differences(spectrum, frames, loudest)
+        x = features
+        if front_end.config.normalize:
+            mean, variance = front_end.moments(features, frames)
+            known = statistics[:, None, 1 + width :] > 0
+            mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
+            variance = torch.where(known, statistics[:, None, 1 + width :], variance)
+            x = (x - mean) / (variance + VARIANCE_FLOOR).sqrt()
+        x = x * frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
+        return assign(self.model.encoder(x, frames), self.model.codebook), frames, loudness, features
 
 
 def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any] | None = None) -> Parity:
     """Write ``model`` as an ONNX file with inputs ``waveform`` [B, N], ``samples`` [B] and outputs ``tokens`` [B, T],
-    ``frames`` [B]; its metadata holds the sampling rate, the number of tokens and the configuration.
+    ``frames`` [B]; its metadata holds the sampling rate, the number of tokens and the configuration. A further input
+    that may be left out, and two named values on the way, are for recordings read in windows (`_Graph`).
 
     Args:
         about: further JSON values for the metadata.
@@ -69,30 +95,39 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
 
     model = model.cpu().eval()
     rate = config.data.sample_rate
-    example = (torch.randn(2, rate, generator=torch.Generator().manual_seed(0)), torch.tensor([rate, rate - 1000]))
+    waveform = torch.randn(2, rate, generator=torch.Generator().manual_seed(0))
+    none = torch.zeros(1, 1 + 2 * model.front_end.width)
     with replacing(path) as temporary:
         with warnings.catch_warnings(), torch.no_grad():
             # The exporter warns that traced shapes may be frozen: that is what the parity check is for.
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 _Graph(model).eval(),  # the exporter puts the module back into the mode that this one is in
-                example,
+                (waveform, torch.tensor([rate, rate - 1000]), none),
                 str(temporary),
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=["waveform", "samples"],
-                output_names=["tokens", "frames"],
+                input_names=["waveform", "samples", "statistics"],
+                output_names=["tokens", "frames", "loudness", "features"],
                 dynamic_axes={
                     "waveform": {0: "batch", 1: "time"},
                     "samples": {0: "batch"},
                     "tokens": {0: "batch", 1: "frame"},
                     "frames": {0: "batch"},
+                    "loudness": {0: "batch", 1: "frame"},
+                    "features": {0: "batch", 1: "frame"},
                 },
             )
         graph = onnx.load(str(temporary))
+        # An input with a value of its own may be left out; what windows need is there to be asked for, no output.
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(none.numpy(), "statistics"))
+        for output in list(graph.graph.output)[2:]:
+            graph.graph.output.remove(output)
+            graph.graph.value_info.append(output)
         values = {
             "sample_rate": rate,
             "hop": config.features.hop,
+            "width": model.front_end.width,
             "num_tokens": config.codebook.num_tokens,
             "config": to_dict(config),
             "codebook": pack(model.codebook.numpy()),

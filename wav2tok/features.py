@@ -1,9 +1,11 @@
 """Front ends: waveform to feature frames, written once for training and for export.
 
-The STFT is a convolution with windowed DFT kernels (torch's own STFT does not pass the ONNX exporter); filterbank and
-DCT matrices are torchaudio's. A front end works in two steps: `spectrum` is what training computes once a recording
-and keeps, and augmentation edits; `finish` turns it into the encoder's input. Frames beyond a recording's length
-never touch those within, so a padded batch gives each recording the frames that it gets alone.
+Filterbank and DCT matrices are torchaudio's. A front end works in two steps: `spectrum` is what training computes
+once a recording and keeps, and augmentation edits; `finish` turns it into the encoder's input. Frames beyond a
+recording's length never touch those within, so a padded batch gives each recording the frames that it gets alone.
+
+Two things belong to a recording as a whole: how loud its loudest band is, and the mean and deviation of its features.
+A recording too long to be held is read in windows; then both are gathered first and given.
 """
 
 import math
@@ -11,25 +13,18 @@ import math
 import torch
 import torchaudio.functional as AF
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from wav2tok.config import Features
+from wav2tok.spectrum import PowerSpectrum
 
 DYNAMIC_RANGE = 1e-8
 """Power below this share of the recording's loudest band is cut off (-80 dB), so that a gain changes no token."""
+VARIANCE_FLOOR = 1e-5
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     """True where a frame lies within its recording: lengths [B] -> [B, frames]."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
-
-
-def dft_kernels(n_fft: int) -> Tensor:
-    """Hann-windowed real and imaginary DFT rows, [2 * (n_fft // 2 + 1), 1, n_fft], computed in float64."""
-    n = torch.arange(n_fft, dtype=torch.float64)
-    window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64)
-    phase = 2 * math.pi / n_fft * torch.outer(torch.arange(n_fft // 2 + 1, dtype=torch.float64), n)
-    return torch.cat([torch.cos(phase) * window, -torch.sin(phase) * window])[:, None, :].float()
 
 
 def mel_centers(n_mels: int, sample_rate: int) -> Tensor:
@@ -53,21 +48,22 @@ class FrontEnd(nn.Module):
     second differences where ``deltas`` is set. ``normalize`` takes each recording's mean and deviation to 0 and 1.
     """
 
-    kernels: Tensor
     bank: Tensor
+    order: Tensor
     dct: Tensor
 
     def __init__(self, config: Features, sample_rate: int) -> None:
         super().__init__()
         self.config = config
         self.sample_rate = sample_rate
-        self.register_buffer("kernels", dft_kernels(config.n_fft), persistent=False)
+        self.power = PowerSpectrum(config.n_fft, config.hop)
         bins = config.n_fft // 2 + 1
         if config.kind == "stft":
             self.bands = self.width = bins
+            self.register_buffer("order", self.power.places(), persistent=False)
         else:
             bank = AF.melscale_fbanks(bins, 0.0, sample_rate / 2, config.n_mels, sample_rate)
-            self.register_buffer("bank", bank, persistent=False)
+            self.register_buffer("bank", self.power.arrange(bank), persistent=False)
             self.bands = self.width = config.n_mels
         if config.kind == "mfcc":
             self.register_buffer("dct", AF.create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
@@ -85,6 +81,28 @@ class FrontEnd(nn.Module):
             return torch.linspace(0.0, self.sample_rate / 2, self.bands)
         return mel_centers(self.bands, self.sample_rate)
 
+    def band_power(self, waveform: Tensor, samples: Tensor) -> Tensor:
+        """Power of each band: waveform [B, N], samples [B] -> [B, T, bands].
+
+        Whatever stands past a recording's end is taken for silence.
+        """
+        power = self.power(waveform * frame_mask(samples, waveform.shape[1]).to(waveform.dtype))
+        if self.config.kind == "stft":
+            # [R, B, T, C] -> [B, T, bands]
+            return power.permute(1, 2, 0, 3).flatten(2).index_select(2, self.order)
+        rows, b, t, columns = power.shape
+        return (power.reshape(rows, -1, columns) @ self.bank).sum(0).reshape(b, t, -1)
+
+    def loudness(self, power: Tensor, frames: Tensor) -> Tensor:
+        """The loudest band of every frame, 0 past the end: [B, T, bands], frames [B] -> [B, T]."""
+        return power.amax(dim=2) * frame_mask(frames, power.shape[1]).to(power.dtype)
+
+    def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
+        """Power [B, T, bands] -> the spectrum, given each recording's ``loudest`` band [B] (or [1] for all)."""
+        if self.config.kind == "stft":
+            return power.clamp_min(1e-12).sqrt()
+        return torch.maximum(power, loudest[:, None, None] * DYNAMIC_RANGE + 1e-20).log()
+
     def spectrum(self, waveform: Tensor, samples: Tensor) -> Tensor:
         """The part before augmentation: log mel power, or the magnitude for ``stft``.
 
@@ -95,50 +113,61 @@ class FrontEnd(nn.Module):
         Returns:
             [B, T, bands]; frames past the end repeat the last one.
         """
-        n_fft, hop = self.config.n_fft, self.config.hop
-        waveform = waveform * frame_mask(samples, waveform.shape[1]).to(waveform.dtype)
-        # Zeros rather than reflection at the ends: the same in a padded batch as alone.
-        padded = F.pad(waveform[:, None, :], (n_fft // 2, n_fft // 2))
-        parts = F.conv1d(padded, self.kernels, stride=hop)
-        real, imaginary = parts.chunk(2, dim=1)
-        power = (real.square() + imaginary.square()).transpose(1, 2)
         frames = self.frames(samples)
-        if self.config.kind == "stft":
-            out = power.clamp_min(1e-12).sqrt()
-        else:
-            mel = power @ self.bank
-            inside = frame_mask(frames, mel.shape[1])[:, :, None].to(mel.dtype)
-            loudest = (mel * inside).amax(dim=(1, 2), keepdim=True)
-            out = torch.maximum(mel, loudest * DYNAMIC_RANGE + 1e-20).log()
-        return repeat_last(out, frames)
+        power = self.band_power(waveform, samples)
+        return repeat_last(self.scale(power, self.loudness(power, frames).amax(dim=1)), frames)
 
-    def finish(self, spectrum: Tensor, frames: Tensor) -> Tensor:
-        """Spectrum [B, T, bands] with true lengths ``frames`` [B] -> features [B, T, width]; zeros past the end.
+    def differences(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None = None) -> Tensor:
+        """Spectrum -> features that are not normalised yet: [B, T, bands], frames [B] -> [B, T, width].
 
         Frames of ``spectrum`` past the end must repeat the last one, as `spectrum` and augmentation leave them.
+
+        Args:
+            loudest: [B] or [1], power of the loudest band where ``spectrum`` is only a part of the recording.
         """
         x = spectrum
         if self.config.kind == "stft" and self.config.normalize:
             # Weak bands of a quiet recording would otherwise fall under the least deviation below.
-            x = x / x.amax(dim=(1, 2), keepdim=True).clamp_min(1e-6)
+            peak = x.amax(dim=(1, 2)) if loudest is None else loudest.sqrt()
+            x = x / peak[:, None, None].clamp_min(1e-6)
         if self.config.kind == "mfcc":
             x = x @ self.dct
         if self.config.deltas and self.config.kind != "stft":
             first = deltas(x)
             # The first differences past the end would not repeat; the second are taken from ones that do.
             x = torch.cat([x, first, deltas(repeat_last(first, frames))], dim=2)
+        return x
+
+    def moments(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each feature over its recording: [B, T, width], frames [B] -> [B, 1, width] twice."""
         mask = frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
+        count = frames[:, None, None].to(x.dtype)
+        mean = (x * mask).sum(1, keepdim=True) / count
+        return mean, ((x - mean).square() * mask).sum(1, keepdim=True) / count
+
+    def finish(self, spectrum: Tensor, frames: Tensor) -> Tensor:
+        """Spectrum [B, T, bands] with true lengths ``frames`` [B] -> features [B, T, width]; zeros past the end."""
+        x = self.differences(spectrum, frames)
         if self.config.normalize:
-            count = frames[:, None, None].to(x.dtype)
-            mean = (x * mask).sum(1, keepdim=True) / count
-            x = x - mean
-            deviation = ((x.square() * mask).sum(1, keepdim=True) / count + 1e-5).sqrt()
-            x = x / deviation
-        return x * mask
+            mean, variance = self.moments(x, frames)
+            x = (x - mean) / (variance + VARIANCE_FLOOR).sqrt()
+        return x * frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
+
+
+def row_numbers(lengths: Tensor, steps: int) -> Tensor:
+    """Rows of flattened frames [B * steps], each recording's last repeated past its end: lengths [B] -> [B, steps]."""
+    index = torch.minimum(torch.arange(steps, device=lengths.device)[None, :], lengths[:, None] - 1)
+    return index + torch.arange(lengths.shape[0], device=lengths.device)[:, None] * steps
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Rows of flat frames x [F, D] by number: rows [B, T] -> [B, T, D].
+
+    Whole rows are copied: several times faster than a gather, which reads an index for every number.
+    """
+    return x.index_select(0, rows.flatten()).reshape(rows.shape[0], rows.shape[1], x.shape[1])
 
 
 def repeat_last(x: Tensor, lengths: Tensor) -> Tensor:
     """Replace the frames past each recording's end by its last one: x [B, T, D], lengths [B] -> [B, T, D]."""
-    steps = torch.arange(x.shape[1], device=x.device)[None, :]
-    index = torch.minimum(steps, lengths[:, None] - 1)
-    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+    return take_rows(x.flatten(0, 1), row_numbers(lengths, x.shape[1]))

@@ -3,9 +3,12 @@
 import base64
 import contextlib
 import ctypes
+import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,23 @@ import onnxruntime
 from wav2tok import audio
 from wav2tok.errors import UserError, reason
 from wav2tok.matching import deduplicate
+from wav2tok.reading import LONG_SAMPLES
+from wav2tok.windows import windows
 
 METADATA_KEY = "wav2tok"
 GRAPH_NAMES = ("tokenizer.onnx", "model.onnx")
 """What a folder's graph is called: by ``train``, ``export`` and ``pull``, and by MLflow."""
-SAMPLES_AT_ONCE = 1 << 22
-"""Padded samples in a batch."""
+SAMPLES_AT_ONCE = 1 << 20
+"""Padded samples in a batch, 65 s at 16 kHz: larger ones are no faster and take more memory."""
+WINDOWS_AT_ONCE = 4
+CORE_FRAMES, MARGIN_FRAMES = 3072, 512
+"""Frames of a window of a long recording, and those on either side that only give it context: 8 s of hop 256 at 16 kHz.
+
+So far from a cut the encoder does not tell it any more: of 50,080 frames of real speech cut in this way one token
+differed from the whole recording's, of a margin of 256 frames 38, of 128 frames 560.
+"""
+FEATURE_FRAMES = 768
+"""Frames of a window of which only features are wanted."""
 
 
 def pack(codebook: np.ndarray) -> dict[str, Any]:
@@ -104,13 +118,15 @@ class Tokenizer:
             raise UserError("--device cuda: the driver sees no CUDA device here; use --device auto or cpu.")
         if cuda:
             onnxruntime.preload_dlls()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        self._options = onnxruntime.SessionOptions()
+        self._options.log_severity_level = 3
         if threads is not None:
-            options.intra_op_num_threads = threads
-        providers = (["CUDAExecutionProvider"] if cuda else []) + ["CPUExecutionProvider"]
+            self._options.intra_op_num_threads = threads
+        self._providers = (["CUDAExecutionProvider"] if cuda else []) + ["CPUExecutionProvider"]
+        # Kept, because the file may be one that was fetched and is gone when a part of the graph is asked for.
+        self._content = path.read_bytes()
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self.session = self._load(self._content)
         except Exception as error:  # its own exception types share no base class but this
             raise UserError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); export it anew.") from None
         self.provider = self.session.get_providers()[0]
@@ -118,11 +134,14 @@ class Tokenizer:
             raise UserError(
                 "--device cuda: ONNX Runtime fell back to the CPU; see wav2tok doctor, or use --device cpu."
             )
-        self.identity = audio.sha256(path)[:16]
+        self.identity = hashlib.sha256(self._content).hexdigest()[:16]
+        self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
         told = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if told is None:
             raise UserError(f"{path} is no tokenizer of wav2tok (its metadata does not say so); name another --model.")
         self.about: dict[str, Any] = json.loads(told)
+        if "width" not in self.about:
+            raise UserError(f"{path} was exported by an older wav2tok; export it anew.")
         self.sample_rate = int(self.about["sample_rate"])
         self.num_tokens = int(self.about["num_tokens"])
         self.codebook = unpack(self.about["codebook"])
@@ -145,8 +164,58 @@ class Tokenizer:
 
     def run(self, waveform: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The graph itself: float32 [B, N] and int64 [B] true lengths -> (int64 tokens [B, T], int64 frames [B])."""
-        tokens, frames = self.session.run(None, {"waveform": waveform, "samples": samples})
+        tokens, frames = self.session.run(["tokens", "frames"], {"waveform": waveform, "samples": samples})
         return tokens, frames
+
+    def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
+        """One token a frame of a recording of any length, in constant memory: int64 [T], T = N // hop + 1.
+
+        The recording is read three times: for its loudest band, for the mean and variance of its features, and for
+        its tokens, in windows with margins. Tokens are those of the whole recording but for roundings.
+
+        Args:
+            blocks: gives the recording's samples from the beginning, float32 [n] each at the graph's rate.
+        """
+        statistics = np.zeros((1, 1 + 2 * self.about["width"]), dtype=np.float32)
+        # Features see half a window of the transform and four frames of differences on either side.
+        near = 4 + -(-self.about["config"]["features"]["n_fft"] // (2 * self.about["hop"]))
+        for loudness in self._over_windows(blocks(), "loudness", statistics, FEATURE_FRAMES, near):
+            statistics[0, 0] = max(statistics[0, 0], loudness.max())
+        count, total, squares = 0, np.float64(0), np.float64(0)
+        for features in self._over_windows(blocks(), "features", statistics, FEATURE_FRAMES, near):
+            count += len(features)
+            total = total + features.sum(axis=0, dtype=np.float64)
+            squares = squares + np.square(features, dtype=np.float64).sum(axis=0)
+        mean = total / count
+        statistics[0, 1:] = np.concatenate([mean, squares / count - mean**2])
+        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, CORE_FRAMES, MARGIN_FRAMES)))
+
+    def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
+
+    def _part(self, output: str) -> onnxruntime.InferenceSession:
+        """The part of the graph that gives one output: ONNX Runtime would compute all of it."""
+        if output not in self._parts:
+            import onnx
+            from onnx.utils import Extractor
+
+            inputs = ["waveform", "samples"] + (["statistics"] if output == "features" else [])
+            graph = Extractor(onnx.load_model_from_string(self._content)).extract_model(inputs, [output])
+            self._parts[output] = self._load(graph.SerializeToString())
+        return self._parts[output]
+
+    def _over_windows(
+        self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, core: int, margin: int
+    ) -> Iterator[np.ndarray]:
+        """One output of the graph, [keep, ...], window by window."""
+        session = self._part(output)
+        needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
+        coming = windows(blocks, self.about["hop"], core, margin)
+        while batch := list(islice(coming, WINDOWS_AT_ONCE)):
+            feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
+            (got,) = session.run([output], {name: feed[name] for name in needed})
+            for i, window in enumerate(batch):
+                yield got[i, window.skip : window.skip + window.keep]
 
     def encode_frames(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """One token a frame: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // hop + 1.
@@ -163,26 +232,35 @@ class Tokenizer:
                 raise UserError(f"waveform {i} has shape {wave.shape}; it must be one channel of finite samples.")
             ready.append(audio.resample(wave, sample_rate, self.sample_rate))
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
-        for part in self._batches([len(w) for w in ready]):
-            samples = np.array([len(ready[i]) for i in part], dtype=np.int64)
-            batch = np.zeros((len(part), int(samples.max())), dtype=np.float32)
-            for row, i in zip(batch, part, strict=True):
-                row[: len(ready[i])] = ready[i]
-            for i, tokens, count in zip(part, *self.run(batch, samples), strict=True):
-                out[i] = tokens[:count]
+        short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
+        for part in _batches([len(ready[i]) for i in short]):
+            batch = _stack([ready[short[k]] for k in part])
+            for k, tokens, count in zip(part, *self.run(**batch), strict=True):
+                out[short[k]] = tokens[:count]
+        for i in sorted(set(range(len(ready))) - set(short)):
+            out[i] = self.encode_blocks(partial(iter, [ready[i]]))
         return out
 
     def encode(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """Token strings without repeats: float [N] each, at ``sample_rate`` Hz -> int64 [L] each."""
         return [deduplicate(tokens) for tokens in self.encode_frames(waveforms, sample_rate)]
 
-    @staticmethod
-    def _batches(lengths: list[int]) -> list[list[int]]:
-        """Indices in batches of similar length, each within `SAMPLES_AT_ONCE` when padded."""
-        out: list[list[int]] = []
-        for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if out and (len(out[-1]) + 1) * lengths[i] <= SAMPLES_AT_ONCE:
-                out[-1].append(i)
-            else:
-                out.append([i])
-        return out
+
+def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The graph's inputs for float32 [N] each: filled up with zeros, and the true lengths."""
+    samples = np.array([len(w) for w in waveforms], dtype=np.int64)
+    batch = np.zeros((len(waveforms), int(samples.max())), dtype=np.float32)
+    for row, wave in zip(batch, waveforms, strict=True):
+        row[: len(wave)] = wave
+    return {"waveform": batch, "samples": samples}
+
+
+def _batches(lengths: list[int]) -> list[list[int]]:
+    """Indices in batches of similar length, each within `SAMPLES_AT_ONCE` when padded."""
+    out: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if out and (len(out[-1]) + 1) * lengths[i] <= SAMPLES_AT_ONCE:
+            out[-1].append(i)
+        else:
+            out.append([i])
+    return out

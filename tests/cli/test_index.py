@@ -58,10 +58,10 @@ def test_top_is_how_many(indexed, cli, tiny_model, tiny_corpus):
 def test_spotting_says_where(cli, folder, tiny_model, tiny_corpus):
     """A query is spotted in the middle of a long recording, at about the place where it was put."""
     query, rate = soundfile.read(tiny_corpus / "zigzag" / "ada_0.flac", dtype="float32")
-    around = [soundfile.read(tiny_corpus / name / "ben_0.flac", dtype="float32")[0] for name in ("climb", "fall")]
+    around = [soundfile.read(tiny_corpus / name / "ben_0.flac", dtype="float32")[0] for name in ("fall", "climb")]
     (folder / "long").mkdir()
     soundfile.write("long/long.flac", np.concatenate([around[0], query, around[1]]), rate)
-    shutil.copy(tiny_corpus / "climb" / "cleo_0.flac", "long/without.flac")
+    shutil.copy(tiny_corpus / "fall" / "cleo_0.flac", "long/without.flac")
     assert cli("index", "long", "--model", tiny_model, "--out", "index.json").code == 0
     done = cli("spot", tiny_corpus / "zigzag" / "ada_0.flac", "--model", tiny_model, "--index", "index.json")
     found = lines(done.out)

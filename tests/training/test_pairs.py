@@ -32,11 +32,13 @@ def test_partners_are_other_members_of_the_class(
     sampler = PairSampler.of(recordings_of(labels, len(labels)))
     batches = sampler.epoch(seed, epoch, batch, steps)
     size = collections.Counter(labels)
-    for anchors, partners, numbers in batches:
+    for anchors, partners, numbers, places in batches:
         for a, p, number in zip(anchors.tolist(), partners.tolist(), numbers.tolist(), strict=True):
             assert labels[a] == labels[p]
             assert (a == p) == (size[labels[a]] == 1)
             assert sorted(set(labels))[number] == labels[a]
+        assert len(places) == len(anchors)
+        assert 0 <= float(places.min()) <= float(places.max()) < 1
     if steps is not None:
         assert [len(b[0]) for b in batches] == [batch] * steps
     again = sampler.epoch(seed, epoch, batch, steps)
@@ -67,7 +69,7 @@ def test_partners_are_uniform_over_the_class() -> None:
     sampler = PairSampler.of(recordings_of(["a"] * 5, 5))
     seen = np.zeros((5, 5))
     for epoch in range(400):
-        for anchors, partners, _ in sampler.epoch(0, epoch, 5, None):
+        for anchors, partners, _, _ in sampler.epoch(0, epoch, 5, None):
             np.add.at(seen, (anchors.numpy(), partners.numpy()), 1)
     assert not np.diag(seen).any()
     assert seen[~np.eye(5, dtype=bool)] == pytest.approx(np.full(20, 100), abs=35)

@@ -1,9 +1,8 @@
-"""E-steps and validation between optimiser steps."""
+"""Embeddings, E-steps and tokens between optimiser steps."""
 
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,10 +12,9 @@ from wav2tok.config import Config
 from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Recordings
 from wav2tok.features import frame_mask
-from wav2tok.matching import edit_distances
 from wav2tok.model import Wav2Tok, create
-from wav2tok.training.steps import changed_copy, embeddings, expectation, tokenize, validate
-from wav2tok.training.store import SpectrumStore, build
+from wav2tok.training.steps import drawn_tiles, embeddings, expectation, tokenize
+from wav2tok.training.store import SpectrumStore, Tiles, build
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def recordings(tiny_split: Path) -> Recordings:
 
 @pytest.fixture(scope="module")
 def store(recordings: Recordings, tiny_config: Config) -> SpectrumStore:
-    return build(recordings.paths, create(tiny_config).front_end, torch.device("cpu"))
+    return build(recordings.paths, create(tiny_config).front_end, None, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -40,12 +38,12 @@ def model(tiny_config: Config, store: SpectrumStore) -> Wav2Tok:
 def test_embeddings_are_those_of_each_recording_alone_without_dropout(model: Wav2Tok, store: SpectrumStore) -> None:
     model.train()
     seen = []
-    indices = torch.arange(len(store)).flip(0)
-    for positions, z, frames in embeddings(model, store, indices):
+    tiles = store.heads(10**9)[torch.arange(len(store)).flip(0)]
+    for positions, z, frames in embeddings(model, store, tiles):
         assert not z.requires_grad
         for position, row, n in zip(positions.tolist(), z, frames.tolist(), strict=True):
             seen.append(position)
-            spectrum, count = store.batch(indices[position : position + 1])
+            spectrum, count = store.batch(tiles[torch.tensor([position])])
             model.eval()
             with torch.no_grad():
                 alone = model.embed(spectrum, count)[0]
@@ -65,9 +63,10 @@ def test_an_e_step_returns_the_mean_cosine_and_fits_better_than_chance(
     model: Wav2Tok, store: SpectrumStore, tiny_config: Config, generator: torch.Generator
 ) -> None:
     said = expectation(model, store, tiny_config, (0, 1), warm=True)
-    points = torch.cat([z[frame_mask(n, z.shape[1])] for _, z, n in embeddings(model, store, torch.arange(len(store)))])
+    parts = embeddings(model, store, store.heads(10**9))
+    points = torch.cat([z[frame_mask(n, z.shape[1])] for _, z, n in parts])
     fit = (points @ model.codebook.T).amax(1).mean()
-    assert said == pytest.approx(float(fit), abs=1e-5)
+    assert said == pytest.approx(float(fit), abs=1e-3)
     chance = torch.nn.functional.normalize(torch.randn(8, 16, generator=generator), dim=1)
     assert fit > (points @ chance.T).amax(1).mean()
     assert torch.allclose(model.codebook.norm(dim=1), torch.ones(8), atol=1e-5)
@@ -104,61 +103,24 @@ def test_strings_are_those_of_the_model(model: Wav2Tok, store: SpectrumStore, re
         assert string.tolist() == strings[0, : lengths[0]].tolist()
 
 
-def test_augmented_copies_are_the_same_at_every_validation(
-    model: Wav2Tok, store: SpectrumStore, tiny_config: Config
-) -> None:
-    one = changed_copy(store, model, tiny_config)
-    torch.rand(5)
-    two = changed_copy(store, model, tiny_config)
-    assert torch.equal(one.flat, two.flat)
-    assert torch.equal(one.frames, two.frames)
-    assert len(one) == len(store)
-    assert one.frames.tolist() != store.frames.tolist()
-    still = dataclasses.replace(tiny_config, augment=dataclasses.replace(tiny_config.augment, share=0.0))
-    assert torch.equal(changed_copy(store, model, still).flat, store.flat)
+def test_an_e_step_reads_no_more_frames_than_it_may(store: SpectrumStore, tiny_config: Config) -> None:
+    def drawn(seed: int, **changes: int) -> Tiles:
+        config = dataclasses.replace(tiny_config, codebook=dataclasses.replace(tiny_config.codebook, **changes))
+        return drawn_tiles(store, config, torch.Generator().manual_seed(seed))
+
+    total = int(store.frames.sum())
+    everything = drawn(0)
+    assert everything.recording.tolist() == list(range(len(store)))
+    assert int(everything.frames.sum()) == total
+    some = drawn(1, max_frames=total // 2)
+    assert total // 4 < int(some.frames.sum()) <= total // 2
+    assert len(set(some.recording.tolist())) == len(some)
+    assert some.recording.tolist() != drawn(2, max_frames=total // 2).recording.tolist()
+    assert len(drawn(1, max_frames=1)) == 1
 
 
-def looped_mrr(distances: np.ndarray, recordings: Recordings, across: bool) -> float:
-    """Reciprocal ranks among the recordings of other voices (or of any), by a loop."""
-    assert recordings.classes is not None
-    out = []
-    for i in range(len(recordings)):
-        others = [
-            j for j in range(len(recordings)) if j != i and (not across or recordings.groups[j] != recordings.groups[i])
-        ]
-        ranked = sorted(others, key=lambda j: distances[i, j])
-        hits = [r for r, j in enumerate(ranked, 1) if recordings.classes[j] == recordings.classes[i]]
-        if hits:
-            out.append(1 / hits[0])
-    return float(np.mean(out))
-
-
-@pytest.mark.parametrize("across", [False, True])
-def test_validation_is_retrieval_of_the_same_class(
-    model: Wav2Tok, store: SpectrumStore, recordings: Recordings, tiny_config: Config, across: bool
-) -> None:
-    """Where a voice has several takes of a melody, its own takes are no candidates."""
-    if across:
-        paths = tuple(f"x/{'one' if i % 2 else 'two'}_{i}.wav" for i in range(len(recordings)))
-        recordings = Recordings(paths, recordings.classes)
-    figures = validate(model, store, changed_copy(store, model, tiny_config), recordings)
-    strings = tokenize(model, store)
-    assert figures["mrr"] == pytest.approx(looped_mrr(edit_distances(strings, strings), recordings, across))
-    names = ("mrr", "map", "mrr_augmented", "map_augmented")
-    assert figures["score"] == pytest.approx(np.mean([figures[n] for n in names]))
-    seconds = float(store.frames.sum()) * 128 / 8000
-    assert figures["tokens_per_second"] == pytest.approx(sum(map(len, strings)) / seconds)
-    assert figures["use"] == len(set(np.concatenate(strings).tolist())) / 8
-
-
-@pytest.mark.parametrize("lone", ["list", "a class each"])
-def test_without_a_relevant_pair_copies_look_for_their_originals(
-    model: Wav2Tok, store: SpectrumStore, recordings: Recordings, tiny_config: Config, lone: str
-) -> None:
-    classes = None if lone == "list" else tuple(map(str, range(len(recordings))))
-    alone = Recordings(recordings.paths, classes)
-    figures = validate(model, store, store, alone)
-    assert "mrr" not in figures
-    assert figures["mrr_augmented"] > 0.5  # a string is its own nearest, but for ties
-    changed = changed_copy(store, model, tiny_config)
-    assert validate(model, store, changed, alone)["score"] < figures["score"]
+def test_no_stretch_of_an_e_step_is_longer_than_a_clip(store: SpectrumStore, tiny_config: Config) -> None:
+    short = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, clip_seconds=0.25))
+    tiles = drawn_tiles(store, short, torch.Generator().manual_seed(0))
+    assert int(tiles.frames.max()) == short.clip_frames == round(0.25 * 8000 / 128)
+    assert int(tiles.frames.sum()) == int(store.frames.sum())

@@ -98,18 +98,7 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
     return Levels(samples, peak, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)))
 
 
-class _Sequential(soundfile.SoundFile):
-    """A file read from first to last.
-
-    `soundfile.SoundFile` seeks after every read, and so steps over the holes of a damaged file, which `audio.read`,
-    reading in one go, finds; one that cannot seek goes on from where it is.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
-def _blocks(file: _Sequential, size: int) -> Iterator[np.ndarray]:
+def _blocks(file: audio.SequentialFile, size: int) -> Iterator[np.ndarray]:
     """The file's samples, float32 [N, C] with N = ``size`` for all but the last."""
     short = False
     while not short and len(block := file.read(size, dtype="float32", always_2d=True)):
@@ -130,7 +119,7 @@ def _measurements(path: Path) -> dict[str, float | int]:
     if not path.exists():
         raise ValueError("cannot be read as audio (no such file)")
     try:
-        with _Sequential(str(path)) as file:
+        with audio.SequentialFile(str(path)) as file:
             rate, channels, promised = file.samplerate, file.channels, file.frames
             frame = max(1, round(rate * FRAME_SECONDS))
             found = levels(_blocks(file, min(frame * BLOCK_FRAMES, promised)), frame)

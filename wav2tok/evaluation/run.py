@@ -21,7 +21,7 @@ from wav2tok.tokenizer import Tokenizer, located
 from wav2tok.training import checkpoint
 from wav2tok.training.run import UNTRAINED
 from wav2tok.training.steps import expectation, tokenize
-from wav2tok.training.store import build, store_of
+from wav2tok.training.store import build, fill
 
 Say = Callable[[str], None]
 HELD_OUT = "heldout.json"
@@ -38,7 +38,7 @@ def _torch_encoder(model: Wav2Tok) -> Represent:
     """Waveforms to token strings by torch; the module need not have been exported."""
     cpu = torch.device("cpu")
     model = model.to(cpu).eval()
-    return lambda waves: tokenize(model, store_of(waves, model.front_end, cpu))
+    return lambda waves: tokenize(model, fill(waves, model.front_end, None, cpu))
 
 
 def _untrained(graph: Path, config: Config, train: splits.Recordings) -> Wav2Tok:
@@ -46,7 +46,8 @@ def _untrained(graph: Path, config: Config, train: splits.Recordings) -> Wav2Tok
     if (graph.parent / f"{UNTRAINED}.safetensors").exists():
         return checkpoint.load(graph.parent, UNTRAINED)[0]
     model = create(config)
-    expectation(model, build(train.paths, model.front_end, torch.device("cpu")), config, (config.seed, 0), warm=False)
+    store = build(train.paths, model.front_end, None, torch.device("cpu"))
+    expectation(model, store, config, (config.seed, 0), warm=False)
     return model
 
 

@@ -6,7 +6,6 @@ stage). It cannot be met by counting frames, the degenerate optimum of L_m and L
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -38,8 +37,9 @@ def contrast_loss(anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor
         scalar. Frames of one class are never negatives of each other, be they of the same pair or not.
     """
     logits = anchor @ positive.T / temperature
-    itself = torch.eye(len(anchor), dtype=torch.bool, device=anchor.device)
-    other = (label[:, None] != label[None, :]) & (owner[:, None] != owner[None, :])
-    logits = logits.masked_fill(~(other | itself), -torch.inf)
-    target = torch.arange(len(anchor), device=anchor.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    # Frames of other classes and, on the diagonal, the partner: everything else is left out of the sums.
+    negative = (label[:, None] != label[None, :]) & (owner[:, None] != owner[None, :])
+    negative.fill_diagonal_(True)
+    logits = logits.masked_fill(~negative, -torch.inf)
+    # Both cross-entropies have the diagonal for their targets.
+    return ((logits.logsumexp(1) + logits.logsumexp(0)) / 2 - logits.diagonal()).mean()

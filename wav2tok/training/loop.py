@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,28 @@ from wav2tok import audio
 from wav2tok.augment import augment
 from wav2tok.config import Config, to_dict
 from wav2tok.corpus.splits import Recordings
+from wav2tok.device import fast_products
 from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import Wav2Tok
 from wav2tok.training import checkpoint
 from wav2tok.training.objective import Views, objective
-from wav2tok.training.pairs import PairSampler, pairs_per_batch
+from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
 from wav2tok.training.recorder import Recorder
-from wav2tok.training.steps import changed_copy, derived_seed, expectation, validate
+from wav2tok.training.steps import derived_seed, expectation
 from wav2tok.training.store import SpectrumStore, build
+from wav2tok.training.validation import changed_copy, some_of, validate
 
 Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A batch of pairs ready to be worked on: [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU."""
+
+    spectrum: torch.Tensor
+    frames: torch.Tensor
+    labels: torch.Tensor
 
 
 @dataclasses.dataclass
@@ -79,17 +90,18 @@ class Trainer:
     ) -> None:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
         self.recipe, self.say = config.recipe, say
-        self.valid = valid
+        self.valid = valid = some_of(valid, config.train.validate_recordings, config.seed)
         started = time.perf_counter()
-        self.store: SpectrumStore = build(train.paths, model.front_end, device)
-        self.valid_store = build(valid.paths, model.front_end, device)
-        self.changed = changed_copy(self.valid_store, model, config)
+        self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
+        self.valid_store = build(valid.paths, model.front_end, out, device)
+        self.changed = changed_copy(self.valid_store, model, config, out)
         self.frame_rate = config.data.sample_rate / config.features.hop
-        mean_seconds = float(self.store.frames.float().mean()) / self.frame_rate
+        heard = self.store.frames.clamp_max(config.clip_frames)
+        mean_seconds = float(heard.float().mean()) / self.frame_rate
+        frames = int(self.store.frames.sum() + self.valid_store.frames.sum())
         say(
-            f"read {len(train)} training and {len(valid)} validation recordings, "
-            f"{(len(self.store.flat) + len(self.valid_store.flat)) / self.frame_rate:,.0f} s of audio, "
-            f"in {time.perf_counter() - started:.1f} s"
+            f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
+            f"audio, in {time.perf_counter() - started:.1f} s"
         )
         self.sampler = PairSampler.of(train)
         self.batch_size = min(
@@ -106,6 +118,7 @@ class Trainer:
             betas=(0.9, 0.98),
             eps=1e-6,
             weight_decay=self.recipe.weight_decay,
+            fused=True,
         )
         self.progress = Progress()
         self.fingerprint = fingerprint(config, train, valid)
@@ -127,29 +140,40 @@ class Trainer:
         self.progress = Progress(**{k: v for k, v in info.items() if k in fields})
         return True
 
-    def step(
-        self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], generator: torch.Generator
-    ) -> dict[str, torch.Tensor]:
+    def load(self, pairs: Pairs) -> Loaded:
+        """Read the spectra of a batch of pairs, both views one behind the other, and send them to the device."""
+        anchors = self.store.clips(pairs.anchors, pairs.places, self.config.clip_frames)
+        partners = self.store.clips(pairs.partners, pairs.places, self.config.clip_frames)
+        spectrum, frames = self.store.batch(anchors + partners, pinned=self.device.type == "cuda")
+        return Loaded(spectrum.to(self.device, non_blocking=True), frames, pairs.labels)
+
+    def loaded(self, batches: list[Pairs]) -> Iterator[Loaded]:
+        """The batches of an epoch; while one is worked on the next is read."""
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self.load, batches[0])
+            for following in [*batches[1:], None]:
+                batch = coming.result()
+                if following is not None:
+                    coming = pool.submit(self.load, following)
+                yield batch
+
+    def step(self, batch: Loaded, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""
-        anchors, partners, labels = (x.to(self.device) for x in batch)
-        front_end = self.model.front_end
         # Both views of the batch go through augmentation and encoder as one batch of 2 B recordings.
-        spectrum, frames = augment(
-            *self.store.batch(torch.cat([anchors, partners])), front_end, self.config.augment, generator
-        )
-        z = self.model.embed(spectrum, frames)
-        b = len(anchors)
-        views = Views(z[:b], frames[:b], z[b:], frames[b:], labels)
-        loss, parts = objective(
-            self.model,
-            views,
-            self.recipe,
-            generator=generator,
-            frame_rate=self.frame_rate,
-            contrast_only=self.progress.step < self.contrast_steps,
-        )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, self.config.augment, generator)
+        with fast_products(self.device):
+            z = self.model.embed(spectrum, frames.to(self.device, non_blocking=True))
+            (a, b), (a_frames, b_frames) = z.chunk(2), frames.chunk(2)
+            loss, parts = objective(
+                self.model,
+                Views(a, a_frames, b, b_frames, batch.labels),
+                self.recipe,
+                generator=generator,
+                frame_rate=self.frame_rate,
+                contrast_only=self.progress.step < self.contrast_steps,
+            )
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate * schedule(
             self.progress.step, self.total, self.recipe.warmup
@@ -164,17 +188,17 @@ class Trainer:
         generator = torch.Generator().manual_seed(derived_seed(config.seed, p.epoch, 3))
         self.model.train()
         rows: list[tuple[int, dict[str, torch.Tensor]]] = []
-        started = time.perf_counter()
+        started, frames = time.perf_counter(), 0
         batches = self.sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
-        for batch in batches:
+        for batch in self.loaded(batches):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # The first codebook of the second stage has nothing to keep: the embeddings are new.
                 expectation(self.model, self.store, config, (config.seed, p.step), warm=since > 0)
             parts = self.step(batch, generator)
             p.step += 1
+            frames += int(batch.frames.sum())
             rows.append((p.step, parts))
-        frames = int(self.store.frames[torch.cat([x for b in batches for x in b[:2]]).to(self.device)].sum())
         p.epoch += 1
         seconds = time.perf_counter() - started
         # Read once an epoch, so that no step waits for the device.

@@ -18,7 +18,11 @@ from wav2tok.model import Wav2Tok
 
 @dataclass(frozen=True)
 class Views:
-    """Unit embeddings of both views of every pair: [B, N, d] and [B, M, d] with true lengths [B]; labels [B]."""
+    """Unit embeddings of both views of every pair, [B, N, d] and [B, M, d]; true lengths [B] and labels [B].
+
+    Lengths and labels are on the CPU: what follows from them alone is worked out there, so that no step waits for a
+    device to tell how large its next tensor is.
+    """
 
     a: Tensor
     a_frames: Tensor
@@ -35,15 +39,20 @@ def aligned_contrast(
     Returns:
         (scalar loss, int64 [B, N] the partner of each frame of ``views.a``).
     """
-    partner, _ = align(views.a.detach(), views.a_frames, views.b.detach(), views.b_frames)
+    device = views.a.device
+    frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
+    partner, _ = align(views.a.detach(), frames[0], views.b.detach(), frames[1])
     wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
     wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
     index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
-    d = views.a.shape[2]
-    anchor = views.a.gather(1, index[:, :, None].expand(-1, -1, d))[counts]
-    positive = views.b.gather(1, partner.gather(1, index)[:, :, None].expand(-1, -1, d))[counts]
-    owner = torch.arange(len(index), device=index.device)[:, None].expand_as(index)[counts]
-    return contrast_loss(anchor, positive, owner, views.labels[owner], recipe.contrast_temperature), partner
+    owner = torch.arange(len(index))[:, None].expand_as(index)[counts]
+    labels = views.labels[owner].to(device, non_blocking=True)
+    rows = (owner * views.a.shape[1] + index[counts]).to(device, non_blocking=True)
+    owner = owner.to(device, non_blocking=True)
+    other = owner * views.b.shape[1] + partner.flatten()[rows]
+    anchor = views.a.flatten(0, 1).index_select(0, rows)
+    positive = views.b.flatten(0, 1).index_select(0, other)
+    return contrast_loss(anchor, positive, owner, labels, recipe.contrast_temperature), partner
 
 
 def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tensor]:
@@ -53,11 +62,12 @@ def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tens
     hundreds, drowned the contrast and the codebook collapsed (8 % in use after 40 steps at 6 s).
     """
     codebook = model.codebook
+    a_frames, b_frames = views.a_frames.to(codebook.device), views.b_frames.to(codebook.device)
     token_a, token_b = assign(views.a, codebook).detach(), assign(views.b, codebook).detach()
-    string_a, length_a = compress(token_a, views.a_frames)
-    string_b, length_b = compress(token_b, views.b_frames)
+    string_a, length_a = compress(token_a, a_frames)
+    string_b, length_b = compress(token_b, b_frames)
     tau = recipe.temperature
-    mask = torch.cat([frame_mask(views.a_frames, views.a.shape[1]), frame_mask(views.b_frames, views.b.shape[1])], 1)
+    mask = torch.cat([frame_mask(a_frames, views.a.shape[1]), frame_mask(b_frames, views.b.shape[1])], 1)
     prototype, present = prototypes(
         torch.cat([views.a, views.b], dim=1), torch.cat([token_a, token_b], dim=1), mask, len(codebook)
     )
@@ -68,16 +78,17 @@ def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tens
 
     return {
         "matching": matching_loss(prototype, present, codebook, tau, model.score),
-        "likelihood": likelihood(views.a, views.a_frames, string_b, length_b),
-        "likelihood_back": likelihood(views.b, views.b_frames, string_a, length_a),
+        "likelihood": likelihood(views.a, a_frames, string_b, length_b),
+        "likelihood_back": likelihood(views.b, b_frames, string_a, length_a),
     }
 
 
 def aligned_likelihood(model: Wav2Tok, views: Views, partner: Tensor, temperature: float) -> Tensor:
     """Cross-entropy of each frame of ``a`` against the token of its aligned frame of ``b``, both ways: scalar."""
-    mask = frame_mask(views.a_frames, views.a.shape[1])
-    b = views.b.gather(1, partner[:, :, None].expand(-1, -1, views.b.shape[2]))[mask]
-    a = views.a[mask]
+    rows = frame_mask(views.a_frames, views.a.shape[1]).flatten().nonzero()[:, 0].to(views.a.device)
+    offset = torch.arange(len(partner), device=partner.device)[:, None] * views.b.shape[1]
+    b = views.b.flatten(0, 1).index_select(0, (partner + offset).flatten()[rows])
+    a = views.a.flatten(0, 1).index_select(0, rows)
     codebook = model.codebook
     return (
         F.cross_entropy(a @ codebook.T / temperature, assign(b, codebook).detach())

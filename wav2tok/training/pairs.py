@@ -4,12 +4,26 @@ Everything random in an epoch follows from (seed, epoch), so that a resumed run 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wav2tok.corpus.splits import Recordings
+
+
+class Pairs(NamedTuple):
+    """A batch of pairs, [B] each, on the CPU.
+
+    ``places`` in [0, 1) say where in a recording too long to be heard whole its clip lies: at the same place in both,
+    so that two takes of one thing are heard at the same stretch of it.
+    """
+
+    anchors: Tensor
+    partners: Tensor
+    labels: Tensor
+    places: Tensor
 
 
 @dataclass(frozen=True)
@@ -38,8 +52,8 @@ class PairSampler:
         places[members] = np.arange(len(labels)) - np.repeat(starts, sizes)
         return cls(labels, members, starts, sizes, places)
 
-    def epoch(self, seed: int, epoch: int, batch_size: int, steps: int | None) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """The batches of one epoch: (anchors [B], partners [B], labels [B]).
+    def epoch(self, seed: int, epoch: int, batch_size: int, steps: int | None) -> list[Pairs]:
+        """The batches of one epoch.
 
         Args:
             steps: so many batches, in as many passes over the data as that takes; None is one pass. A last batch
@@ -55,9 +69,10 @@ class PairSampler:
         step = 1 + np.floor(rng.random(wanted) * np.maximum(size - 1, 1)).astype(np.int64)
         step = np.where(size > 1, step, 0)
         partner = self.members[self.starts[label] + (self.places[order] + step) % size]
+        drawn = order, partner, label, rng.random(wanted)
         cuts = range(0, wanted, batch_size)
-        batches = [tuple(torch.from_numpy(x[i : i + batch_size]) for x in (order, partner, label)) for i in cuts]
-        return [b for b in batches if len(b[0]) > 1 or len(batches) == 1]  # type: ignore[misc]
+        batches = [Pairs(*(torch.from_numpy(x[i : i + batch_size]) for x in drawn)) for i in cuts]
+        return [b for b in batches if len(b.anchors) > 1 or len(batches) == 1]
 
 
 def pairs_per_batch(batch_size: int, max_batch_seconds: float, mean_seconds: float) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
+from wav2tok import heap
 from wav2tok.config import Config
 from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Splits
@@ -32,7 +33,7 @@ def cluster(data: Path, out: Path, config: Config, device: str, say: Say) -> Non
     train = read_splits(data, config).train
     say(describe(chosen))
     model = create(config).to(chosen)
-    store = build(train.paths, model.front_end, chosen)
+    store = build(train.paths, model.front_end, out, chosen)
     similarity = expectation(model, store, config, (config.seed, 0), warm=False)
     checkpoint.write_config(out, config)
     checkpoint.save(out / f"{UNTRAINED}.safetensors", model, {"similarity": similarity})
@@ -65,6 +66,7 @@ def prepare(
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder.")
     say(describe(chosen))
+    heap.keep()
     model = create(config) if codebook is None else _start(codebook, config)
     trainer = Trainer(model, config, parts.train, parts.valid, out, chosen, say)
     if not fresh and trainer.resume():

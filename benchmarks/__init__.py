@@ -1,0 +1,1 @@
+"""What the project measures itself against, and the programs that measure it."""

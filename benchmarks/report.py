@@ -1,0 +1,336 @@
+"""What a benchmark measured, as files: the numbers, a page with a table of them, and the curves of the cost."""
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wav2tok.errors import UserError
+from wav2tok.files import read_json, replacing, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DATA, PAGE, PICTURE = "results.json", "results.md", "cost.png"
+WIDTH = 120  # columns of a terminal
+
+# Okabe and Ito's colours, told apart by colour-blind eyes too; markers and dashes tell lines apart without colour.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DASHES = ("-", "--", "-.", ":")
+_STYLE: dict[Any, Any] = {
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 14,
+    "axes.titlelocation": "left",
+    "grid.color": "#e2e2e2",
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+}
+_DPI, _PANEL = 100, (7.0, 4.5)  # inches: two panels side by side and one above the other are 1400 x 900 pixels
+
+_EXPLAINED = (
+    "audio s/s: seconds of audio worked through in a second. x plain: against the plain implementation, recording by "
+    "recording. x HuBERT base: against HuBERT base at its best batch. % of floor: of the rate at which the machine's "
+    "arithmetic or memory would be the only limit, unless a note says otherwise. -: not measured, or no target."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One piece of work and its speed; rates are seconds of audio a second, None where there is none.
+
+    Attributes:
+        part: what ran, e.g. "training step, recipe staged".
+        work: how much of it at once, e.g. "48 pairs of 1 s".
+        rate: ours.
+        plain: the plain per-recording implementation's.
+        pretrained: HuBERT base's, at its best batch.
+        floor: the machine's, by arithmetic and memory, or the network alone where ``note`` says so.
+        target: what was asked, e.g. ">= 25 x plain, >= 70 % of the floor".
+        met: whether it was reached; None without a target, or unmeasured.
+        note: becomes a footnote.
+    """
+
+    part: str
+    work: str
+    rate: float
+    plain: float | None
+    pretrained: float | None
+    floor: float | None
+    target: str = ""
+    met: bool | None = None
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Cost against one size.
+
+    Attributes:
+        name: the size, e.g. "audio length".
+        unit: of ``x``, as its axis is labelled, e.g. "seconds a recording".
+        x: the sizes measured.
+        lines: a label each and a cost for every ``x``, None where it was not measured.
+        y_label: the cost and its unit, e.g. "seconds of computing an hour of audio".
+        log_y: whether costs are drawn on a logarithmic axis.
+    """
+
+    name: str
+    unit: str
+    x: list[float]
+    lines: dict[str, list[float | None]]
+    y_label: str
+    log_y: bool = True
+
+    def __post_init__(self) -> None:
+        for label, values in self.lines.items():
+            if len(values) != len(self.x):
+                raise ValueError(f"{self.name}: {label} has {len(values)} values for {len(self.x)} sizes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """A run of the benchmark.
+
+    Attributes:
+        date: when, e.g. "2025-11-03".
+        machine: what it ran on, a name and a value each, units in the name.
+        rows: the table.
+        curves: the panels of the picture.
+        unmeasured: a line for each thing that could not be measured on this machine, and why.
+    """
+
+    date: str
+    machine: dict[str, str | int | float]
+    rows: list[Row]
+    curves: list[Curve]
+    unmeasured: list[str]
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write ``results.json``, ``results.md`` and ``cost.png``; if one cannot be made, none of them changes.
+
+    Without a curve that has a value there is no picture: one of an earlier run is removed, and the page names none.
+    """
+    drawn = any(map(_drawable, results.curves))
+    with contextlib.ExitStack() as stack:
+        data, page = (stack.enter_context(replacing(folder / name)) for name in (DATA, PAGE))
+        if drawn:
+            plot(results, stack.enter_context(replacing(folder / PICTURE)))
+        page.write_text(markdown(results), encoding="utf-8")
+        write_json(data, dataclasses.asdict(results))
+    if not drawn:
+        (folder / PICTURE).unlink(missing_ok=True)
+
+
+def read(path: Path) -> Results:
+    """Read a ``results.json``.
+
+    Raises:
+        UserError: it is missing, or holds something else.
+    """
+    found = read_json(path)
+    try:
+        rows = [Row(**row) for row in found.pop("rows")]
+        curves = [Curve(**curve) for curve in found.pop("curves")]
+        return Results(rows=rows, curves=curves, **found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} does not hold a benchmark's results ({error}); measure anew.") from None
+
+
+def markdown(results: Results) -> str:
+    """The page: machine, table, footnotes, what was not measured, and the picture where there is one."""
+    lines = ["# What it costs", "", f"Measured on {_one_line(results.date)}."]
+    if results.machine:
+        named = (f"{name.replace('_', ' ')}: {value}" for name, value in results.machine.items())
+        lines += ["", f"Machine: {_one_line('; '.join(named))}."]
+    header = ["part", "work", "audio s/s", "x plain", "x HuBERT base", "% of floor", "target", "met"]
+    lines += ["", _cells(header), "|---|---|--:|--:|--:|--:|---|---|"]
+    notes: list[str] = []
+    for row in results.rows:
+        part, note = row.part, _one_line(row.note)
+        if note:
+            if note not in notes:  # rows that share a note share its number
+                notes.append(note)
+            part += f" <sup>{notes.index(note) + 1}</sup>"
+        lines.append(_cells([part, row.work, *_numbers(row), row.target or "-", _met(row)]))
+    lines += ["", _EXPLAINED]
+    if notes:
+        lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
+    if results.unmeasured:
+        lines += ["", "Not measured here:", "", *(f"- {_one_line(line)}" for line in results.unmeasured)]
+    if names := [_one_line(curve.name) for curve in results.curves if _drawable(curve)]:
+        lines += ["", f"![Cost against {', '.join(names)}]({PICTURE})"]
+    return "\n".join(lines) + "\n"
+
+
+def text_table(rows: list[Row]) -> str:
+    """The table for a terminal, no line wider than 120; a target that does not fit goes below its row, indented."""
+    header = ["part", "work", "audio s/s", "x plain", "x HuBERT", "% of floor", "met"]
+    cells = [header, *([_one_line(row.part), _one_line(row.work), *_numbers(row), _met(row)] for row in rows)]
+    # Numbers have at most 11 characters: what these leave to the names, in the worst case, is 29 and 22.
+    most = (29, 22, 11, 11, 11, 11, 3)
+    widths = [min(max(map(len, column)), limit) for column, limit in zip(zip(*cells, strict=True), most, strict=True)]
+    lines = []
+    for line, target in zip(cells, ["target", *(_one_line(row.target) for row in rows)], strict=True):
+        wrapped = [textwrap.wrap(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for number, pieces in enumerate(itertools.zip_longest(*wrapped, fillvalue="")):
+            text = "  ".join(
+                piece.rjust(width) if 2 <= column < 6 else piece.ljust(width)
+                for column, (piece, width) in enumerate(zip(pieces, widths, strict=True))
+            )
+            if number == 0 and len(text) + 2 + len(target) <= WIDTH:
+                text, target = f"{text}  {target}", ""
+            lines.append(text.rstrip())
+        if target:
+            lines += textwrap.wrap(f"target {target}", WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 11)
+    return "\n".join(lines)
+
+
+def plot(results: Results, path: Path) -> None:
+    """Draw the curves into a PNG, a panel each and two to a row: 1400 pixels wide, 450 high a row.
+
+    Raises:
+        ValueError: no curve has a value.
+    """
+    import matplotlib
+
+    # Figures are made without pyplot: no display is asked for and none is left open.
+    with matplotlib.rc_context(_STYLE):
+        _figure(results.curves).savefig(path, dpi=_DPI, format="png")
+
+
+def _figure(curves: list[Curve]) -> "Figure":
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    curves = list(filter(_drawable, curves))
+    if not curves:
+        raise ValueError("no curve has a value to draw")
+    height = math.ceil(len(curves) / 2)
+    spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches around a panel
+    figure = Figure(figsize=(2 * _PANEL[0], height * _PANEL[1]), layout=spaced)
+    grid = figure.add_gridspec(height, 2)
+    # Every label has a colour of its own, the same in all panels.
+    labels = list(dict.fromkeys(label for curve in curves for label in curve.lines))
+    for place, curve in enumerate(curves):
+        # A last one that would stand alone takes the whole row.
+        alone = place == len(curves) - 1 and place % 2 == 0
+        _panel(figure.add_subplot(grid[place // 2, :] if alone else grid[place // 2, place % 2]), curve, labels, alone)
+    return figure
+
+
+def _panel(axes: "Axes", curve: Curve, labels: list[str], wide: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    drawn = _drawable(curve)
+    for label, values in drawn.items():
+        number = labels.index(label)
+        axes.plot(
+            curve.x,
+            values,
+            linestyle=_DASHES[number % len(_DASHES)],
+            marker=_MARKERS[number % len(_MARKERS)],
+            color=_COLOURS[number % len(_COLOURS)],
+            markersize=6,
+            linewidth=2,
+            label=label,
+        )
+    axes.set(title=curve.name[:1].upper() + curve.name[1:], xlabel=curve.unit, ylabel=curve.y_label)
+    axes.grid()
+    # As many columns as fit: a panel has room for some 68 letters, 8 of them for each line's sample.
+    columns = max(1, min(len(drawn), 4, (150 if wide else 68) // (max(map(len, drawn)) + 8)))
+    # The legend has the top of the panel to itself, so that it covers no line.
+    data_share = 1 - (0.04 + 0.075 * math.ceil(len(drawn) / columns))
+    axes.legend(loc="upper left", ncols=columns, borderaxespad=0.2, columnspacing=1.5, handlelength=2.8)
+
+    if min(curve.x) > 0:
+        pad = max((max(curve.x) / min(curve.x)) ** 0.05, 1.1)
+        left, right = min(curve.x) / pad, max(curve.x) * pad
+        axes.set_xlim(left, right)  # before the scale, which would complain of a single size
+        axes.set_xscale("log")
+        # A line of the grid for every size measured, a label where there is room.
+        ticks, labelled = sorted(set(curve.x)), _apart(curve.x, (112 if wide else 53) / math.log(right / left))
+        axes.set_xticks(ticks, [_plain(tick) if tick in labelled else "" for tick in ticks])
+        axes.set_xticks([], minor=True)
+
+    known = np.concatenate([values[np.isfinite(values)] for values in drawn.values()])
+    low, high = float(known.min()), float(known.max())
+    if curve.log_y and low > 0:
+        # At least a decade, else noise would look like a trend.
+        widen = max(1.15, math.sqrt(10 * low / high))
+        low, high = low / widen, high * widen
+        high = low * (high / low) ** (1 / data_share)
+        axes.set_yscale("log")
+        axes.set_ylim(low, high)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        low = min(low, 0.0)
+        axes.set_ylim(low, low + ((high - low) or 1.0) * 1.05 / data_share)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+
+
+def _drawable(curve: Curve) -> dict[str, np.ndarray]:
+    """The lines with a value: float [len(x)] each, NaN where there is none, which leaves a gap in the line."""
+    lines = {label: np.array(values, dtype=float) for label, values in curve.lines.items()}
+    return {label: values for label, values in lines.items() if np.isfinite(values).any()}
+
+
+def _apart(x: list[float], digits: float) -> set[float]:
+    """Those of the positive ``x`` whose labels do not touch on an axis as many digits wide an e-fold of ``x``."""
+    kept: dict[float, float] = {}  # half the width of each label, in digits
+    for one in [max(x), *sorted(x)]:  # the largest is always labelled
+        text = _plain(one)
+        half = (len(text) - 0.5 * (text.count(",") + text.count("."))) / 2
+        if all(abs(math.log(one / other)) * digits > half + beside + 0.8 for other, beside in kept.items()):
+            kept[one] = half
+    return set(kept)
+
+
+def _plain(value: float) -> str:
+    """A tick's number in full, without an exponent: "0.5", "1,024", "1,000,000"."""
+    return f"{value:,.12g}"
+
+
+def _number(value: float | None) -> str:
+    """A measured number at three digits: "12,300", "31", "3.14", "0.0123"; "-" for none. At most 10 characters."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e7:
+        return f"{value:.2e}"
+    places = 2 - math.floor(math.log10(abs(value)))
+    text = f"{round(value, places):,.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _numbers(row: Row) -> list[str]:
+    """Rate, times plain, times HuBERT base, % of the floor; three digits, so that 24.7 is not told as 25 and missed."""
+    ratios = [row.rate / other if other else None for other in (row.plain, row.pretrained, row.floor)]
+    texts = [_number(ratios[0]), _number(ratios[1]), _number(None if ratios[2] is None else 100 * ratios[2])]
+    units = (" x", " x", " %")
+    return [_number(row.rate), *(text if text == "-" else text + unit for text, unit in zip(texts, units, strict=True))]
+
+
+def _met(row: Row) -> str:
+    return {True: "yes", False: "no", None: "-"}[row.met]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cells(texts: list[str]) -> str:
+    """A line of a Markdown table; a bar inside a cell would end it."""
+    return f"| {' | '.join(_one_line(text).replace('|', chr(92) + '|') for text in texts)} |"

@@ -1,0 +1,208 @@
+"""The plain yardstick computes what the package computes: otherwise comparing their speeds would mean nothing."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from rapidfuzz.distance import Levenshtein
+
+from benchmarks import plain
+from wav2tok.codebook import compress as batched_compress
+from wav2tok.config import Config, from_dict
+from wav2tok.losses.likelihood import likelihood_loss
+from wav2tok.losses.matching import CodebookScore, matching_loss, prototypes
+from wav2tok.matching import deduplicate
+
+RATE = 8000
+
+
+def tiny(use_cosine: bool = False) -> Config:
+    return from_dict(
+        {
+            "data": {"sample_rate": RATE},
+            "features": {"n_fft": 256, "hop": 128, "n_mels": 24},
+            "encoder": {"hidden": 8, "dim": 16, "dropout": 0.0},
+            "codebook": {"num_tokens": 6},
+            "recipes": {"published": {"use_cosine": use_cosine}},
+        }
+    )
+
+
+def tone(frequency: float, seconds: float = 0.3) -> np.ndarray:
+    """Float32 [N], gliding up a fourth, so that its frames differ."""
+    t = np.arange(int(RATE * seconds)) / RATE
+    return (0.3 * np.sin(2 * np.pi * frequency * (t + t**2 / seconds / 6))).astype(np.float32)
+
+
+def unit(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
+    x = rng.standard_normal((n, d)).astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def model() -> plain.Plain:
+    torch.manual_seed(0)
+    return plain.Plain(tiny())
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 10.0])
+def test_likelihood_is_the_batched_one(rng: np.random.Generator, sharpness: float) -> None:
+    """Strings up to as long as there are frames, and beyond: those are worth nothing in both."""
+    for _ in range(40):
+        t, k = int(rng.integers(1, 25)), int(rng.integers(2, 8))
+        string = plain.compress(rng.integers(0, k, size=rng.integers(0, t + 6)).tolist())
+        scores = torch.from_numpy(sharpness * rng.standard_normal((t, k)).astype(np.float32))
+        ours, theirs = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+        loss = plain.likelihood(ours, string)
+        padded = torch.tensor([[*string, 0]])
+        expected = likelihood_loss(theirs[None], torch.tensor([t]), padded, torch.tensor([len(string)])).sum()
+        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+        if 0 < len(string) <= t:
+            loss.backward()
+            expected.backward()
+            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-4)
+        else:
+            assert loss == 0
+
+
+@pytest.mark.parametrize("use_cosine", [True, False])
+def test_matching_is_the_batched_one(rng: np.random.Generator, use_cosine: bool) -> None:
+    """Values and gradients, for the frames' and for the score's own weights."""
+    model = plain.Plain(tiny(use_cosine))
+    k, d = model.codebook.shape
+    model.codebook = torch.from_numpy(unit(k, d, rng))
+    theirs = None if use_cosine else CodebookScore(d)
+    if theirs:
+        with torch.no_grad():
+            model.w.copy_(torch.from_numpy(rng.standard_normal(d)))
+            model.b.fill_(0.3)
+        theirs.load_state_dict({"w": model.w.detach(), "b": model.b.detach()})
+    points = torch.from_numpy(unit(30, d, rng))
+    tokens = torch.from_numpy(rng.choice([0, 2, 3, 5], size=30))  # some never occur
+    a, b = points.clone().requires_grad_(), points.clone().requires_grad_()
+    loss = plain.matching(a, tokens, model.score, 0.1)
+    found, present = prototypes(b[None], tokens[None], torch.ones(1, 30, dtype=torch.bool), k)
+    expected = matching_loss(found, present, model.codebook, 0.1, theirs)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-4)
+    if theirs:
+        torch.testing.assert_close(model.w.grad, theirs.w.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_compress_is_the_batched_one(rng: np.random.Generator) -> None:
+    for n in (1, 2, 40):
+        tokens = rng.integers(0, 3, size=n)
+        ours = plain.compress(tokens.tolist())
+        strings, lengths = batched_compress(torch.from_numpy(tokens)[None], torch.tensor([n]))
+        assert ours == deduplicate(tokens).tolist() == strings[0, : lengths[0]].tolist()
+    assert plain.compress([]) == []
+
+
+def test_edit_distance_is_rapidfuzz(rng: np.random.Generator) -> None:
+    for _ in range(60):
+        a, b = (rng.integers(0, 4, size=rng.integers(0, 15)).tolist() for _ in range(2))
+        assert plain.edit_distance(a, b) == Levenshtein.distance(a, b)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 6), (7, 1), (12, 9), (5, 20)])
+def test_align_finds_a_cheapest_path(rng: np.random.Generator, n: int, m: int) -> None:
+    a, b = unit(n, 4, rng), unit(m, 4, rng)
+    path = plain.align(a, b)
+    assert path[0] == (0, 0)
+    assert path[-1] == (n - 1, m - 1)
+    steps = {(i2 - i1, j2 - j1) for (i1, j1), (i2, j2) in itertools.pairwise(path)}
+    assert steps <= {(1, 0), (0, 1), (1, 1)}
+    cost = 1 - a.astype(np.float64) @ b.astype(np.float64).T
+
+    best = np.full((n, m), np.inf)
+    for i, j in np.ndindex(n, m):
+        before = [best[x, y] for x, y in ((i - 1, j), (i, j - 1), (i - 1, j - 1)) if x >= 0 and y >= 0]
+        best[i, j] = cost[i, j] + (min(before) if before else 0)
+    assert sum(cost[cell] for cell in path) == pytest.approx(best[-1, -1])
+
+
+def test_features_have_no_mean_and_unit_deviation() -> None:
+    config = tiny().features
+    x = plain.features(tone(300), config, RATE)
+    assert x.shape == (len(tone(300)) // config.hop + 1, 39)
+    torch.testing.assert_close(x.mean(dim=0), torch.zeros(39), rtol=0, atol=1e-4)
+    torch.testing.assert_close(x.std(dim=0, correction=0), torch.ones(39), rtol=0, atol=1e-2)
+    with pytest.raises(ValueError, match="logmel"):
+        plain.features(tone(300), from_dict({"features": {"kind": "logmel"}}).features, RATE)
+
+
+def test_steps_move_the_weights_and_lower_the_loss(model: plain.Plain, rng: np.random.Generator) -> None:
+    pairs = [(tone(300), tone(330))]
+    plain.expectation(model, [w for pair in pairs for w in pair], 6, 10, seed=0)
+    codebook = model.codebook.clone()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = plain.adam(model)
+    losses = [plain.step(model, optimizer, pairs, tiny(), RATE, rng, augmented=False) for _ in range(6)]
+    assert losses[-1] < losses[0]
+    # b adds the same to every codeword's score: the cross-entropy gives it no gradient.
+    assert all(not torch.equal(p, before[name]) for name, p in model.named_parameters() if name != "b")
+    assert torch.equal(model.codebook, codebook)
+
+
+def test_a_batch_averages_its_pairs(model: plain.Plain, rng: np.random.Generator) -> None:
+    pairs = [(tone(300), tone(330)), (tone(500), tone(450, 0.4))]
+    plain.expectation(model, [w for pair in pairs for w in pair], 6, 10, seed=0)
+    still = torch.optim.SGD(model.parameters(), lr=0.0)
+    losses, gradients = [], []
+    for batch in ([pairs[0]], [pairs[1]], pairs):
+        losses.append(plain.step(model, still, batch, tiny(), RATE, rng, augmented=False))
+        gradients.append(model.projection.weight.grad.clone())
+    assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2, rel=1e-4)
+    torch.testing.assert_close(gradients[2], (gradients[0] + gradients[1]) / 2, rtol=1e-3, atol=1e-5)
+
+
+def test_an_augmented_step_differs_and_is_finite(model: plain.Plain) -> None:
+    pairs = [(tone(300), tone(300))]
+    plain.expectation(model, [tone(300)], 6, 10, seed=0)
+    still = torch.optim.SGD(model.parameters(), lr=0.0)
+    plainly, changed = (
+        plain.step(model, still, pairs, tiny(), RATE, np.random.default_rng(0), augmented)
+        for augmented in (False, True)
+    )
+    assert math.isfinite(changed)
+    assert changed != plainly
+
+
+def test_expectation_sets_unit_centroids_and_strings_have_no_repeats(model: plain.Plain) -> None:
+    recordings = [tone(f) for f in (250, 350, 500)]
+    plain.expectation(model, recordings, 6, 10, seed=0)
+    assert model.codebook.shape == (6, 16)
+    torch.testing.assert_close(model.codebook.norm(dim=1), torch.ones(6))
+    for waveform in recordings:
+        string = plain.tokenize(model, waveform)
+        assert string
+        assert all(x != y for x, y in itertools.pairwise(string))
+        assert string == plain.tokenize(model, waveform)
+
+
+def test_augment_changes_the_length_by_the_tempo_alone() -> None:
+    for seed in range(8):
+        draws = np.random.default_rng(seed)
+        draws.integers(-6, 6)
+        tempo = draws.uniform(0.90, 1.49)
+        out = plain.augment(tone(300, 0.5), RATE, np.random.default_rng(seed))
+        assert out.dtype == np.float32
+        assert np.isfinite(out).all()
+        assert len(out) == pytest.approx(RATE * 0.5 / tempo, rel=0.02)
+
+
+@pytest.mark.parametrize("semitones", [-6, 0, 5])
+def test_shift_moves_the_pitch_and_stretch_does_not(semitones: int) -> None:
+    steady = torch.sin(2 * torch.pi * 500 * torch.arange(RATE) / RATE)
+
+    def pitch(waveform: torch.Tensor) -> float:
+        return float(torch.fft.rfft(waveform).abs().argmax()) * RATE / len(waveform)
+
+    shifted = plain.shift(steady, semitones, RATE)
+    assert len(shifted) == len(steady)
+    assert pitch(shifted) == pytest.approx(500 * 2 ** (semitones / 12), rel=0.02)
+    assert pitch(plain.stretch(steady, 1.3)) == pytest.approx(500, rel=0.02)

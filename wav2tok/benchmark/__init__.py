@@ -1,0 +1,1 @@
+"""Measuring time and memory, and what the machine could do at best."""

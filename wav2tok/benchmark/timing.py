@@ -1,0 +1,126 @@
+"""Timing calls and child processes so that the numbers can be compared: warm-up first, then medians."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+
+import torch
+
+# Linux hands a process' peak memory on through fork and exec: a child would begin with the peak of this process, with
+# torch loaded some hundred MiB. So a small Python without torch starts the command, whose own peak then counts.
+_LAUNCHER = """
+import os, sys, time
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+start = time.perf_counter()
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - start, os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+def synchronize(device: torch.device | None) -> None:
+    """Wait until a CUDA device has done all that was asked of it; nothing to wait for on others."""
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _seconds(run: Callable[[], object], device: torch.device | None) -> float:
+    """Wall-clock seconds of one call, from an idle device to an idle device."""
+    synchronize(device)
+    start = perf_counter()
+    run()
+    synchronize(device)
+    return perf_counter() - start
+
+
+def median_seconds(
+    run: Callable[[], object],
+    *,
+    least_seconds: float = 1.0,
+    least_runs: int = 3,
+    most_runs: int = 50,
+    device: torch.device | None = None,
+) -> float:
+    """The median wall-clock seconds of a call, after one call that does not count.
+
+    Args:
+        run: what to time.
+        least_seconds: call until the timed calls have taken so many seconds together,
+        least_runs: and there are so many of them,
+        most_runs: or there are so many of them, whatever they took.
+        device: where ``run`` computes; a CUDA device is waited for before and after every call.
+    """
+    if not 1 <= least_runs <= most_runs:
+        raise ValueError(f"least_runs is {least_runs} and most_runs {most_runs}; 1 <= least_runs <= most_runs.")
+    run()
+    taken: list[float] = []
+    while len(taken) < most_runs and (len(taken) < least_runs or sum(taken) < least_seconds):
+        taken.append(_seconds(run, device))
+    return statistics.median(taken)
+
+
+def interleaved(
+    runs: Mapping[str, Callable[[], object]], *, rounds: int = 5, device: torch.device | None = None
+) -> dict[str, float]:
+    """The median wall-clock seconds of each of several calls, timed in turn.
+
+    Every call is made once without counting; then come ``rounds`` rounds of each in turn, so that a slow moment of
+    the machine hits all of them alike.
+
+    Args:
+        runs: what to time, by name.
+        rounds: timed calls of each, at least 1.
+        device: where they compute; a CUDA device is waited for before and after every call.
+
+    Returns:
+        seconds by name, in the order of ``runs``.
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds is {rounds}; it must be at least 1.")
+    for run in runs.values():
+        run()
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            taken[name].append(_seconds(run, device))
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def peak_memory(command: Sequence[str]) -> tuple[float, float]:
+    """Run a command to its end: (wall-clock seconds, peak resident memory in MiB).
+
+    The memory is that of the child process or of the largest process that the child waited for, whichever is more
+    (``ru_maxrss`` of `os.wait4`). What the command prints is dropped. POSIX only.
+
+    Raises:
+        RuntimeError: the command cannot be started or its exit status is not 0; with the last lines of its stderr.
+    """
+    with tempfile.TemporaryFile() as errors:
+        # A session of its own, so that launcher and command can be ended together.
+        launcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            report, _ = launcher.communicate()
+        except BaseException:
+            os.killpg(launcher.pid, signal.SIGKILL)
+            launcher.wait()
+            raise
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()[-10:]
+    # The launcher itself fails only where it cannot start the command; then it reports nothing.
+    seconds, exit_code, peak = report.split() if launcher.returncode == 0 else ("0", "not started", "0")
+    if exit_code != "0":
+        raise RuntimeError("\n".join([f"{command[0]}: exit status {exit_code}", *said]))
+    # Linux counts in KiB, macOS in bytes.
+    return float(seconds), int(peak) / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,50 @@
+"""Rows of numbers in an unnamed file: as many as the disk holds, in the memory of those that are asked for."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from wav2tok.errors import UserError
+
+
+class Rows:
+    """A growing table of float32 [rows, width] on disk.
+
+    Rows are read where they are wanted and not mapped into memory: mapped pages count as the process's own as long as
+    there is room, so nobody could see that a large corpus takes no more. The file has no name: however the process
+    ends, nothing of it stays.
+    """
+
+    def __init__(self, folder: Path | None, width: int) -> None:
+        """An empty table on the disk of ``folder`` (which need not exist), or of the system's for temporary files."""
+        self._folder = Path(tempfile.gettempdir()) if folder is None else folder.absolute()
+        while not self._folder.is_dir():
+            self._folder = self._folder.parent
+        self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        self.width, self.count = width, 0
+
+    def write(self, rows: np.ndarray, first: int | None = None) -> None:
+        """Put float32 [n, width] at row ``first``, at the end by default."""
+        first = self.count if first is None else first
+        view, place = np.ascontiguousarray(rows, dtype=np.float32).data.cast("B"), first * self.width * 4
+        while view:
+            try:
+                done = os.pwrite(self._file.fileno(), view, place)
+            except OSError as error:
+                raise UserError(
+                    f"{self._folder}: the spectra of the recordings cannot be kept there ({error.strerror}); "
+                    "make room or name another --out."
+                ) from None
+            view, place = view[done:], place + done
+        self.count = max(self.count, first + len(rows))
+
+    def read(self, first: int, into: np.ndarray) -> None:
+        """Fill the contiguous float32 array ``into`` [n, width] from row ``first`` on."""
+        view, place = into.data.cast("B"), first * self.width * 4
+        while view:
+            done = os.preadv(self._file.fileno(), [view], place)
+            if not done:
+                raise IndexError(f"rows {first} to {first + len(into)} of {self.count}")
+            view, place = view[done:], place + done

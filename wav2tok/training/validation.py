@@ -1,0 +1,92 @@
+"""Validation: retrieval by edit distance on recordings that neither train nor test."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wav2tok.augment import augment
+from wav2tok.codebook import usage
+from wav2tok.config import Config
+from wav2tok.corpus.splits import Recordings
+from wav2tok.matching import edit_distances
+from wav2tok.model import Wav2Tok
+from wav2tok.retrieval import mrr_map
+from wav2tok.training.steps import tokenize
+from wav2tok.training.store import SpectrumStore, store_of
+
+
+def some_of(recordings: Recordings, most: int, seed: int) -> Recordings:
+    """At most ``most`` recordings, in their order, as many of each class as of any other but never fewer than four.
+
+    All pairs of them are compared at every epoch, which must not grow with the square of the corpus.
+    """
+    if len(recordings) <= most:
+        return recordings
+    rng = np.random.default_rng([seed, 5])
+    if recordings.classes is None:
+        return recordings.take(sorted(rng.permutation(len(recordings))[:most].tolist()))
+    _, labels = np.unique(np.array(recordings.classes), return_inverse=True)
+    order = rng.permutation(len(labels))
+    # How many of its class come before each recording in that order, and the order in which classes have their turn.
+    turn = np.empty(len(labels), dtype=np.int64)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    sizes = np.bincount(labels)
+    turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = rng.permutation(len(sizes))[labels]
+    # Rounds of four a class at first, then one at a time.
+    chosen = np.lexsort((rank, np.maximum(turn - 3, 0)))[:most]
+    return recordings.take(sorted(chosen.tolist()))
+
+
+def changed_copy(store: SpectrumStore, model: Wav2Tok, config: Config, folder: Path | None) -> SpectrumStore:
+    """An augmented copy of every recording (of its first `Config.clip_frames`), drawn once from the seed.
+
+    So validation hears the same at every epoch. The copy is kept on the disk of ``folder``.
+    """
+    generator = torch.Generator().manual_seed(config.seed + 1)
+    heads = store.heads(config.clip_frames)
+    # A recording a time, in order: what is drawn does not hang on how batches are cut.
+    changed = (
+        augment(*store.batch(heads[torch.tensor([i])]), model.front_end, config.augment, generator)
+        for i in range(len(heads))
+    )
+    return store_of((x[0].numpy() for x, _ in changed), folder, model.front_end.bands)
+
+
+def validate(model: Wav2Tok, store: SpectrumStore, changed: SpectrumStore, recordings: Recordings) -> dict[str, float]:
+    """Retrieval by edit distance on validation recordings, plain and augmented, and the use of the codebook.
+
+    Dictionary data: the relevant ones are those of the class; where a group holds several recordings of one class
+    (a speaker's takes of a word), candidates are other groups' recordings. List data, or no class with two candidates:
+    each augmented copy should find its original.
+
+    Returns:
+        ``mrr``, ``map`` (plain; where classes tell), ``mrr_augmented``, ``map_augmented``, ``score`` (the mean of
+        all of these), ``use``, ``perplexity``, ``tokens_per_second``.
+    """
+    plain, copies = tokenize(model, store), tokenize(model, changed)
+    n = len(plain)
+    itself = np.eye(n, dtype=bool)
+    classes = np.array(recordings.classes or range(n))
+    groups = np.array(recordings.groups)
+    relevant = classes[:, None] == classes[None, :]
+    same_group = groups[:, None] == groups[None, :]
+    across = bool((relevant & same_group & ~itself).any())
+    candidate = ~same_group if across else ~itself
+    figures: dict[str, float] = {}
+    if (relevant & candidate).any():
+        for name, queries in (("", plain), ("_augmented", copies)):
+            figures[f"mrr{name}"], figures[f"map{name}"] = mrr_map(edit_distances(queries, plain), relevant, candidate)
+    else:
+        mrr, mean_ap = mrr_map(edit_distances(copies, plain), itself, np.ones_like(itself))
+        figures = {"mrr_augmented": mrr, "map_augmented": mean_ap}
+    counts = torch.bincount(torch.from_numpy(np.concatenate(plain)), minlength=len(model.codebook))
+    seconds = float(store.frames.sum()) * model.front_end.config.hop / model.front_end.sample_rate
+    used, perplexity = usage(counts)
+    return figures | {
+        "score": float(np.mean(list(figures.values()))),
+        "use": used,
+        "perplexity": perplexity,
+        "tokens_per_second": float(counts.sum()) / seconds,
+    }

@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: all help setup run retrain schedule ui test lint format clean
+.PHONY: all help setup run retrain schedule ui test bench lint format clean
 
 all: run  ## set up, then run the main job: recordings in, a registered tokenizer out
 
@@ -44,6 +44,9 @@ ui: setup  ## open the runs and the registry: http://127.0.0.1:5000
 
 test: setup  ## the tests
 	pytest
+
+bench: setup  ## what it costs on this machine: table and curves into benchmarks/ (a quarter of an hour, 8 GB of disk)
+	python -m benchmarks
 
 lint: setup  ## ruff and mypy
 	ruff check .

@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import itertools
 import math
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wav2tok.benchmark.table import Row, met, numbers, one_line
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, replacing, write_json
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DATA, PAGE, PICTURE = "results.json", "results.md", "cost.png"
-WIDTH = 120  # columns of a terminal
 
 # Okabe and Ito's colours, told apart by colour-blind eyes too; markers and dashes tell lines apart without colour.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -42,33 +40,6 @@ _EXPLAINED = (
     "recording. x HuBERT base: against HuBERT base at its best batch. % of floor: of the rate at which the machine's "
     "arithmetic or memory would be the only limit, unless a note says otherwise. -: not measured, or no target."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One piece of work and its speed; rates are seconds of audio a second, None where there is none.
-
-    Attributes:
-        part: what ran, e.g. "training step, recipe staged".
-        work: how much of it at once, e.g. "48 pairs of 1 s".
-        rate: ours.
-        plain: the plain per-recording implementation's.
-        pretrained: HuBERT base's, at its best batch.
-        floor: the machine's, by arithmetic and memory, or the network alone where ``note`` says so.
-        target: what was asked, e.g. ">= 25 x plain, >= 70 % of the floor".
-        met: whether it was reached; None without a target, or unmeasured.
-        note: becomes a footnote.
-    """
-
-    part: str
-    work: str
-    rate: float
-    plain: float | None
-    pretrained: float | None
-    floor: float | None
-    target: str = ""
-    met: bool | None = None
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,51 +120,28 @@ def read(path: Path) -> Results:
 
 def markdown(results: Results) -> str:
     """The page: machine, table, footnotes, what was not measured, and the picture where there is one."""
-    lines = ["# What it costs", "", f"Measured on {_one_line(results.date)}."]
+    lines = ["# What it costs", "", f"Measured on {one_line(results.date)}."]
     if results.machine:
         named = (f"{name.replace('_', ' ')}: {value}" for name, value in results.machine.items())
-        lines += ["", f"Machine: {_one_line('; '.join(named))}."]
+        lines += ["", f"Machine: {one_line('; '.join(named))}."]
     header = ["part", "work", "audio s/s", "x plain", "x HuBERT base", "% of floor", "target", "met"]
     lines += ["", _cells(header), "|---|---|--:|--:|--:|--:|---|---|"]
     notes: list[str] = []
     for row in results.rows:
-        part, note = row.part, _one_line(row.note)
+        part, note = row.part, one_line(row.note)
         if note:
             if note not in notes:  # rows that share a note share its number
                 notes.append(note)
             part += f" <sup>{notes.index(note) + 1}</sup>"
-        lines.append(_cells([part, row.work, *_numbers(row), row.target or "-", _met(row)]))
+        lines.append(_cells([part, row.work, *numbers(row), row.target or "-", met(row)]))
     lines += ["", _EXPLAINED]
     if notes:
         lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
     if results.unmeasured:
-        lines += ["", "Not measured here:", "", *(f"- {_one_line(line)}" for line in results.unmeasured)]
-    if names := [_one_line(curve.name) for curve in results.curves if _drawable(curve)]:
+        lines += ["", "Not measured here:", "", *(f"- {one_line(line)}" for line in results.unmeasured)]
+    if names := [one_line(curve.name) for curve in results.curves if _drawable(curve)]:
         lines += ["", f"![Cost against {', '.join(names)}]({PICTURE})"]
     return "\n".join(lines) + "\n"
-
-
-def text_table(rows: list[Row]) -> str:
-    """The table for a terminal, no line wider than 120; a target that does not fit goes below its row, indented."""
-    header = ["part", "work", "audio s/s", "x plain", "x HuBERT", "% of floor", "met"]
-    cells = [header, *([_one_line(row.part), _one_line(row.work), *_numbers(row), _met(row)] for row in rows)]
-    # Numbers have at most 11 characters: what these leave to the names, in the worst case, is 29 and 22.
-    most = (29, 22, 11, 11, 11, 11, 3)
-    widths = [min(max(map(len, column)), limit) for column, limit in zip(zip(*cells, strict=True), most, strict=True)]
-    lines = []
-    for line, target in zip(cells, ["target", *(_one_line(row.target) for row in rows)], strict=True):
-        wrapped = [textwrap.wrap(cell, width) for cell, width in zip(line, widths, strict=True)]
-        for number, pieces in enumerate(itertools.zip_longest(*wrapped, fillvalue="")):
-            text = "  ".join(
-                piece.rjust(width) if 2 <= column < 6 else piece.ljust(width)
-                for column, (piece, width) in enumerate(zip(pieces, widths, strict=True))
-            )
-            if number == 0 and len(text) + 2 + len(target) <= WIDTH:
-                text, target = f"{text}  {target}", ""
-            lines.append(text.rstrip())
-        if target:
-            lines += textwrap.wrap(f"target {target}", WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 11)
-    return "\n".join(lines)
 
 
 def plot(results: Results, path: Path) -> None:
@@ -302,35 +250,6 @@ def _plain(value: float) -> str:
     return f"{value:,.12g}"
 
 
-def _number(value: float | None) -> str:
-    """A measured number at three digits: "12,300", "31", "3.14", "0.0123"; "-" for none. At most 10 characters."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    if value == 0:
-        return "0"
-    if not 1e-3 <= abs(value) < 1e7:
-        return f"{value:.2e}"
-    places = 2 - math.floor(math.log10(abs(value)))
-    text = f"{round(value, places):,.{max(places, 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _numbers(row: Row) -> list[str]:
-    """Rate, times plain, times HuBERT base, % of the floor; three digits, so that 24.7 is not told as 25 and missed."""
-    ratios = [row.rate / other if other else None for other in (row.plain, row.pretrained, row.floor)]
-    texts = [_number(ratios[0]), _number(ratios[1]), _number(None if ratios[2] is None else 100 * ratios[2])]
-    units = (" x", " x", " %")
-    return [_number(row.rate), *(text if text == "-" else text + unit for text, unit in zip(texts, units, strict=True))]
-
-
-def _met(row: Row) -> str:
-    return {True: "yes", False: "no", None: "-"}[row.met]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _cells(texts: list[str]) -> str:
     """A line of a Markdown table; a bar inside a cell would end it."""
-    return f"| {' | '.join(_one_line(text).replace('|', chr(92) + '|') for text in texts)} |"
+    return f"| {' | '.join(one_line(text).replace('|', chr(92) + '|') for text in texts)} |"

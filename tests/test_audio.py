@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,66 @@ def test_every_kind_of_unreadable_file_is_told_by_name(tmp_path: Path, rng: np.r
     unreadable(tmp_path / "half.flac")
     (tmp_path / "folder.wav").mkdir()
     unreadable(tmp_path / "folder.wav")
+
+
+@pytest.mark.parametrize(
+    ("rate", "sample_rate", "channels"), [(8000, 8000, 1), (8000, 8000, 2), (44100, 16000, 2), (8000, 22050, 1)]
+)
+@pytest.mark.parametrize("n", [1, 999, 1000, 1001, 3000])
+def test_blocks_are_the_whole_converted_at_once(
+    tmp_path: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: int,
+    sample_rate: int,
+    channels: int,
+    n: int,
+) -> None:
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)
+    samples = rng.uniform(-0.9, 0.9, (n, channels)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    mean = samples.mean(axis=1)
+    expected = mean if rate == sample_rate else soxr.resample(mean, rate, sample_rate)
+    # One sample of 44.1 kHz is none of 16 kHz, but a recording never has less than one.
+    expected = expected if len(expected) else mean
+    parts = list(audio.blocks(tmp_path / "a.wav", sample_rate))
+    assert all(len(part) > 0 and part.dtype == np.float32 for part in parts)
+    assert max(map(len, parts)) <= 1000 * sample_rate / rate + 1000
+    assert np.array_equal(np.concatenate(parts), expected)
+    assert np.array_equal(audio.read(tmp_path / "a.wav", sample_rate), expected)
+    assert audio.seconds(tmp_path / "a.wav") == n / rate
+
+
+def test_a_file_that_is_cut_off_gives_what_is_good_and_then_says_so(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)
+    soundfile.write(tmp_path / "whole.flac", rng.uniform(-0.5, 0.5, 20000), 8000)
+    whole = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "half.flac").write_bytes(whole[: len(whole) // 2])
+    assert audio.seconds(tmp_path / "half.flac") == 2.5  # the header does not know
+    good: list[np.ndarray] = []
+    with pytest.raises(UnreadableError, match=r"half\.flac"):
+        good.extend(audio.blocks(tmp_path / "half.flac", 8000))
+    assert len(good) > 3
+    got = np.concatenate(good)
+    assert np.array_equal(got, audio.read(tmp_path / "whole.flac", 8000)[: len(got)])
+
+
+def test_a_number_that_is_not_finite_is_found_in_a_later_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)
+    wave = np.zeros(3500)
+    wave[2100] = np.inf
+    soundfile.write(tmp_path / "inf.wav", wave, 8000, subtype="FLOAT")
+    coming = audio.blocks(tmp_path / "inf.wav", 8000)
+    assert [len(next(coming)), len(next(coming))] == [1000, 1000]
+    with pytest.raises(UnreadableError, match="not finite"):
+        next(coming)
+
+
+def test_one_sample_at_a_high_rate_is_one_sample(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "click.wav", np.array([0.5]), 48000, subtype="FLOAT")
+    assert audio.read(tmp_path / "click.wav", 8000).tolist() == [0.5]
 
 
 def test_find_walks_in_order_and_passes_hidden_things_over(tmp_path: Path) -> None:

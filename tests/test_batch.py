@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from wav2tok import audio
-from wav2tok.batch import FILES_AT_ONCE, Failure, Tokenized, expand, tokenize_files
+from wav2tok import audio, reading
+from wav2tok import batch as batching
+from wav2tok import tokenizer as tokenizing
+from wav2tok.batch import Failure, Tokenized, expand, tokenize_files
 from wav2tok.errors import UserError
 from wav2tok.tokenizer import Tokenizer
 
@@ -38,13 +41,36 @@ def test_strings_come_in_the_order_of_the_files(tokenizer: Tokenizer, tiny_corpu
         assert np.array_equal(np.repeat(one.tokens, np.diff([*one.starts, len(frames)])), frames)
 
 
-def test_more_files_than_are_held_at_once(tokenizer: Tokenizer, tiny_corpus: Path) -> None:
+def test_more_files_than_are_held_at_once(
+    tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches end with the file that fills them, and a long file ends one and begins the next."""
+    monkeypatch.setattr(batching, "SAMPLES_AT_ONCE", 20_000)
+    monkeypatch.setattr(reading, "LONG_SAMPLES", 20_000)
     some = [str(p) for p in audio.find(tiny_corpus)]
-    paths = (some * 6)[: 2 * FILES_AT_ONCE + 3]
+    lengths = [len(audio.read(path, 8000)) for path in some]
+    long = str(tmp_path / "long.wav")
+    soundfile.write(long, np.tile(audio.read(some[0], 8000), 6), 8000)
+    paths = [*some, *some, some[0], some[1], long, *some]
+    batches: list[int] = []
+    encode_frames = tokenizer.encode_frames
+
+    def counted(waveforms: list[np.ndarray], rate: int) -> list[np.ndarray]:
+        batches.append(len(waveforms))
+        return encode_frames(waveforms, rate)
+
+    monkeypatch.setattr(tokenizer, "encode_frames", counted)
     got = list(tokenize_files(paths, tokenizer))
     assert [t.path for t in got] == paths
     strings = [t.tokens.tolist() for t in got if isinstance(t, Tokenized)]
-    assert strings[: len(some)] == strings[len(some) : 2 * len(some)]
+    assert strings[: len(some)] == strings[len(some) : 2 * len(some)] == strings[-len(some) :]
+    expected, held, count = [], 0, 0
+    for n in [*lengths, *lengths, lengths[0], lengths[1], None, *lengths, None]:
+        count, held = (count, held) if n is None else (count + 1, held + n)
+        if n is None or held >= 20_000:
+            expected.append(count)
+            count = held = 0
+    assert batches == expected
 
 
 def test_a_bad_file_is_reported_in_its_place(tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path) -> None:
@@ -71,6 +97,42 @@ def test_one_sample_at_a_high_rate_is_no_reason_to_stop(
     got = list(tokenize_files([str(tmp_path / "click.wav"), good], tokenizer))
     assert [t.path for t in got] == [str(tmp_path / "click.wav"), good]
     assert isinstance(got[1], Tokenized)
+
+
+def test_a_long_file_is_tokenized_in_its_place(
+    tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long file, whole and cut off, among short ones and one that is no audio."""
+    monkeypatch.setattr(reading, "LONG_SAMPLES", 20_000)
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 9000)
+    monkeypatch.setattr(tokenizing, "CORE_FRAMES", 64)
+    monkeypatch.setattr(tokenizing, "MARGIN_FRAMES", 64)
+    monkeypatch.setattr(tokenizing, "FEATURE_FRAMES", 48)
+    good = [str(path) for path in audio.find(tiny_corpus)]
+    joined = np.concatenate([audio.read(path, 8000) for path in good])
+    long, cut, bad = (str(tmp_path / name) for name in ("long.flac", "cut.flac", "bad.wav"))
+    soundfile.write(long, joined, 8000)
+    content = Path(long).read_bytes()
+    Path(cut).write_bytes(content[: len(content) // 2])
+    Path(bad).write_text("no audio")
+    paths = [good[0], bad, long, good[1], cut, long, bad, good[2], good[3]]
+    windowed: list[str] = []
+    encode_blocks = tokenizer.encode_blocks
+    monkeypatch.setattr(tokenizer, "encode_blocks", lambda blocks: windowed.append("") or encode_blocks(blocks))
+    got = list(tokenize_files(paths, tokenizer))
+    assert len(windowed) == 3
+    assert [t.path for t in got] == paths
+    assert [isinstance(t, Failure) for t in got] == [path in (bad, cut) for path in paths]
+    for one in got:
+        if isinstance(one, Failure):
+            assert Path(one.path).name in one.error
+            continue
+        wave = audio.read(one.path, 8000)
+        (frames,) = tokenizer.encode_frames([wave], 8000)  # in one piece: its own bound is not changed
+        assert one.seconds == pytest.approx(len(wave) / 8000, abs=1e-4)
+        spread = np.repeat(one.tokens, np.diff([*one.starts, len(frames)]))
+        assert (spread == frames).mean() >= (0.99 if one.path == long else 1)
+    assert len(windowed) == 3
 
 
 def test_folders_and_standard_input_stand_for_their_files(tiny_corpus: Path) -> None:

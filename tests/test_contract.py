@@ -11,7 +11,7 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "tokenize", "index", "search", "spot", "doctor"),
+    *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],

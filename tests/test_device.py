@@ -1,9 +1,11 @@
 """Choosing a device never falls back in silence."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
-from wav2tok.device import choose, describe
+from wav2tok.device import choose, describe, fast_products
 from wav2tok.errors import UserError
 
 
@@ -35,3 +37,35 @@ def test_cuda_names_its_device() -> None:
 def test_other_words_are_refused_by_name(word: str) -> None:
     with pytest.raises(UserError, match=f"{word!r}"):
         choose(word)
+
+
+@pytest.fixture(params=[False, True])
+def before(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether products are fast anyway."""
+    products = torch.backends.cuda.matmul
+    was, products.allow_tf32 = products.allow_tf32, request.param
+    yield request.param
+    products.allow_tf32 = was
+
+
+def test_products_are_fast_for_a_while_and_as_before_after_it(before: bool) -> None:
+    products = torch.backends.cuda.matmul
+    with fast_products(torch.device("cuda")):
+        assert products.allow_tf32
+    assert products.allow_tf32 == before
+
+
+def test_products_are_as_before_after_an_error(before: bool) -> None:
+    def fail() -> None:
+        with fast_products(torch.device("cuda")):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
+def test_products_on_the_cpu_are_what_they_are(before: bool) -> None:
+    with fast_products(torch.device("cpu")):
+        assert torch.backends.cuda.matmul.allow_tf32 == before
+    assert torch.backends.cuda.matmul.allow_tf32 == before

@@ -12,7 +12,7 @@ from wav2tok.errors import UserError
 from wav2tok.reading import LongRecording, read_ahead
 from wav2tok.tokenizer import SAMPLES_AT_ONCE, Tokenizer
 
-FILES_AT_ONCE = 64
+FILES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,12 @@ def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Token
     for path, decoded in zip(paths, read_ahead(paths, rate), strict=True):
         if isinstance(decoded, LongRecording):
             yield from flush()
+            samples = 0
             yield _long(decoded, tokenizer)
             continue
         waiting.append((path, Failure(path, str(decoded)) if isinstance(decoded, UserError) else decoded))
         samples += 0 if isinstance(decoded, UserError) else len(decoded)
-        if len(waiting) == FILES_AT_ONCE or samples >= SAMPLES_AT_ONCE:
+        if samples >= SAMPLES_AT_ONCE * tokenizer.batches or len(waiting) == FILES_AT_ONCE:
             yield from flush()
             samples = 0
     yield from flush()
@@ -91,7 +92,7 @@ def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
 
 def _long(recording: LongRecording, tokenizer: Tokenizer) -> Tokenized | Failure:
     try:
-        frames = tokenizer.encode_blocks(recording.blocks)
+        seconds = audio.seconds(recording.path)
+        return _tokenized(recording.path, seconds, tokenizer.encode_blocks(recording.blocks))
     except audio.UnreadableError as error:
         return Failure(recording.path, str(error))
-    return _tokenized(recording.path, audio.seconds(recording.path), frames)

@@ -107,6 +107,7 @@ class Tokenizer:
         frame_seconds: time from one frame to the next.
         identity: a digest of the graph; token strings of two identities do not compare.
         provider: what computes, such as ``CPUExecutionProvider``.
+        batches: how many times `SAMPLES_AT_ONCE` are computed at once.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
@@ -134,6 +135,8 @@ class Tokenizer:
             raise UserError(
                 "--device cuda: ONNX Runtime fell back to the CPU; see wav2tok doctor, or use --device cpu."
             )
+        # A CUDA device has room for more at once, and is only busy with more.
+        self.batches = 1 if self.provider == "CPUExecutionProvider" else 16
         self.identity = hashlib.sha256(self._content).hexdigest()[:16]
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
         told = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -199,9 +202,11 @@ class Tokenizer:
             import onnx
             from onnx.utils import Extractor
 
-            inputs = ["waveform", "samples"] + (["statistics"] if output == "features" else [])
-            graph = Extractor(onnx.load_model_from_string(self._content)).extract_model(inputs, [output])
-            self._parts[output] = self._load(graph.SerializeToString())
+            whole = onnx.load_model_from_string(self._content)
+            # The exporter leaves out an input that nothing reads.
+            wanted = ("waveform", "samples", "statistics") if output == "features" else ("waveform", "samples")
+            inputs = [x.name for x in whole.graph.input if x.name in wanted]
+            self._parts[output] = self._load(Extractor(whole).extract_model(inputs, [output]).SerializeToString())
         return self._parts[output]
 
     def _over_windows(
@@ -211,7 +216,7 @@ class Tokenizer:
         session = self._part(output)
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
         coming = windows(blocks, self.about["hop"], core, margin)
-        while batch := list(islice(coming, WINDOWS_AT_ONCE)):
+        while batch := list(islice(coming, WINDOWS_AT_ONCE * self.batches)):
             feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
             (got,) = session.run([output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):
@@ -233,7 +238,7 @@ class Tokenizer:
             ready.append(audio.resample(wave, sample_rate, self.sample_rate))
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
-        for part in _batches([len(ready[i]) for i in short]):
+        for part in _batches([len(ready[i]) for i in short], SAMPLES_AT_ONCE * self.batches):
             batch = _stack([ready[short[k]] for k in part])
             for k, tokens, count in zip(part, *self.run(**batch), strict=True):
                 out[short[k]] = tokens[:count]
@@ -255,11 +260,11 @@ def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     return {"waveform": batch, "samples": samples}
 
 
-def _batches(lengths: list[int]) -> list[list[int]]:
-    """Indices in batches of similar length, each within `SAMPLES_AT_ONCE` when padded."""
+def _batches(lengths: list[int], most: int) -> list[list[int]]:
+    """Indices in batches of similar length, each within ``most`` samples when padded."""
     out: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if out and (len(out[-1]) + 1) * lengths[i] <= SAMPLES_AT_ONCE:
+        if out and (len(out[-1]) + 1) * lengths[i] <= most:
             out[-1].append(i)
         else:
             out.append([i])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from matplotlib import image
 
 from benchmarks import report
-from benchmarks.report import Curve, Results, Row
+from benchmarks.report import Curve, Results
+from wav2tok.benchmark.table import Row
 from wav2tok.errors import UserError
 
 ROWS = [
@@ -69,17 +70,6 @@ def test_the_page_around_its_table():
     assert "Not measured" not in bare
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"), (float("nan"), "-"), (float("inf"), "-"), (0.0, "0"), (0.01234, "0.0123"), (3.14159, "3.14"),
-        (99.96, "100"), (999.6, "1,000"), (1234.0, "1,230"), (9_996_000.0, "10,000,000"), (5e11, "5.00e+11"),
-    ],
-)  # fmt: skip
-def test_numbers(value, text):
-    assert report._number(value) == text
-
-
 def test_a_folder_holds_the_three_files(tmp_path):
     report.write(RESULTS, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["cost.png", "results.json", "results.md"]
@@ -112,38 +102,6 @@ def test_without_curves_no_picture_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json", "results.md"]
     with pytest.raises(ValueError, match="no curve"):
         report.plot(dataclasses.replace(RESULTS, curves=[]), tmp_path / "cost.png")
-
-
-def test_text_table():
-    lines = report.text_table([*ROWS, dataclasses.replace(ROWS[0], target="as fast as anything " * 8)]).splitlines()
-    assert re.split(" {2,}", lines[0]) == [
-        "part", "work", "audio s/s", "x plain", "x HuBERT", "% of floor", "met", "target"
-    ]  # fmt: skip
-    assert lines[1].endswith("77.5 %  yes  >= 25 x plain")
-    assert lines[1].index("yes") == lines[2].index("no") == lines[0].index("met")  # aligned
-    assert lines[3].split()[-5:] == ["0.5", "-", "-", "-", "-"]
-    assert lines[6].startswith("    target as fast")
-
-
-RATE = st.floats(min_value=0, allow_infinity=False)
-OTHER = st.none() | RATE
-ANY_ROW = st.builds(Row, st.text(), st.text(), RATE, OTHER, OTHER, OTHER, st.text(), st.none() | st.booleans())
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ANY_ROW, max_size=4))
-def test_no_line_of_the_text_table_is_too_wide(rows):
-    lines = report.text_table(rows).splitlines()
-    assert len(lines) > len(rows)
-    assert max(map(len, lines)) <= 120
-
-
-def test_the_widest_rows_fit():
-    row = Row("p" * 99, "w" * 99, 1.7e308, 1.1, 1e-12, 1.23456, "t" * 300, False)
-    lines = report.text_table([row]).splitlines()
-    assert max(map(len, lines)) <= 120
-    assert "".join(lines).count("p") >= 99  # wrapped, nothing is cut off
-    assert "".join(lines[1:]).replace(" ", "").count("t") == 300 + len("tt")  # and the word "target" itself
 
 
 @pytest.mark.parametrize(("count", "height"), [(1, 450), (2, 450), (3, 900), (4, 900)])

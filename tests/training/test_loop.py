@@ -22,7 +22,8 @@ from wav2tok.corpus.splits import Recordings, Splits
 from wav2tok.errors import UserError
 from wav2tok.model import create
 from wav2tok.training import checkpoint
-from wav2tok.training.loop import Progress, Trainer, fingerprint, schedule
+from wav2tok.training.loop import Loaded, Progress, Trainer, fingerprint, schedule
+from wav2tok.training.pairs import Pairs
 from wav2tok.training.recorder import SilentRecorder
 from wav2tok.training.run import read_splits, train
 
@@ -362,3 +363,116 @@ def test_schedule_rises_over_the_warm_up_and_falls_to_0() -> None:
     assert rates[8:] == pytest.approx([(100 - i) / 92 for i in range(8, 101)])
     assert schedule(0, 1, 0.08) == 1
     assert schedule(5, 3, 0.0) == 0
+
+
+def clipped(config: Config) -> Config:
+    """``config`` with clips of .2 s, half of a recording of the tiny corpus or less."""
+    return changed(config, train={"clip_seconds": 0.2, "epochs": 2, "steps_per_epoch": 4})
+
+
+def place_of(part: torch.Tensor, whole: torch.Tensor) -> int:
+    """The only frame of ``whole`` at which ``part`` begins."""
+    (start,) = [i for i in range(len(whole) - len(part) + 1) if torch.equal(whole[i : i + len(part)], part)]
+    return start
+
+
+@pytest.mark.parametrize("recipe", ["staged", "published"])
+def test_recordings_longer_than_a_clip_are_trained_on(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    config = changed(clipped(tiny_config), train={"recipe": recipe})
+    lengths: list[int] = []
+    step = Trainer.step
+
+    def counted(self: Trainer, batch: Loaded, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        lengths.append(batch.spectrum.shape[1])
+        return step(self, batch, generator)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    progress = fit(tiny_split, tmp_path, config)
+    assert progress.finished
+    assert lengths == [config.clip_frames] * 8
+    assert all(np.isfinite(row["loss"]) for row in progress.history)
+
+
+def test_both_views_of_a_pair_are_clips_of_the_same_place(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    config = clipped(tiny_config)
+    made, most = trainer(tiny_split, config, tmp_path), config.clip_frames
+    assert most == 12
+    assert int(made.store.frames.min()) > most
+    whole, frames = made.store.batch(made.store.heads(10**9))
+    starts = set()
+    for pairs in made.sampler.epoch(0, 0, 8, 4):
+        loaded = made.load(pairs)
+        n = len(pairs.anchors)
+        assert loaded.spectrum.shape == (2 * n, most, config.features.n_mels)
+        assert loaded.frames.tolist() == [most] * 2 * n
+        assert torch.equal(loaded.labels, pairs.labels)
+        for i, (anchor, partner) in enumerate(zip(pairs.anchors, pairs.partners, strict=True)):
+            for recording, part in ((anchor, loaded.spectrum[i]), (partner, loaded.spectrum[n + i])):
+                possible = int(frames[recording]) - most + 1
+                start = place_of(part, whole[recording, : frames[recording]])
+                assert 0 <= float(pairs.places[i]) - start / possible < 1 / possible
+                starts.add(start)
+    assert len(starts) > 5  # not the beginning alone
+
+
+def test_clips_of_short_recordings_are_the_recordings(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    made = trainer(tiny_split, tiny_config, tmp_path)
+    (pairs, *_) = made.sampler.epoch(0, 0, 8, 1)
+    loaded = made.load(pairs)
+    both = torch.cat([pairs.anchors, pairs.partners])
+    expected, frames = made.store.batch(made.store.heads(10**9)[both])
+    assert torch.equal(loaded.spectrum, expected)
+    assert torch.equal(loaded.frames, frames)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_batches_read_ahead_are_those_read_one_by_one(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, count: int
+) -> None:
+    made = trainer(tiny_split, clipped(tiny_config), tmp_path)
+    batches = made.sampler.epoch(0, 0, 4, count)
+    assert len(batches) == count
+    got = list(made.loaded(batches))
+    assert len(got) == count
+    for batch, pairs in zip(got, batches, strict=True):
+        expected = made.load(pairs)
+        for ours, theirs in zip(dataclasses.astuple(batch), dataclasses.astuple(expected), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_a_batch_that_cannot_be_read_ends_the_epoch(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(tiny_split, tiny_config, tmp_path)
+    batches = made.sampler.epoch(0, 0, 4, 3)
+    load = made.load
+
+    def broken(pairs: Pairs) -> Loaded:
+        if pairs is batches[1]:
+            raise OSError("the disk is gone")
+        return load(pairs)
+
+    monkeypatch.setattr(made, "load", broken)
+    coming = made.loaded(batches)
+    next(coming)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(coming)
+
+
+def test_validation_hears_no_more_recordings_than_told(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    parts = splits.read(tiny_split)
+    assert parts.valid is not None
+    assert len(parts.valid) > 5
+    config = changed(tiny_config, train={"validate_recordings": 5, "epochs": 1, "steps_per_epoch": 1})
+    made = trainer(tiny_split, config, tmp_path)
+    assert len(made.valid) == len(made.valid_store) == len(made.changed) == 5
+    assert set(made.valid.paths) < set(parts.valid.paths)
+    assert made.valid_store.frames.tolist() == [len(audio.read(p, 8000)) // 128 + 1 for p in made.valid.paths]
+    progress = made.run(SilentRecorder())
+    assert np.isfinite(progress.history[0]["valid_score"])
+    everything = trainer(tiny_split, changed(config, train={"validate_recordings": 1000}), tmp_path)
+    assert everything.valid == parts.valid

@@ -1,19 +1,12 @@
 """The command line. Verbs import what they need when they run, so that ``--help`` and quick verbs stay quick."""
 
-import os
 import sys
 
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import data, inspect, learn, ship, use
+from wav2tok.cli import benchmark, data, inspect, learn, ship, use
 from wav2tok.errors import UserError
-
-# Threads of a thread pool that wait in a loop take a core from whoever needs it: with another process on the same two
-# cores a training step took twelve times as long, and eighty times was seen. Threads that sleep at once cost a quiet
-# machine most of a step again. A short wait costs neither: 162 ms alone (145 at best, 250 sleeping), 302 beside another
-# process (1,744 waiting, 267 sleeping). Read when torch is first imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +38,7 @@ for verb in (
     use.index,
     use.search,
     use.spot,
+    benchmark.benchmark,
     inspect.doctor,
 ):
     app.command()(verb)

@@ -1,0 +1,99 @@
+"""The same work by the plain per-recording implementation, and by HuBERT base and wav2vec 2.0 base."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+
+from benchmarks import plain, pretrained
+from wav2tok import audio
+from wav2tok.benchmark.parts import Bench
+from wav2tok.benchmark.table import Row
+from wav2tok.benchmark.timing import median_seconds
+from wav2tok.matching import deduplicate
+
+PAIRS = 4  # the published batch
+BATCHES = (1, 8, 16)  # of recordings, of which the pretrained models get the one that suits them best
+
+
+def _rate(audio_seconds: float, run: Callable[[], object]) -> float:
+    """Seconds of audio a second."""
+    return audio_seconds / median_seconds(run, least_seconds=1.0, least_runs=2, most_runs=5)
+
+
+def plain_rates(bench: Bench) -> dict[str, float]:
+    """Seconds of audio a second of the plain implementation, by the table's parts."""
+    config, rate = bench.config, bench.rate
+    few = bench.waves[: 2 * PAIRS]
+    heard = len(few) * bench.seconds
+    rng = np.random.default_rng(0)
+    model = plain.Plain(config)
+    plain.expectation(model, bench.waves[:60], config.codebook.num_tokens, 5, 0)
+    optimizer = plain.adam(model)
+    pairs = list(zip(few[:PAIRS], few[PAIRS:], strict=True))
+    strings = [deduplicate(rng.integers(0, 256, max(2, round(12 * bench.seconds)))).tolist() for _ in range(40)]
+    points = bench.hour().cpu().numpy()
+    kmeans = KMeans(config.codebook.num_tokens, n_init=1, max_iter=config.codebook.iterations, random_state=0)
+    step = _rate(heard, lambda: plain.step(model, optimizer, pairs, config, rate, rng, True))
+    return {
+        "reading and decoding": _rate(
+            len(bench.paths) * bench.seconds, lambda: [audio.read(path, rate) for path in bench.paths]
+        ),
+        "augmentation": _rate(heard, lambda: [plain.augment(w, rate, rng) for w in few]),
+        "features": _rate(heard, lambda: [plain.features(w, config.features, rate) for w in few]),
+        "E-step, embeddings": _rate(heard, lambda: [plain.embed(model, w) for w in few]),
+        "E-step, k-means": 3600 / median_seconds(lambda: kmeans.fit(points), least_runs=1, most_runs=1),
+        "training step": step,
+        "training step, EM": step,
+        "tokenizing waveforms": _rate(heard, lambda: [plain.tokenize(model, w) for w in few]),
+        "tokenizing files": _rate(
+            heard, lambda: [plain.tokenize(model, audio.read(path, rate)) for path in bench.paths[: len(few)]]
+        ),
+        "matching": _rate(
+            len(strings) ** 2 * bench.seconds, lambda: [plain.edit_distance(a, b) for a in strings for b in strings]
+        ),
+    }
+
+
+def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
+    """Seconds of audio a second of a pretrained model's architecture, at its best batch, by the table's parts."""
+    model = pretrained.build(name).to(bench.device)
+    generator = torch.Generator().manual_seed(0)
+    centroids = torch.randn(bench.config.codebook.num_tokens, 768, generator=generator).to(bench.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
+
+    def best(run: Callable[[torch.Tensor], object]) -> float:
+        rates = []
+        for count in BATCHES:
+            waves = torch.from_numpy(np.stack(bench.waves[:count])).to(bench.device)
+            seconds = median_seconds(partial(run, waves), least_runs=2, most_runs=3, device=bench.device)
+            rates.append(count * bench.seconds / seconds)
+        return max(rates)
+
+    tokens = best(lambda waves: pretrained.tokenize(model, waves, centroids))
+    step = best(lambda waves: pretrained.training_step(model, waves, optimizer))
+    return {
+        "E-step, embeddings": tokens,
+        "tokenizing waveforms": tokens,
+        "training step": step,
+        "training step, EM": step,
+    }
+
+
+def beside(rows: list[Row], plain_: dict[str, float], pretrained_: dict[str, float]) -> list[Row]:
+    """The rows with the others' rates, and whether those targets that name them are met."""
+
+    def judged(row: Row) -> bool | None:
+        if row.part == "training step" and row.plain and row.floor:
+            return row.rate >= 25 * row.plain and row.rate >= 0.7 * row.floor
+        if row.part == "tokenizing waveforms" and row.pretrained and row.target:
+            return row.rate >= 800 and row.rate >= 50 * row.pretrained
+        return row.met
+
+    filled = [
+        dataclasses.replace(row, plain=plain_.get(row.part), pretrained=pretrained_.get(row.part)) for row in rows
+    ]
+    return [dataclasses.replace(row, met=judged(row)) for row in filled]

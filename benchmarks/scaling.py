@@ -1,0 +1,258 @@
+"""How time and memory grow with the length of recordings, the size of a corpus, the batch and the codebook."""
+
+import dataclasses
+import os
+import pickle
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from benchmarks.report import Curve
+from wav2tok.benchmark import workload
+from wav2tok.benchmark.parts import Bench
+from wav2tok.benchmark.table import Row
+from wav2tok.benchmark.timing import median_seconds, peak_memory
+from wav2tok.codebook import spherical_kmeans
+from wav2tok.training.pairs import Pairs
+
+Say = Callable[[str], None]
+PROGRAM = [sys.executable, "-c", "from wav2tok.cli import main; main()"]
+RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora link to them
+LENGTHS = (1.0, 4.0, 15.0, 60.0)
+FILE_MINUTES = (1, 10, 60, 600)
+PAIRS = (4, 12, 48, 144)
+TOKENS = (64, 256, 1024)
+HOUR = 3600.0
+
+
+def corpus(folder: Path, files: Sequence[str], hours: float) -> Path:
+    """A corpus of so many hours in 24 classes, links to ``files`` in turn, and its ``audios.bin``."""
+    found: dict[str, list[str]] = {}
+    for i in range(round(hours * HOUR / RECORDING_SECONDS)):
+        place = folder / f"class{i % 24:02}" / f"voice{i // 24:06}_0.flac"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(files[i % len(files)], place)
+        found.setdefault(place.parent.name, []).append(str(place))
+    test = {name: paths[:1] for name, paths in found.items()}
+    train = {name: paths[1:] for name, paths in found.items()}
+    (folder / "audios.bin").write_bytes(pickle.dumps([train, test]))
+    return folder
+
+
+def long_file(path: Path, minutes: float, sample_rate: int) -> None:
+    """A recording of so many minutes as WAV, written a minute at a time."""
+    with soundfile.SoundFile(str(path), "w", sample_rate, 1, "PCM_16") as file:
+        for number in range(max(1, round(minutes))):
+            file.write(workload.waveform(number % 24, number // 24, 60.0, sample_rate))
+
+
+def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float, say: Say) -> tuple[list[Row], list[Curve]]:
+    """Training and tokenizing corpora of growing size, each in a process of its own."""
+    classes = workload.write(bench.folder / "hour", DISTINCT, RECORDING_SECONDS, bench.rate)
+    files = [path for paths in classes.values() for path in paths]
+    quick = ["--no-track", "--device", bench.device.type]
+    quick += ["--set", "train.epochs=1", "--set", "train.steps_per_epoch=4"]
+    train: list[tuple[float, float]] = []
+    tokenize: list[tuple[float, float]] = []
+    for size in hours:
+        say(f"a corpus of {size:g} hours")
+        place = corpus(bench.folder / f"corpus{size:g}", files, size)
+        options = ["--data", str(place / "audios.bin"), "--out", str(place / "model"), *quick]
+        train.append(peak_memory([*PROGRAM, "train", *options]))
+        if size <= most_tokenized:
+            model = ["--model", str(bench.folder), "--device", bench.device.type]
+            tokenize.append(peak_memory([*PROGRAM, "tokenize", str(place), *model]))
+        shutil.rmtree(place)
+    # What a process costs before its first recording cancels between two sizes.
+    marginal = [
+        (after[0] - before[0]) / (large - small)
+        for before, after, small, large in zip(train, train[1:], hours, hours[1:], strict=False)
+    ]
+    largest = hours[-1]
+    grown = train[-1][1] - train[-2][1]
+    rows = [
+        Row(
+            "a corpus, made ready",
+            f"{largest:g} hours in {RECORDING_SECONDS:g} s",
+            HOUR / marginal[-1],
+            None,
+            None,
+            None,
+            target="linear in hours",
+            met=marginal[-1] <= 1.3 * marginal[-2],
+            note="Decoding, spectra on disk, digests; "
+            + ", ".join(
+                f"{cost:.2f} s for each hour from {small:g} to {large:g}"
+                for cost, small, large in zip(marginal, hours, hours[1:], strict=False)
+            )
+            + f". By the same rate 1,000 hours are ready after {1000 * marginal[-1] / 60:.0f} minutes and take "
+            f"{1000 * HOUR * bench.frame_rate * bench.trainer.model.front_end.bands * 4 / 1e9:.0f} GB of disk; E-steps "
+            "and validation cost what they cost now, a pass over the recordings what its steps do.",
+        ),
+        Row(
+            "training, memory",
+            f"{hours[0]:g} to {largest:g} hours",
+            HOUR * largest / train[-1][0],
+            None,
+            None,
+            None,
+            target="peak memory independent of the corpus",
+            met=grown <= 0.1 * train[-2][1],
+            note="Whole process, one epoch of 4 steps with its E-step and validation: "
+            + ", ".join(f"{mib:,.0f} MiB at {size:g} h" for (_, mib), size in zip(train, hours, strict=True))
+            + ".",
+        ),
+    ]
+    done = list(hours[: len(tokenize)])
+    rows.append(
+        Row(
+            "tokenizing a corpus",
+            f"{done[-1]:g} hours in {RECORDING_SECONDS:g} s",
+            HOUR * done[-1] / tokenize[-1][0],
+            None,
+            None,
+            None,
+            target="peak memory independent of the corpus",
+            met=tokenize[-1][1] <= 1.1 * tokenize[-2][1],
+            note="Whole process: "
+            + ", ".join(f"{mib:,.0f} MiB at {size:g} h" for (_, mib), size in zip(tokenize, done, strict=True))
+            + ".",
+        )
+    )
+    pad: list[float | None] = [None] * (len(hours) - len(tokenize))
+    time = Curve(
+        "corpus size",
+        "hours of recordings",
+        list(hours),
+        {
+            "training's preparation": [took / size for (took, _), size in zip(train, hours, strict=True)],
+            "tokenizing": [*(took / size for (took, _), size in zip(tokenize, done, strict=True)), *pad],
+        },
+        "seconds of computing an hour of audio",
+    )
+    memory = Curve(
+        "memory",
+        "hours of recordings",
+        list(hours),
+        {
+            "training": [mib for _, mib in train],
+            "tokenizing": [*(mib for _, mib in tokenize), *pad],
+        },
+        "peak MiB",
+    )
+    return rows, [time, memory]
+
+
+def long_files(bench: Bench, minutes: Sequence[float], say: Say) -> tuple[list[Row], Curve]:
+    """Tokenizing single recordings of growing length, each in a process of its own."""
+    took: list[tuple[float, float]] = []
+    for length in minutes:
+        say(f"a recording of {length:g} minutes")
+        path = bench.folder / "long.wav"
+        long_file(path, length, bench.rate)
+        took.append(
+            peak_memory([*PROGRAM, "tokenize", str(path), "--model", str(bench.folder), "--device", bench.device.type])
+        )
+        path.unlink()
+    told = ", ".join(f"{mib:,.0f} MiB at {length:g} min" for (_, mib), length in zip(took, minutes, strict=True))
+    row = Row(
+        "tokenizing a long file",
+        f"{minutes[-1] / 60:g} hours in one",
+        60 * minutes[-1] / took[-1][0],
+        None,
+        None,
+        None,
+        target="peak memory independent of its length",
+        met=took[-1][1] <= 1.2 * took[1][1],
+        note=f"Whole process: {told}. Read three times, in windows whose margins are computed twice; what grows "
+        "are the tokens themselves.",
+    )
+    hours = [length / 60 for length in minutes]
+    return [row], Curve(
+        "memory, one file", "hours in one recording", hours, {"tokenizing": [m for _, m in took]}, "peak MiB"
+    )
+
+
+def _step_seconds(bench: Bench, pairs: Pairs) -> float:
+    """Median seconds of a training step on these pairs."""
+    trainer, generator = bench.trainer, torch.Generator().manual_seed(0)
+    return median_seconds(lambda: trainer.step(trainer.load(pairs), generator), device=bench.device)
+
+
+def _cluster(points: torch.Tensor, count: int, iterations: int) -> None:
+    spherical_kmeans(points, count, torch.Generator().manual_seed(0), iterations)
+
+
+def lengths(bench: Bench, rates: dict[str, float], say: Say) -> Curve:
+    """Training and tokenizing an hour in recordings of growing length."""
+    train: list[float | None] = []
+    tokens: list[float | None] = []
+    for length in LENGTHS:
+        say(f"recordings of {length:g} s")
+        count = max(96, round(96 / length))
+        one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, count)
+        pairs = one.trainer.sampler.epoch(0, 0, one.trainer.batch_size, 1)[0]
+        heard = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
+        seconds = _step_seconds(one, pairs)
+        train.append(HOUR * seconds / heard)
+        waves = one.waves[: max(1, round(120 / length))] or [workload.waveform(0, 0, length, bench.rate)]
+        seconds = median_seconds(partial(one.tokenizer.encode, waves, bench.rate))
+        tokens.append(HOUR * seconds / (len(waves) * length))
+        shutil.rmtree(one.folder)
+    first: list[float | None] = [None] * (len(LENGTHS) - 1)
+    return Curve(
+        "audio length",
+        "seconds a recording",
+        list(LENGTHS),
+        {
+            "training": train,
+            "tokenizing": tokens,
+            "plain, training": [HOUR / rates["plain training"], *first],
+            "HuBERT, tokenizing": [HOUR / rates["HuBERT tokenizing"], *first],
+        },
+        "seconds of computing an hour of audio",
+    )
+
+
+def batches(bench: Bench, say: Say) -> Curve:
+    """A training step and tokenizing at growing batches."""
+    train: list[float | None] = []
+    tokens: list[float | None] = []
+    for count in PAIRS:
+        say(f"batches of {count} pairs")
+        pairs = bench.trainer.sampler.epoch(0, 0, count, 1)[0]
+        seconds = _step_seconds(bench, pairs)
+        train.append(HOUR * seconds / (2 * count * bench.seconds))
+        waves = np.stack(bench.waves[:count])
+        samples = np.full(count, waves.shape[1])
+        seconds = median_seconds(partial(bench.tokenizer.run, waves, samples))
+        tokens.append(HOUR * seconds / (count * bench.seconds))
+    lines = {"training": train, "tokenizing": tokens}
+    return Curve(
+        "batch", "pairs, or recordings", list(map(float, PAIRS)), lines, "seconds of computing an hour of audio"
+    )
+
+
+def codebooks(bench: Bench, say: Say) -> Curve:
+    """An E-step over an hour, and the EM losses, at growing codebooks."""
+    points = bench.hour()
+    cluster: list[float | None] = []
+    for count in TOKENS:
+        say(f"{count} tokens")
+        run = partial(_cluster, points, count, bench.config.codebook.iterations)
+        cluster.append(median_seconds(run, least_runs=1, most_runs=2, device=bench.device))
+    tokens: list[float | None] = []
+    for count in TOKENS:
+        codebook = dataclasses.replace(bench.config.codebook, num_tokens=count)
+        settings = dataclasses.replace(bench.config, codebook=codebook)
+        one = Bench(settings, bench.device, bench.folder / f"tokens{count}", 1.0, 120)
+        tokens.append(HOUR * median_seconds(partial(one.tokenizer.encode, one.waves, one.rate)) / len(one.waves))
+        shutil.rmtree(one.folder)
+    lines = {"k-means of an E-step": cluster, "tokenizing": tokens}
+    return Curve("codebook size", "tokens", list(map(float, TOKENS)), lines, "seconds of computing an hour of audio")

@@ -1,0 +1,115 @@
+"""Comparison and scaling on a tiny scale: the same work by others, corpora of links, files written piece by piece."""
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from benchmarks import compare, scaling
+from wav2tok import audio
+from wav2tok.benchmark import parts
+from wav2tok.benchmark.parts import Bench
+from wav2tok.benchmark.table import Row
+from wav2tok.config import Config
+
+
+@pytest.fixture(scope="module")
+def bench(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    recipes = {name: dataclasses.replace(r, batch_size=12) for name, r in tiny_config.recipes.items()}
+    config = dataclasses.replace(tiny_config, recipes=recipes)
+    return Bench(config, torch.device("cpu"), tmp_path_factory.mktemp("bench"), 0.5, 96)
+
+
+def test_the_plain_implementation_is_measured_at_the_tables_parts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "HOUR_FRAMES", 500)
+    monkeypatch.setattr(compare, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0))
+    rates = compare.plain_rates(bench)
+    assert set(rates) == {
+        "reading and decoding", "augmentation", "features", "E-step, embeddings", "E-step, k-means", "training step",
+        "training step, EM", "tokenizing waveforms", "tokenizing files", "matching",
+    }  # fmt: skip
+    assert min(rates.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("row", "plain", "pretrained", "met"),
+    [
+        (Row("training step", "", 500.0, None, None, 700.0, "t"), 20.0, 5.0, True),
+        (Row("training step", "", 499.0, None, None, 700.0, "t"), 20.0, 5.0, False),
+        (Row("training step", "", 500.0, None, None, 720.0, "t"), 20.0, 5.0, False),
+        (Row("tokenizing waveforms", "", 1000.0, None, None, None, "t"), 100.0, 20.0, True),
+        (Row("tokenizing waveforms", "", 1000.0, None, None, None, "t"), 100.0, 20.1, False),
+        (Row("tokenizing waveforms", "", 799.0, None, None, None, "t"), 100.0, 1.0, False),
+        (Row("epoch", "", 1.0, None, None, None, "t", False), 1.0, 1.0, False),
+    ],
+)
+def test_targets_that_name_others_are_judged(row: Row, plain: float, pretrained: float, met: bool) -> None:
+    (got,) = compare.beside([row], {row.part: plain}, {row.part: pretrained})
+    assert (got.plain, got.pretrained, got.met) == (plain, pretrained, met)
+    assert compare.beside([row], {}, {})[0].plain is None
+
+
+def test_a_corpus_of_links_has_its_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
+    audio.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
+    place = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)
+    assert len(audio.find(place)) == 120
+    assert sum(audio.seconds(path) for path in audio.find(place)) == pytest.approx(60)
+    train, test = pickle.loads((place / "audios.bin").read_bytes())
+    assert sum(map(len, train.values())) == 96
+    assert sum(map(len, test.values())) == 24
+
+
+def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands are the users'; what they took is told by name and judged."""
+    seen: list[list[str]] = []
+
+    def measured(command: list[str]) -> tuple[float, float]:
+        seen.append([word for word in command if not word.startswith("/")])
+        return 1.0 + len(seen), 300.0 if len(seen) < 5 else 900.0
+
+    monkeypatch.setattr(scaling, "peak_memory", measured)
+    monkeypatch.setattr(scaling, "DISTINCT", 24)
+    monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
+    rows, curves = scaling.corpora(bench, [0.01, 0.02, 0.04], 0.02, lambda _: None)
+    assert [command[2] for command in seen] == ["train", "tokenize", "train", "tokenize", "train"]
+    assert "train.epochs=1" in seen[0]
+    assert [row.met for row in rows] == [True, False, True]
+    assert "300 MiB at 0.01 h, 300 MiB at 0.02 h, 900 MiB at 0.04 h" in rows[1].note
+    assert curves[1].lines["tokenizing"] == [300.0, 300.0, None]
+    assert not list(bench.folder.glob("corpus*"))
+    (row,), curve = scaling.long_files(bench, (0.01, 1, 2), lambda _: None)
+    assert row.met is True
+    assert curve.lines["tokenizing"] == [900.0] * 3
+
+
+def test_a_long_file_is_as_long_as_asked(tmp_path: Path) -> None:
+    scaling.long_file(tmp_path / "a.wav", 2, 1000)
+    assert soundfile.info(tmp_path / "a.wav").duration == 120
+
+
+def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "HOUR_FRAMES", 500)
+    for name, few in (("LENGTHS", (0.5, 1.0)), ("PAIRS", (4, 8)), ("TOKENS", (4, 8))):
+        monkeypatch.setattr(scaling, name, few)
+    monkeypatch.setattr(
+        scaling, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0, least_runs=1)
+    )
+    rates = {"plain training": 20.0, "HuBERT tokenizing": 10.0}
+    said: list[str] = []
+    for curve in (
+        scaling.lengths(bench, rates, said.append),
+        scaling.batches(bench, said.append),
+        scaling.codebooks(bench, said.append),
+    ):
+        assert len(curve.x) == 2
+        for label in ("training", "tokenizing", "k-means of an E-step"):
+            assert all(value and value > 0 for value in curve.lines.get(label, [1.0]))
+    assert len(said) == 6

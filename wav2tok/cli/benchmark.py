@@ -1,0 +1,34 @@
+"""benchmark: how fast this machine trains and tokenizes."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wav2tok.cli.options import Device, Params, Sets, say
+
+
+def benchmark(
+    seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Length of the made-up recordings.")] = 1.0,
+    recordings: Annotated[int, typer.Option(min=96, help="How many of them.")] = 600,
+    device: Device = "auto",
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Measure each part of training and tokenizing on made-up recordings, beside what the machine could do."""
+    from wav2tok import config
+    from wav2tok.benchmark.machine import describe
+    from wav2tok.benchmark.parts import Bench
+    from wav2tok.benchmark.table import text_table
+    from wav2tok.device import choose
+
+    settings = config.load(params, sets or ())
+    chosen = choose(device)
+    say("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in describe(chosen).items()))
+    with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
+        rows = Bench(settings, chosen, Path(folder), seconds, recordings).rows(say)
+    say(text_table(rows))
+    for row in rows:
+        if row.note:
+            say(f"{row.part}: {row.note}")

@@ -50,8 +50,7 @@ def main() -> None:
         say("measuring HuBERT base and wav2vec 2.0 base")
         hubert, wav2vec = (pretrained_rates(bench, name) for name in ("hubert_base", "wav2vec2_base"))
         rows = beside(rows, plain, hubert)
-        rates = {"plain training": plain["training step"], "HuBERT tokenizing": hubert["tokenizing waveforms"]}
-        length_curve = scaling.lengths(bench, rates, say)
+        length_curve = scaling.lengths(bench, say)
         batch_curve, codebook_curve = scaling.batches(bench, say), scaling.codebooks(bench, say)
         more, curves = scaling.corpora(bench, hours, 10.0, say)
         file_rows, file_curve = scaling.long_files(bench, scaling.FILE_MINUTES, say)

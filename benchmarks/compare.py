@@ -24,6 +24,16 @@ def _rate(audio_seconds: float, run: Callable[[], object]) -> float:
     return audio_seconds / median_seconds(run, least_seconds=1.0, least_runs=2, most_runs=5)
 
 
+def plain_step(bench: Bench) -> float:
+    """Seconds of audio a second that the plain implementation trains on."""
+    config, few = bench.config, bench.waves[: 2 * PAIRS]
+    model, rng = plain.Plain(config), np.random.default_rng(0)
+    plain.expectation(model, bench.waves[:60], config.codebook.num_tokens, 5, 0)
+    optimizer = plain.adam(model)
+    pairs = list(zip(few[:PAIRS], few[PAIRS:], strict=True))
+    return _rate(len(few) * bench.seconds, lambda: plain.step(model, optimizer, pairs, config, bench.rate, rng, True))
+
+
 def plain_rates(bench: Bench) -> dict[str, float]:
     """Seconds of audio a second of the plain implementation, by the table's parts."""
     config, rate = bench.config, bench.rate
@@ -32,12 +42,10 @@ def plain_rates(bench: Bench) -> dict[str, float]:
     rng = np.random.default_rng(0)
     model = plain.Plain(config)
     plain.expectation(model, bench.waves[:60], config.codebook.num_tokens, 5, 0)
-    optimizer = plain.adam(model)
-    pairs = list(zip(few[:PAIRS], few[PAIRS:], strict=True))
     strings = [deduplicate(rng.integers(0, 256, max(2, round(12 * bench.seconds)))).tolist() for _ in range(40)]
     points = bench.hour().cpu().numpy()
     kmeans = KMeans(config.codebook.num_tokens, n_init=1, max_iter=config.codebook.iterations, random_state=0)
-    step = _rate(heard, lambda: plain.step(model, optimizer, pairs, config, rate, rng, True))
+    step = plain_step(bench)
     return {
         "reading and decoding": _rate(
             len(bench.paths) * bench.seconds, lambda: [audio.read(path, rate) for path in bench.paths]
@@ -58,23 +66,30 @@ def plain_rates(bench: Bench) -> dict[str, float]:
     }
 
 
-def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
-    """Seconds of audio a second of a pretrained model's architecture, at its best batch, by the table's parts."""
+def _best(bench: Bench, run: Callable[[torch.Tensor], object]) -> float:
+    """Seconds of audio a second at the batch that suits a model best."""
+    rates = []
+    for count in BATCHES:
+        waves = torch.from_numpy(np.stack(bench.waves[:count])).to(bench.device)
+        seconds = median_seconds(partial(run, waves), least_runs=2, most_runs=3, device=bench.device)
+        rates.append(count * bench.seconds / seconds)
+    return max(rates)
+
+
+def pretrained_tokens(bench: Bench, name: str) -> float:
+    """Seconds of audio a second that a pretrained model's architecture tokenizes."""
     model = pretrained.build(name).to(bench.device)
     generator = torch.Generator().manual_seed(0)
     centroids = torch.randn(bench.config.codebook.num_tokens, 768, generator=generator).to(bench.device)
+    return _best(bench, lambda waves: pretrained.tokenize(model, waves, centroids))
+
+
+def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
+    """Seconds of audio a second of a pretrained model's architecture, by the table's parts."""
+    model = pretrained.build(name).to(bench.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
-
-    def best(run: Callable[[torch.Tensor], object]) -> float:
-        rates = []
-        for count in BATCHES:
-            waves = torch.from_numpy(np.stack(bench.waves[:count])).to(bench.device)
-            seconds = median_seconds(partial(run, waves), least_runs=2, most_runs=3, device=bench.device)
-            rates.append(count * bench.seconds / seconds)
-        return max(rates)
-
-    tokens = best(lambda waves: pretrained.tokenize(model, waves, centroids))
-    step = best(lambda waves: pretrained.training_step(model, waves, optimizer))
+    step = _best(bench, lambda waves: pretrained.training_step(model, waves, optimizer))
+    tokens = pretrained_tokens(bench, name)
     return {
         "E-step, embeddings": tokens,
         "tokenizing waveforms": tokens,
@@ -95,5 +110,11 @@ def beside(rows: list[Row], plain_: dict[str, float], pretrained_: dict[str, flo
 
     filled = [
         dataclasses.replace(row, plain=plain_.get(row.part), pretrained=pretrained_.get(row.part)) for row in rows
+    ]
+    filled = [
+        dataclasses.replace(row, note=f"{row.note} The network alone would be {row.floor / row.plain:.0f} x plain.")
+        if row.part == "training step" and row.plain and row.floor
+        else row
+        for row in filled
     ]
     return [dataclasses.replace(row, met=judged(row)) for row in filled]

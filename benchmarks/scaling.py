@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 import torch
 
+from benchmarks.compare import plain_step, pretrained_tokens
 from benchmarks.report import Curve
 from wav2tok.benchmark import workload
 from wav2tok.benchmark.parts import Bench
@@ -25,6 +26,7 @@ Say = Callable[[str], None]
 PROGRAM = [sys.executable, "-c", "from wav2tok.cli import main; main()"]
 RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora link to them
 LENGTHS = (1.0, 4.0, 15.0, 60.0)
+SLOW_SECONDS = 5.0  # of longer recordings the others would take minutes
 FILE_MINUTES = (1, 10, 60, 600)
 PAIRS = (4, 12, 48, 144)
 TOKENS = (64, 256, 1024)
@@ -173,10 +175,8 @@ def long_files(bench: Bench, minutes: Sequence[float], say: Say) -> tuple[list[R
         note=f"Whole process: {told}. Read three times, in windows whose margins are computed twice; what grows "
         "are the tokens themselves.",
     )
-    hours = [length / 60 for length in minutes]
-    return [row], Curve(
-        "memory, one file", "hours in one recording", hours, {"tokenizing": [m for _, m in took]}, "peak MiB"
-    )
+    lines: dict[str, list[float | None]] = {"tokenizing": [mib for _, mib in took]}
+    return [row], Curve("memory, one file", "minutes in one recording", list(minutes), lines, "peak MiB")
 
 
 def _step_seconds(bench: Bench, pairs: Pairs) -> float:
@@ -189,35 +189,25 @@ def _cluster(points: torch.Tensor, count: int, iterations: int) -> None:
     spherical_kmeans(points, count, torch.Generator().manual_seed(0), iterations)
 
 
-def lengths(bench: Bench, rates: dict[str, float], say: Say) -> Curve:
-    """Training and tokenizing an hour in recordings of growing length."""
-    train: list[float | None] = []
-    tokens: list[float | None] = []
+def lengths(bench: Bench, say: Say) -> Curve:
+    """Training and tokenizing an hour in recordings of growing length, beside the others as far as they get."""
+    lines: dict[str, list[float | None]] = {
+        name: [] for name in ("training", "tokenizing", "plain, training", "HuBERT, tokenizing")
+    }
     for length in LENGTHS:
         say(f"recordings of {length:g} s")
-        count = max(96, round(96 / length))
-        one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, count)
+        one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, max(96, round(96 / length)))
         pairs = one.trainer.sampler.epoch(0, 0, one.trainer.batch_size, 1)[0]
         heard = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
-        seconds = _step_seconds(one, pairs)
-        train.append(HOUR * seconds / heard)
-        waves = one.waves[: max(1, round(120 / length))] or [workload.waveform(0, 0, length, bench.rate)]
+        lines["training"].append(HOUR * _step_seconds(one, pairs) / heard)
+        waves = one.waves[: max(8, round(120 / length))]
         seconds = median_seconds(partial(one.tokenizer.encode, waves, bench.rate))
-        tokens.append(HOUR * seconds / (len(waves) * length))
+        lines["tokenizing"].append(HOUR * seconds / (len(waves) * length))
+        slow = length > SLOW_SECONDS
+        lines["plain, training"].append(None if slow else HOUR / plain_step(one))
+        lines["HuBERT, tokenizing"].append(None if slow else HOUR / pretrained_tokens(one, "hubert_base"))
         shutil.rmtree(one.folder)
-    first: list[float | None] = [None] * (len(LENGTHS) - 1)
-    return Curve(
-        "audio length",
-        "seconds a recording",
-        list(LENGTHS),
-        {
-            "training": train,
-            "tokenizing": tokens,
-            "plain, training": [HOUR / rates["plain training"], *first],
-            "HuBERT, tokenizing": [HOUR / rates["HuBERT tokenizing"], *first],
-        },
-        "seconds of computing an hour of audio",
-    )
+    return Curve("audio length", "seconds a recording", list(LENGTHS), lines, "seconds of computing an hour of audio")
 
 
 def batches(bench: Bench, say: Say) -> Curve:

@@ -23,7 +23,7 @@ def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: to
     return torch.minimum(index, lengths[:, None] - 1), slots < per_recording[:, None]
 
 
-def contrast_loss(anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor, temperature: float) -> Tensor:
+def contrast_loss(anchor: Tensor, positive: Tensor, label: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE of aligned frames against the drawn frames of recordings of other classes.
 
     Other moments of the same recording are no negatives: a melody comes back to its notes, and telling those apart
@@ -31,15 +31,15 @@ def contrast_loss(anchor: Tensor, positive: Tensor, owner: Tensor, label: Tensor
 
     Args:
         anchor, positive: [M, d] unit embeddings, row i of one aligned with row i of the other.
-        owner: int64 [M], the pair each row was drawn from; label: int64 [M], its class.
+        label: int64 [M], the class of each row's pair.
 
     Returns:
         scalar. Frames of one class are never negatives of each other, be they of the same pair or not.
     """
     logits = anchor @ positive.T / temperature
     # Frames of other classes and, on the diagonal, the partner: everything else is left out of the sums.
-    negative = (label[:, None] != label[None, :]) & (owner[:, None] != owner[None, :])
-    negative.fill_diagonal_(True)
-    logits = logits.masked_fill(~negative, -torch.inf)
+    left_out = label[:, None] == label[None, :]
+    left_out.fill_diagonal_(False)
+    logits = logits.masked_fill(left_out, -torch.inf)
     # Both cross-entropies have the diagonal for their targets.
     return ((logits.logsumexp(1) + logits.logsumexp(0)) / 2 - logits.diagonal()).mean()

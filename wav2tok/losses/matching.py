@@ -15,9 +15,13 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
     Returns:
         ([B, K, d] unit prototypes, 0 where a token does not occur; bool [B, K] where it does).
     """
-    member = F.one_hot(tokens, num_tokens).to(embeddings.dtype) * mask[:, :, None]
-    sums = member.transpose(1, 2) @ embeddings
-    return F.normalize(sums, dim=2), member.sum(dim=1) > 0
+    b, _, d = embeddings.shape
+    # Padding goes to a row of its own, which is cut off; no [B, T, K] table is made.
+    row = tokens + num_tokens * torch.arange(b, device=tokens.device)[:, None]
+    row = torch.where(mask, row, b * num_tokens).flatten()
+    sums = embeddings.new_zeros(b * num_tokens + 1, d).index_add(0, row, embeddings.flatten(0, 1))[:-1]
+    present = torch.bincount(row, minlength=b * num_tokens + 1)[:-1] > 0
+    return F.normalize(sums.reshape(b, num_tokens, d), dim=2), present.reshape(b, num_tokens)
 
 
 class CodebookScore(nn.Module):

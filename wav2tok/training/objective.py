@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wav2tok.alignment import align
-from wav2tok.codebook import assign, compress
+from wav2tok.codebook import compress
 from wav2tok.config import Recipe
 from wav2tok.features import frame_mask
 from wav2tok.losses.contrast import contrast_loss, draw_frames
@@ -52,48 +52,59 @@ def aligned_contrast(
     other = owner * views.b.shape[1] + partner.flatten()[rows]
     anchor = views.a.flatten(0, 1).index_select(0, rows)
     positive = views.b.flatten(0, 1).index_select(0, other)
-    return contrast_loss(anchor, positive, owner, labels, recipe.contrast_temperature), partner
+    return contrast_loss(anchor, positive, labels, recipe.contrast_temperature), partner
 
 
-def paper_losses(model: Wav2Tok, views: Views, recipe: Recipe) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Scored:
+    """Cosines of both views' frames to the codebook, [B, N, K] and [B, M, K], and their tokens, [B, N] and [B, M]."""
+
+    a: Tensor
+    b: Tensor
+    token_a: Tensor
+    token_b: Tensor
+
+
+def scored(model: Wav2Tok, views: Views) -> Scored:
+    """Compare every frame with every codeword, once for all losses."""
+    a, b = views.a @ model.codebook.T, views.b @ model.codebook.T
+    return Scored(a, b, a.detach().argmax(2), b.detach().argmax(2))
+
+
+def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -> dict[str, Tensor]:
     """L_m, and the negative log-likelihoods of each view's string under the other's frames, averaged over the pairs.
 
     With ``recipe.per_token`` a likelihood is divided by the length of its string: a long recording's, in the
     hundreds, drowned the contrast and the codebook collapsed (8 % in use after 40 steps at 6 s).
     """
-    codebook = model.codebook
+    codebook, tau = model.codebook, recipe.temperature
     a_frames, b_frames = views.a_frames.to(codebook.device), views.b_frames.to(codebook.device)
-    token_a, token_b = assign(views.a, codebook).detach(), assign(views.b, codebook).detach()
-    string_a, length_a = compress(token_a, a_frames)
-    string_b, length_b = compress(token_b, b_frames)
-    tau = recipe.temperature
+    string_a, length_a = compress(scores.token_a, a_frames)
+    string_b, length_b = compress(scores.token_b, b_frames)
     mask = torch.cat([frame_mask(a_frames, views.a.shape[1]), frame_mask(b_frames, views.b.shape[1])], 1)
-    prototype, present = prototypes(
-        torch.cat([views.a, views.b], dim=1), torch.cat([token_a, token_b], dim=1), mask, len(codebook)
-    )
+    tokens = torch.cat([scores.token_a, scores.token_b], dim=1)
+    prototype, present = prototypes(torch.cat([views.a, views.b], dim=1), tokens, mask, len(codebook))
 
-    def likelihood(z: Tensor, frames: Tensor, string: Tensor, length: Tensor) -> Tensor:
-        loss = likelihood_loss(z @ codebook.T / tau, frames, string, length)
+    def likelihood(cosines: Tensor, frames: Tensor, string: Tensor, length: Tensor) -> Tensor:
+        loss = likelihood_loss(cosines / tau, frames, string, length)
         return (loss / length if recipe.per_token else loss).mean()
 
     return {
         "matching": matching_loss(prototype, present, codebook, tau, model.score),
-        "likelihood": likelihood(views.a, a_frames, string_b, length_b),
-        "likelihood_back": likelihood(views.b, b_frames, string_a, length_a),
+        "likelihood": likelihood(scores.a, a_frames, string_b, length_b),
+        "likelihood_back": likelihood(scores.b, b_frames, string_a, length_a),
     }
 
 
-def aligned_likelihood(model: Wav2Tok, views: Views, partner: Tensor, temperature: float) -> Tensor:
+def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperature: float) -> Tensor:
     """Cross-entropy of each frame of ``a`` against the token of its aligned frame of ``b``, both ways: scalar."""
     rows = frame_mask(views.a_frames, views.a.shape[1]).flatten().nonzero()[:, 0].to(views.a.device)
     offset = torch.arange(len(partner), device=partner.device)[:, None] * views.b.shape[1]
-    b = views.b.flatten(0, 1).index_select(0, (partner + offset).flatten()[rows])
-    a = views.a.flatten(0, 1).index_select(0, rows)
-    codebook = model.codebook
-    return (
-        F.cross_entropy(a @ codebook.T / temperature, assign(b, codebook).detach())
-        + F.cross_entropy(b @ codebook.T / temperature, assign(a, codebook).detach())
-    ) / 2
+    other = (partner + offset).flatten()[rows]
+    a = scores.a.flatten(0, 1).index_select(0, rows) / temperature
+    b = scores.b.flatten(0, 1).index_select(0, other) / temperature
+    token_a, token_b = scores.token_a.flatten()[rows], scores.token_b.flatten()[other]
+    return (F.cross_entropy(a, token_b) + F.cross_entropy(b, token_a)) / 2
 
 
 def objective(
@@ -114,7 +125,8 @@ def objective(
         parts["contrast"], partner = aligned_contrast(views, recipe, frame_rate, generator)
         loss = loss + (1.0 if contrast_only else recipe.contrast_weight) * parts["contrast"]
     if not contrast_only:
-        parts |= paper_losses(model, views, recipe)
+        scores = scored(model, views)
+        parts |= paper_losses(model, views, scores, recipe)
         loss = (
             loss
             + recipe.matching_weight * parts["matching"]
@@ -122,6 +134,6 @@ def objective(
             + recipe.beta * parts["likelihood_back"]
         )
         if recipe.aligned_weight:
-            parts["aligned"] = aligned_likelihood(model, views, partner, recipe.temperature)
+            parts["aligned"] = aligned_likelihood(views, scores, partner, recipe.temperature)
             loss = loss + recipe.aligned_weight * parts["aligned"]
     return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

@@ -125,3 +125,17 @@ def test_without_a_relevant_pair_copies_look_for_their_originals(
     assert figures["mrr_augmented"] > 0.5  # a string is its own nearest, but for ties
     changed = changed_copy(store, model, tiny_config, None)
     assert validate(model, store, changed, alone)["score"] < figures["score"]
+
+
+def test_of_a_long_recording_its_beginning_is_scored(
+    model: Wav2Tok, store: SpectrumStore, recordings: Recordings, tiny_config: Config
+) -> None:
+    short = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, clip_seconds=0.25))
+    most = short.clip_frames
+    changed = changed_copy(store, model, short, None)
+    assert int(changed.frames.max()) <= round(most / short.augment.min_tempo) + 1
+    figures = validate(model, store, changed, recordings, most)
+    strings = tokenize(model, store, most)
+    assert all(len(string) <= most for string in strings)
+    seconds = float(store.frames.clamp_max(most).sum()) * 128 / 8000
+    assert figures["tokens_per_second"] == pytest.approx(sum(map(len, strings)) / seconds)

@@ -223,7 +223,7 @@ class Trainer:
         self.say(self.recipe_line())
         while not p.finished:
             figures = self.epoch(recorder)
-            score = validate(self.model, self.valid_store, self.changed, self.valid)
+            score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames)
             better = score["score"] > p.best
             if better:
                 p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0

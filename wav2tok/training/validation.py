@@ -54,18 +54,27 @@ def changed_copy(store: SpectrumStore, model: Wav2Tok, config: Config, folder: P
     return store_of((x[0].numpy() for x, _ in changed), folder, model.front_end.bands)
 
 
-def validate(model: Wav2Tok, store: SpectrumStore, changed: SpectrumStore, recordings: Recordings) -> dict[str, float]:
+def validate(
+    model: Wav2Tok,
+    store: SpectrumStore,
+    changed: SpectrumStore,
+    recordings: Recordings,
+    most_frames: int | None = None,
+) -> dict[str, float]:
     """Retrieval by edit distance on validation recordings, plain and augmented, and the use of the codebook.
 
     Dictionary data: the relevant ones are those of the class; where a group holds several recordings of one class
     (a speaker's takes of a word), candidates are other groups' recordings. List data, or no class with two candidates:
     each augmented copy should find its original.
 
+    Args:
+        most_frames: as much is heard of the beginning of a longer recording; `changed_copy` heard no more.
+
     Returns:
         ``mrr``, ``map`` (plain; where classes tell), ``mrr_augmented``, ``map_augmented``, ``score`` (the mean of
         all of these), ``use``, ``perplexity``, ``tokens_per_second``.
     """
-    plain, copies = tokenize(model, store), tokenize(model, changed)
+    plain, copies = tokenize(model, store, most_frames), tokenize(model, changed)
     n = len(plain)
     itself = np.eye(n, dtype=bool)
     classes = np.array(recordings.classes or range(n))
@@ -82,7 +91,8 @@ def validate(model: Wav2Tok, store: SpectrumStore, changed: SpectrumStore, recor
         mrr, mean_ap = mrr_map(edit_distances(copies, plain), itself, np.ones_like(itself))
         figures = {"mrr_augmented": mrr, "map_augmented": mean_ap}
     counts = torch.bincount(torch.from_numpy(np.concatenate(plain)), minlength=len(model.codebook))
-    seconds = float(store.frames.sum()) * model.front_end.config.hop / model.front_end.sample_rate
+    heard = store.frames if most_frames is None else store.frames.clamp_max(most_frames)
+    seconds = float(heard.sum()) * model.front_end.config.hop / model.front_end.sample_rate
     used, perplexity = usage(counts)
     return figures | {
         "score": float(np.mean(list(figures.values()))),

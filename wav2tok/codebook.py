@@ -51,8 +51,8 @@ def spherical_kmeans(
             start); otherwise with k-means++.
 
     Returns:
-        ([k, d] unit rows, the mean cosine of the points to the centroids that the last round began with). A centroid that loses
-        all its points moves to the point that fits its own worst.
+        ([k, d] unit rows, the mean cosine of the points to the centroids that the last round began with). A centroid
+        that loses all its points moves to the point that fits its own worst.
     """
     centroids = F.normalize(_plus_plus(points, k, generator) if start is None else start, dim=1)
     fit = -2.0

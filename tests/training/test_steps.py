@@ -1,7 +1,6 @@
 """Embeddings, E-steps and tokens between optimiser steps."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,30 +8,11 @@ import torch
 from wav2tok import audio
 from wav2tok.codebook import compress
 from wav2tok.config import Config
-from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Recordings
 from wav2tok.features import frame_mask
-from wav2tok.model import Wav2Tok, create
+from wav2tok.model import Wav2Tok
 from wav2tok.training.steps import drawn_tiles, embeddings, expectation, tokenize
-from wav2tok.training.store import SpectrumStore, Tiles, build
-
-
-@pytest.fixture(scope="module")
-def recordings(tiny_split: Path) -> Recordings:
-    return splits.read(tiny_split).train
-
-
-@pytest.fixture(scope="module")
-def store(recordings: Recordings, tiny_config: Config) -> SpectrumStore:
-    return build(recordings.paths, create(tiny_config).front_end, None, torch.device("cpu"))
-
-
-@pytest.fixture
-def model(tiny_config: Config, store: SpectrumStore) -> Wav2Tok:
-    """Untrained, with a codebook of its own embeddings."""
-    model = create(tiny_config)
-    expectation(model, store, tiny_config, (0, 0), warm=False)
-    return model
+from wav2tok.training.store import SpectrumStore, Tiles
 
 
 def test_embeddings_are_those_of_each_recording_alone_without_dropout(model: Wav2Tok, store: SpectrumStore) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,31 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.config import Config
-from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Recordings
 from wav2tok.matching import edit_distances
-from wav2tok.model import Wav2Tok, create
-from wav2tok.training.steps import expectation, tokenize
-from wav2tok.training.store import SpectrumStore, build
+from wav2tok.model import Wav2Tok
+from wav2tok.training.steps import tokenize
+from wav2tok.training.store import SpectrumStore
 from wav2tok.training.validation import changed_copy, some_of, validate
-
-
-@pytest.fixture(scope="module")
-def recordings(tiny_split: Path) -> Recordings:
-    return splits.read(tiny_split).train
-
-
-@pytest.fixture(scope="module")
-def store(recordings: Recordings, tiny_config: Config) -> SpectrumStore:
-    return build(recordings.paths, create(tiny_config).front_end, None, torch.device("cpu"))
-
-
-@pytest.fixture
-def model(tiny_config: Config, store: SpectrumStore) -> Wav2Tok:
-    """Untrained, with a codebook of its own embeddings."""
-    model = create(tiny_config)
-    expectation(model, store, tiny_config, (0, 0), warm=False)
-    return model
 
 
 def spectra(store: SpectrumStore) -> torch.Tensor:

@@ -209,6 +209,9 @@ def _check(config: Config) -> Config:
         ("train.validate_recordings", 2, config.train.validate_recordings),
     ):
         require(value >= least, f"{name} is {value}; it must be at least {least}.")
+    require(
+        0 <= config.encoder.dropout <= 0.95, f"encoder.dropout is {config.encoder.dropout}; it must be in [0, 0.95]."
+    )
     require(config.train.clip_seconds > 0, f"train.clip_seconds is {config.train.clip_seconds}; it must be positive.")
     require(
         config.features.n_fft % 2 == 0 and 0 < config.features.hop <= config.features.n_fft,

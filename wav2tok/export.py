@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wav2tok.codebook import assign
 from wav2tok.config import Config, to_dict
 from wav2tok.errors import UserError
-from wav2tok.features import VARIANCE_FLOOR, frame_mask, repeat_last
+from wav2tok.features import repeat_last
 from wav2tok.files import replacing
 from wav2tok.model import Wav2Tok
 from wav2tok.tokenizer import METADATA_KEY, Tokenizer, pack
@@ -66,14 +66,11 @@ class _Graph(nn.Module):
         loudest = torch.where(given > 0, given, loudness.amax(dim=1))
         spectrum = repeat_last(front_end.scale(power, loudest), frames)
         features = front_end.differences(spectrum, frames, loudest)
-        x = features
-        if front_end.config.normalize:
-            mean, variance = front_end.moments(features, frames)
-            known = statistics[:, None, 1 + width :] > 0
-            mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
-            variance = torch.where(known, statistics[:, None, 1 + width :], variance)
-            x = (x - mean) / (variance + VARIANCE_FLOOR).sqrt()
-        x = x * frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
+        mean, variance = front_end.moments(features, frames)
+        known = statistics[:, None, 1 + width :] > 0
+        mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
+        variance = torch.where(known, statistics[:, None, 1 + width :], variance)
+        x = front_end.normalized(features, frames, mean, variance)
         return assign(self.model.encoder(x, frames), self.model.codebook), frames, loudness, features
 
 

@@ -148,8 +148,11 @@ class FrontEnd(nn.Module):
     def finish(self, spectrum: Tensor, frames: Tensor) -> Tensor:
         """Spectrum [B, T, bands] with true lengths ``frames`` [B] -> features [B, T, width]; zeros past the end."""
         x = self.differences(spectrum, frames)
+        return self.normalized(x, frames, *self.moments(x, frames))
+
+    def normalized(self, x: Tensor, frames: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """Features at mean 0 and deviation 1 where ``normalize`` is set; zeros past the end: [B, T, width]."""
         if self.config.normalize:
-            mean, variance = self.moments(x, frames)
             x = (x - mean) / (variance + VARIANCE_FLOOR).sqrt()
         return x * frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
 

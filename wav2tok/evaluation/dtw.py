@@ -1,8 +1,10 @@
-"""Dynamic time warping between sequences of feature frames: what the baselines without tokens are matched by.
+"""Dynamic time warping between sequences of feature frames or of numbers: how baselines without tokens are matched.
 
-Local cost ``1 - cos``, steps (1, 0), (0, 1), (1, 1), no band, the path's sum over the sum of the two lengths. The
-cosines of one query with many items are one matrix product, and the items are walked several abreast: 1 ns a cell
-and core, so that whole takes can be compared at the full frame rate.
+Steps (1, 0), (0, 1), (1, 1), no band, the path's sum over the sum of the two lengths. Numbers (pitch contours) cost
+their absolute difference, up to a limit, which is found on the way.
+
+Frames: local cost ``1 - cos``. The cosines of one query with many items are one matrix product, and the items are
+walked several abreast: 1 ns a cell and core, so that whole takes can be compared at the full frame rate.
 """
 
 import os
@@ -27,11 +29,7 @@ def dtw_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray])
 
     distances = np.full((len(queries), len(database)), np.inf)
     lengths = np.array([len(frames) for frames in database], dtype=np.int64)
-    # Items of like length walk together; those without a frame are left at infinity.
-    order = np.argsort(lengths, kind="stable")
-    order = order[lengths[order] > 0]
-    groups = [order[i : i + LANES] for i in range(0, len(order), LANES)]
-    for chunk in _chunks(groups, lengths, LANES):
+    for chunk in _chunks(_groups(lengths, LANES), lengths, LANES):
         blocks = [_interleave([database[i] for i in group], LANES) for group in chunk]
         starts = np.concatenate(([0], np.cumsum([block.shape[1] for block in blocks])))[:-1]
         lanes = np.array([np.pad(lengths[group], (0, LANES - len(group))) for group in chunk])
@@ -48,6 +46,52 @@ def dtw_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray])
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(match, range(len(queries))))
     return distances
+
+
+def contour_distances(
+    queries: Sequence[np.ndarray], database: Sequence[np.ndarray], most: float = float("inf")
+) -> np.ndarray:
+    """Distances between sequences of numbers, float32 [T] each, in the numbers' unit.
+
+    Args:
+        queries, database: Q and D sequences.
+        most: what two numbers can differ by, however far apart they are.
+
+    Returns:
+        float64 [Q, D], in [0, ``most``]; ``inf`` where either is empty.
+    """
+    from wav2tok.evaluation.f0_kernels import LANES, contour_dtw
+
+    distances = np.full((len(queries), len(database)), np.inf)
+    lengths = np.array([len(contour) for contour in database], dtype=np.int64)
+    groups = _groups(lengths, LANES)
+    if not groups:
+        return distances
+    blocks = []
+    for group in groups:
+        block = np.zeros((int(lengths[group].max()), LANES), dtype=np.float32)
+        for lane, index in enumerate(group):
+            block[: lengths[index], lane] = database[index]
+        blocks.append(block.ravel())
+    starts = np.concatenate(([0], np.cumsum([len(block) for block in blocks])))[:-1]
+    lanes = np.array([np.pad(lengths[group], (0, LANES - len(group))) for group in groups])
+    values, members = np.concatenate(blocks), np.concatenate(groups)
+
+    def match(row: int) -> None:
+        if len(queries[row]):
+            sums = contour_dtw(np.asarray(queries[row], dtype=np.float32), values, starts, lanes, np.float32(most))
+            distances[row, members] = sums[lanes > 0] / (len(queries[row]) + lengths[members])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(match, range(len(queries))))
+    return distances
+
+
+def _groups(lengths: np.ndarray, lanes: int) -> list[np.ndarray]:
+    """The items in runs of ``lanes`` of like length, which walk together; those of length 0 are left out."""
+    order = np.argsort(lengths, kind="stable")
+    order = order[lengths[order] > 0]
+    return [order[i : i + lanes] for i in range(0, len(order), lanes)]
 
 
 def _unit(frames: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""The evaluation from files to report, the gate, the token metrics, the views."""
+"""The evaluation from files to report, the gate, the token metrics."""
 
-import csv
 import dataclasses
-import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +11,13 @@ from wav2tok import audio
 from wav2tok.config import Gate, from_dict
 from wav2tok.corpus.splits import Recordings
 from wav2tok.errors import UserError
-from wav2tok.evaluation import gate, report, tokens, views
+from wav2tok.evaluation import gate, tokens, views
 from wav2tok.evaluation.baselines import kmeans, log_mel, mfcc, nearest
-from wav2tok.evaluation.evaluate import Result, evaluate
+from wav2tok.evaluation.evaluate import Result, evaluate, learn
 from wav2tok.evaluation.metrics import Estimate
 from wav2tok.evaluation.protocol import View
+from wav2tok.evaluation.systems import FORMS
+from wav2tok.matching import edit_distances
 
 RATE = 16000
 
@@ -28,13 +30,12 @@ def tune(notes, seed):
     return (np.concatenate(tones) + noise).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Two singers, three tunes: one take each, so the protocol is hums."""
-    root = tmp_path_factory.mktemp("tunes")
+def sung(root, singers, start=0):
+    """Three tunes, one take by each singer: recordings below ``root``."""
+    root.mkdir(parents=True, exist_ok=True)
     paths, classes = [], []
     for name, notes in {"up": (0, 4, 7, 12), "down": (14, 9, 5, 2), "turn": (3, 10, 3, 6)}.items():
-        for seed, singer in enumerate("ab"):
+        for seed, singer in enumerate(singers, start):
             paths.append(str(root / f"{singer}_{name}.wav"))
             classes.append(name)
             audio.write(paths[-1], tune(notes, seed), RATE)
@@ -42,51 +43,214 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judged(corpus) -> Result:
-    config = from_dict({"evaluate": {"tempos": [0.8, 1.25], "semitones": [-2, 2], "bootstrap": 200}})
-    bands = log_mel(RATE)
-    centroids = kmeans(np.concatenate(bands([audio.read(path, RATE) for path in corpus.paths])), 8, seed=1)
-    few = nearest(bands, centroids[:2])
+def corpus(tmp_path_factory):
+    """Two singers, three tunes: one take each, so the protocol is hums."""
+    return sung(tmp_path_factory.mktemp("tunes"), "ab")
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """The same tunes by three others."""
+    return sung(tmp_path_factory.mktemp("training"), "xyz", start=5)
+
+
+SETTINGS = {
+    "tempos": [0.8, 1.25],
+    "semitones": [-2, 2],
+    "snr_db": [20, 0],
+    "curve_queries": 4,
+    "bootstrap": 200,
+    "baselines": ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"],
+}
+TOKENS_ALONE = from_dict({"evaluate": SETTINGS | {"baselines": ["kmeans_logmel"]}})
+
+
+class Heard:
+    """An encoder by k-means that keeps the waveforms it was given, the last call's apart."""
+
+    def __init__(self, train, tokens=8):
+        self.bands = log_mel(RATE)
+        self.centroids = kmeans(np.concatenate(self.bands([audio.read(path, RATE) for path in train.paths])), tokens, 1)
+        self.encode = nearest(self.bands, self.centroids)
+        self.calls = []
+
+    def __call__(self, waveforms):
+        self.calls.append(waveforms)
+        return self.encode(waveforms)
+
+
+@pytest.fixture(scope="module")
+def told(corpus, train) -> tuple[Result, list[str]]:
+    """What was found, and what was said on the way."""
     lines: list[str] = []
-    result = evaluate(corpus, corpus, nearest(bands, centroids), centroids, few, config, lines.append)
-    assert any("+2 semitones" in line for line in lines)
-    return result
+    heard = Heard(train)
+    few = nearest(heard.bands, heard.centroids[:2])
+    config = from_dict({"evaluate": SETTINGS})
+    return evaluate(train, corpus, heard, heard.centroids, few, config, lines.append), lines
 
 
-def test_every_system_is_judged_on_every_view(judged):
+@pytest.fixture(scope="module")
+def judged(told) -> Result:
+    return told[0]
+
+
+def test_every_system_is_judged_on_every_view(told):
+    judged, lines = told
     assert (judged.protocol, judged.queries, judged.left_out, judged.kinds) == ("hums", 6, 0, ("V", "TS", "PS"))
-    assert list(judged.scores) == [
-        "wav2tok",
-        "wav2tok_weighted",
-        "wav2tok_centroid_dtw",
-        "untrained",
-        "kmeans_logmel",
-        "logmel_dtw",
-        "mfcc_dtw",
-    ]
+    assert list(judged.scores) == [*FORMS, *SETTINGS["baselines"]]
     assert judged.asked("TS") == 12
     for name, kinds in judged.scores.items():
         assert list(kinds) == ["V", "TS", "PS"]
-        assert judged.ranks[name].shape == (5, 6)
-        # The pooled value is the mean of its factors, and the MRR that of the ranks.
-        assert kinds["TS"]["map"].value == pytest.approx(judged.factors[name][1:3, 1].mean())
-        assert kinds["PS"]["mrr"].value == pytest.approx((1 / judged.ranks[name][3:]).mean())
+        # The pooled value is the mean of its factors, of which the curves hold each.
+        tempo, key = judged.curves["TS"], judged.curves["PS"]
+        assert tempo.factors == (0.8, 1.0, 1.25)
+        assert kinds["TS"]["map"].value == pytest.approx(tempo.scores[name][[0, 2], 1].mean())
+        assert kinds["PS"]["mrr"].value == pytest.approx(key.scores[name][[0, 2], 0].mean())
+        assert kinds["V"]["mrr"].value == pytest.approx(key.scores[name][1, 0])
         assert judged.cost[name].encode_speed > 0 < judged.cost[name].search_ms
     # The same tune by another singer differs by faint noise: DTW finds it, also when it is slower.
     assert judged.scores["logmel_dtw"]["V"]["mrr"].value == 1.0
     assert judged.scores["logmel_dtw"]["TS"]["mrr"].value == 1.0
     assert judged.tokens["edit_same_class"] < judged.tokens["edit_other_class"]
     assert judged.tokens["jaccard_same_class"] > judged.tokens["jaccard_other_class"]
+    assert any("+2 semitones" in line for line in lines)
+    assert any("4 queries, 20 dB above babble" in line for line in lines)
 
 
-def test_lists_are_judged_by_views_of_themselves(corpus):
-    config = from_dict({"evaluate": {"tempos": [1.25], "semitones": [], "bootstrap": 50}})
-    encode = nearest(log_mel(RATE), kmeans(np.random.default_rng(0).standard_normal((50, 64)), 4, 0))
-    result = evaluate(corpus, Recordings(corpus.paths[::2]), encode, np.eye(4), encode, config, lambda _: None)
+def test_noise_is_asked_with_a_few_queries_and_hurts(judged):
+    curve = judged.curves["SNR"]
+    assert (curve.factors, curve.queries) == ((0.0, 20.0, np.inf), 4)
+    assert set(curve.scores) == set(judged.labels)
+    assert all(values.shape == (3, 4) for values in curve.scores.values())
+    assert curve.scores["logmel_dtw"][2, 0] == 1.0
+    # Babble as loud as the query: the mean over systems must fall.
+    means = np.mean([values[:, 1] for values in curve.scores.values()], axis=0)
+    assert means[0] < means[2]
+
+
+def test_the_forms_are_compared_with_the_baselines(judged):
+    assert len(judged.significance) == 3 * 4 * 3 * 2
+    one = next(c for c in judged.significance if (c.baseline, c.kind, c.metric) == ("mfcc_dtw", "PS", "map"))
+    ours, theirs = judged.scores["wav2tok"]["PS"]["map"], judged.scores["mfcc_dtw"]["PS"]["map"]
+    assert (one.system, one.difference.value) == ("wav2tok", pytest.approx(ours.value - theirs.value))
+
+
+def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
+    heard = Heard(train)
+    strings = heard.encode([audio.read(path, RATE) for path in corpus.paths])
+    assert (judged.test_paths, judged.test_classes) == (corpus.paths, corpus.classes)
+    assert [s.tolist() for s in judged.strings] == [s.tolist() for s in strings]
+    assert judged.query_index.tolist() == list(range(6))
+    assert [s.tolist() for s in judged.asking] == [s.tolist() for s in strings]
+    np.testing.assert_allclose(judged.distances, edit_distances(strings, strings), rtol=1e-6)
+    assert (judged.distances.dtype, judged.order.dtype) == (np.float32, np.int32)
+    for query, (order, relevant) in enumerate(zip(judged.order, judged.relevant, strict=True)):
+        assert query not in order
+        assert sorted(order) == sorted({-1, *range(6)} - {query})
+        assert (np.diff(judged.distances[query, order[:-1]]) >= 0).all()
+        assert [corpus.classes[i] for i in np.flatnonzero(relevant)] == [corpus.classes[query]]
+    found = np.take_along_axis(judged.relevant, judged.order, axis=1).argmax(axis=1) + 1
+    assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / found).mean())
+
+
+def test_words_have_all_three_curves(corpus, train):
+    config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
+    heard = Heard(train)
+    result = evaluate(train, corpus, heard, heard.centroids, None, config, lambda _: None)
+    assert (result.kinds, list(result.labels)) == (("V",), list(FORMS))
+    assert {kind: (curve.factors, curve.queries) for kind, curve in result.curves.items()} == {
+        "SNR": ((0.0, 20.0, np.inf), 4),
+        "TS": ((0.8, 1.0, 1.25), 4),
+        "PS": ((-2.0, 0.0, 2.0), 4),
+    }
+    assert result.significance == ()
+
+
+def test_lists_are_judged_by_views_of_themselves(corpus, train):
+    config = from_dict({"evaluate": SETTINGS | {"tempos": [1.25], "semitones": [], "baselines": ["logmel_dtw"]}})
+    heard = Heard(train)
+    test = Recordings(corpus.paths[::2])
+    result = evaluate(train, test, heard, heard.centroids, heard, config, lambda _: None)
     assert (result.protocol, result.kinds) == ("self", ("TS",))
     assert result.scores["logmel_dtw"]["TS"]["p_at_1"].value == 1.0
     assert {"jaccard_TS", "edit_TS"} < set(result.tokens)
     assert "edit_same_class" not in result.tokens
+    assert {kind: curve.factors for kind, curve in result.curves.items()} == {"SNR": (0.0, 20.0), "TS": (1.25,)}
+    # The ranking kept is that of the first view, which is what asks.
+    faster = heard.encode([views.make(audio.read(path, RATE), View("TS", 1.25), RATE) for path in test.paths])
+    assert [s.tolist() for s in result.asking] == [s.tolist() for s in faster]
+    np.testing.assert_allclose(result.distances, edit_distances(faster, result.strings), rtol=1e-6)
+    assert result.test_classes is None
+
+
+def test_what_is_learned_is_learned_without_the_test_recordings(corpus, train, tmp_path):
+    """Systems and voices are made again, bit for bit, when no test recording exists any more."""
+    probe = [audio.read(path, RATE) for path in corpus.paths]
+    for path in corpus.paths:
+        shutil.move(path, tmp_path)
+    try:
+        encode = Heard(train).encode
+        systems, voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+    finally:
+        for path in corpus.paths:
+            shutil.move(tmp_path / Path(path).name, path)
+    again, same_voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+    known = [audio.read(path, RATE) for path in train.paths]
+    assert {voice.tobytes() for voice in voices} <= {waveform.tobytes() for waveform in known}
+    for one, other in zip(voices, same_voices, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(systems, again, strict=True):
+        for a, b in zip(one.represent(probe), other.represent(probe), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train, tmp_path):
+    """End to end: with half of the test recordings replaced, what is heard of and made of the others is the same."""
+    replaced = list(corpus.paths)
+    stay = [0, 2, 4]
+    for i in (1, 3, 5):
+        replaced[i] = str(tmp_path / Path(corpus.paths[i]).name)
+        audio.write(replaced[i], tune((1, 1, 8, 3), 40 + i)[::-1] * 0.2, RATE)
+    other = Recordings(tuple(replaced), corpus.classes)
+    settings = dataclasses.replace(TOKENS_ALONE, evaluate=dataclasses.replace(TOKENS_ALONE.evaluate, curve_queries=6))
+    runs = []
+    for test in (corpus, other):
+        heard = Heard(train)
+        result = evaluate(train, test, heard, heard.centroids, None, settings, lambda _: None)
+        asked = [waveforms for waveforms in heard.calls if len(waveforms) == 6]
+        assert len(asked) == 1 + 4 + 2  # the database, two tempos and two keys, two levels of babble
+        runs.append((asked, result))
+    (before, first), (after, second) = runs
+    for one, same in zip(before, after, strict=True):
+        for i in stay:
+            np.testing.assert_array_equal(one[i], same[i])
+        assert not np.array_equal(one[1], same[1])
+    for i in stay:
+        np.testing.assert_array_equal(first.strings[i], second.strings[i])
+        np.testing.assert_array_equal(first.distances[i, stay], second.distances[i, stay])
+
+
+def test_baselines_are_those_asked_for(corpus, train):
+    def names(*baselines, untrained=True):
+        config = from_dict({"evaluate": SETTINGS | {"baselines": list(baselines)}})
+        encode = Heard(train).encode
+        found, voices = learn(train, encode, np.eye(8), encode if untrained else None, config, lambda _: None)
+        assert len(voices) == len(train)
+        return [system.name for system in found[len(FORMS) :]]
+
+    assert names() == []
+    assert names("untrained") == ["untrained"]
+    assert names("mfcc_dtw", "untrained") == ["untrained", "mfcc_dtw"]
+    assert {"untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"} <= set(names("all"))
+    with pytest.raises(UserError, match="names 'hubble', which is none; there are: untrained, kmeans_logmel"):
+        names("hubble")
+
+
+def test_without_curves_no_training_recording_is_read(corpus, tmp_path):
+    config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0}})
+    encode = Heard(corpus).encode
+    found, voices = learn(Recordings((str(tmp_path / "gone.wav"),)), encode, np.eye(8), None, config, lambda _: None)
+    assert ([system.name for system in found], voices) == (list(FORMS), [])
 
 
 def test_an_unreadable_recording_is_named(corpus, tmp_path):
@@ -151,44 +315,36 @@ def test_the_gate_refuses_what_is_no_number_and_ignores_what_it_need_not_beat(ju
         gate.judge(judged, Gate(beat=("hubert",)))
 
 
+def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
+    gate.require(GOOD, ("all",))
+    gate.require(GOOD, ("mfcc_dtw", "untrained", "kmeans_logmel"))
+    with pytest.raises(UserError, match=r"'kmeans_logmel', which evaluate.baselines \(untrained\) switches off"):
+        gate.require(GOOD, ("untrained",))
+    with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(none\) switches off"):
+        gate.require(GOOD, ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"snr_db": [float("inf")]}, "finite number of decibels"),
+        ({"tempos": [1.25, 0.0]}, "positive and not 1"),
+        ({"tempos": [1.0]}, "positive and not 1"),
+        ({"semitones": [2, 0]}, "shifts nothing"),
+        ({"snr_db": [5, 5]}, "snr_db names a value twice"),
+        ({"curve_queries": -1}, "curve_queries is -1"),
+        ({"baselines": ["all", "untrained"]}, "either all or some"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        from_dict({"evaluate": settings})
+
+
 def test_a_tie_is_enough_only_where_nothing_better_is_possible(judged):
     perfect = {"V": (1.0, 0.8)}
     assert gate.judge(with_scores(judged, wav2tok=perfect, untrained={"V": (1.0, 0.4)}), GOOD).approved
     assert not gate.judge(with_scores(judged, untrained={"V": (0.9, 0.4)}), GOOD).approved
-
-
-def test_the_report_is_written_whole(judged, tmp_path):
-    verdict = gate.judge(judged, Gate(min_mrr=1.1))
-    report.write(judged, verdict, tmp_path / "out")
-    out = tmp_path / "out"
-    assert sorted(p.name for p in out.rglob("*") if p.is_file()) == sorted(
-        [
-            "gate.json",
-            "metrics.json",
-            "report.md",
-            "retrieval.csv",
-            "retrieval.png",
-            "robustness.png",
-            "table.txt",
-            "tokens.png",
-        ]
-    )
-    assert (out / "table.txt").read_text().splitlines() == report.table(judged).splitlines()
-    numbers = json.loads((out / "metrics.json").read_text())
-    assert numbers["PS"]["mfcc_dtw"]["map"] == pytest.approx(judged.scores["mfcc_dtw"]["PS"]["map"].value, abs=1e-6)
-    assert numbers["gate"]["approved"] is False
-    assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
-    with (out / "retrieval.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 7 * 3 * 4
-    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
-    text = (out / "report.md").read_text()
-    assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "TS 12"))
-    for plot in (out / "plots").iterdir():
-        assert plot.read_bytes().startswith(b"\x89PNG")
-    lines = report.table(judged).splitlines()
-    assert len(lines) == 2 + 7
-    assert len({len(line) for line in lines}) == 1
 
 
 def test_token_metrics_by_hand():
@@ -211,23 +367,6 @@ def test_token_metrics_by_hand():
     assert (found["jaccard_same_class"], found["edit_same_class"]) == pytest.approx((1 / 2, 1 / 3))
     assert (found["jaccard_other_class"], found["edit_other_class"]) == pytest.approx((0, (2 / 3 + 1) / 2))
     assert (found["jaccard_TS"], found["edit_TS"]) == pytest.approx((1 / 4, (1 / 3 + 1) / 2))
-
-
-def test_views_change_one_thing():
-    seconds = np.arange(RATE) / RATE
-    tone = (0.4 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
-
-    def pitch(waveform):
-        middle = waveform[len(waveform) // 4 :][: RATE // 2] * np.hanning(RATE // 2)
-        return np.argmax(np.abs(np.fft.rfft(middle))) * 2
-
-    slower, higher = views.make(tone, View("TS", 0.8), RATE), views.make(tone, View("PS", 5.0), RATE)
-    assert len(slower) == round(RATE / 0.8)
-    assert len(higher) == RATE
-    assert pitch(slower) == pytest.approx(440, abs=3)
-    assert pitch(higher) == pytest.approx(440 * 2 ** (5 / 12), abs=4)
-    np.testing.assert_array_equal(slower, views.make(tone, View("TS", 0.8), RATE))
-    assert views.make(tone, View("V"), RATE) is tone
 
 
 @pytest.mark.parametrize("features", [log_mel, mfcc])

@@ -1,13 +1,15 @@
 """The gate: whether a model is good enough to be exported, and if not, why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wav2tok.config import Gate
 from wav2tok.errors import UserError
 from wav2tok.evaluation.evaluate import Result
+from wav2tok.evaluation.systems import FORMS, asked_for
 
 # The gate judges plain edit distance: what every user of the strings has.
-JUDGED = "wav2tok"
+JUDGED = FORMS[0]
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,20 @@ class Verdict:
 
     approved: bool
     reasons: list[str]
+
+
+def require(gate: Gate, baselines: Sequence[str]) -> None:
+    """Refuse, before long work is done, a gate that could not judge.
+
+    Raises:
+        UserError: ``gate.beat`` names a system that ``baselines`` (``evaluate.baselines``) switches off.
+    """
+    for name in gate.beat:
+        if name not in FORMS and not asked_for(name, baselines):
+            raise UserError(
+                f"gate.beat names {name!r}, which evaluate.baselines ({', '.join(baselines) or 'none'}) switches off; "
+                "add it there or take it out of gate.beat."
+            )
 
 
 def judge(result: Result, gate: Gate) -> Verdict:

@@ -1,4 +1,4 @@
-"""The plots of an evaluation: retrieval by system and view, robustness by factor, use of the tokens."""
+"""The plots of an evaluation: retrieval by system and view, robustness by noise, tempo and key, use of the tokens."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +7,8 @@ import numpy as np
 
 from wav2tok.evaluation.evaluate import Result
 from wav2tok.evaluation.metrics import METRICS
+from wav2tok.evaluation.significance import TESTED
+from wav2tok.evaluation.systems import FORMS
 from wav2tok.files import replacing
 
 if TYPE_CHECKING:
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 
 _COLOURS = {"V": "#1f5fa8", "TS": "#e08214", "PS": "#3a9d5d"}
 _VIEWS = {"V": "as it is (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
+_OURS = ("#123f7c", "#2f86d6", "#63c1e8")
+_OTHERS = ("#777777", "#e08214", "#c2302e", "#7a4fa3", "#3a9d5d", "#a0722a", "#d667a8", "#95a312")
+_MARKERS = "sD^vXP<>"
+_PANELS = {"SNR": "Noise", "TS": "Tempo", "PS": "Key"}
+_UNITS = {
+    "SNR": "dB of the query above babble",
+    "TS": "tempo of the query",
+    "PS": "semitones of the query's shift",
+}
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -27,11 +38,11 @@ _STYLE: dict[Any, Any] = {
 
 
 def write(result: Result, folder: Path) -> list[str]:
-    """Write the plots that apply and return their file names; curves only where queries were changed."""
+    """Write the plots that apply and return their file names; robustness only where curves were asked for."""
     import matplotlib
 
     drawn = {"retrieval.png": retrieval, "tokens.png": tokens}
-    if any(view.kind != "V" for view in result.views):
+    if result.curves:
         drawn = {"retrieval.png": retrieval, "robustness.png": robustness, "tokens.png": tokens}
     # Figures are made without pyplot: no display is asked for and none is left open.
     with matplotlib.rc_context(_STYLE):
@@ -78,38 +89,51 @@ def retrieval(result: Result) -> "Figure":
 
 
 def robustness(result: Result) -> "Figure":
-    """MRR and MAP of each system against tempo and semitones; the untouched query, where asked, in between."""
+    """MRR and MAP of each system against noise, tempo and semitones; the untouched query, where asked, among them."""
     from matplotlib.figure import Figure
 
-    kinds = [kind for kind in ("TS", "PS") if kind in result.kinds]
-    figure = Figure(figsize=(1.5 + 4.6 * len(kinds), 7.5), layout="constrained")
-    grid = figure.subplots(2, len(kinds), squeeze=False, sharex="col", sharey="row")
-    untouched = [i for i, view in enumerate(result.views) if view.kind == "V"]
-    for row, metric in enumerate(("mrr", "map")):
-        for axes, kind in zip(grid[row], kinds, strict=True):
-            neutral = 1.0 if kind == "TS" else 0.0
-            points = [(view.factor, i) for i, view in enumerate(result.views) if view.kind == kind]
-            points = sorted(points + [(neutral, i) for i in untouched])
-            for number, name in enumerate(result.scores):
-                values = result.factors[name][[i for _, i in points], list(METRICS).index(metric)]
-                ours = name.startswith("wav2tok")
-                axes.plot(
-                    [factor for factor, _ in points],
-                    values,
-                    "o-" if ours else "s--",
-                    color=f"C{number}",
-                    markersize=4,
-                    linewidth=2 if ours else 1.3,
-                    label=result.labels[name],
-                )
-            axes.set(ylim=(0, 1.03), ylabel=metric.upper() if axes is grid[row][0] else "")
-            axes.set_xticks([factor for factor, _ in points], [f"{factor:g}" for factor, _ in points])
+    drawn = list(result.curves.values())
+    names = list(result.labels)
+    figure = Figure(figsize=(1.2 + 4.1 * len(drawn), 6.6 + 0.22 * ((len(names) + 2) // 3)), layout="constrained")
+    grid = figure.subplots(2, len(drawn), squeeze=False, sharex="col", sharey="row")
+    for column, curve in enumerate(drawn):
+        finite = [factor for factor in curve.factors if np.isfinite(factor)]
+        places = [factor if np.isfinite(factor) else max(finite) + 5 for factor in curve.factors]
+        for axes, metric in zip(grid[:, column], TESTED, strict=True):
+            # The tokenizer is drawn last, over the others.
+            for number, name in reversed(list(enumerate(names))):
+                values = curve.scores[name][:, list(METRICS).index(metric)]
+                axes.plot(places, values, label=result.labels[name], **_line(name, number))
+            axes.set(ylim=(0, 1.03), ylabel=metric.upper() if column == 0 else "")
+            axes.set_xticks(places, [f"{factor:g}" if np.isfinite(factor) else "clean" for factor in curve.factors])
             axes.grid()
-            if row:
-                axes.set_xlabel("tempo of the query" if kind == "TS" else "semitones of the query's shift")
+        if curve.kind == "SNR":
+            grid[0][column].invert_xaxis()  # the noise grows to the right; both rows share the axis
+        grid[0][column].set_title(f"{_PANELS[curve.kind]} ({curve.queries} queries)")
+        grid[1][column].set_xlabel(_UNITS[curve.kind])
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3)
     return figure
+
+
+def _line(name: str, number: int) -> dict[str, Any]:
+    """How a system's curve looks: the tokenizer's forms solid and thick, baselines thin and dashed."""
+    if name in FORMS:
+        return {
+            "color": _OURS[FORMS.index(name)],
+            "linestyle": "-",
+            "linewidth": 2.8,
+            "marker": "o",
+            "markersize": 5,
+        }
+    other = number - len(FORMS)
+    return {
+        "color": _OTHERS[other % len(_OTHERS)],
+        "linestyle": (0, (4, 1.5)),
+        "linewidth": 1.2,
+        "marker": _MARKERS[other % len(_MARKERS)],
+        "markersize": 4,
+    }
 
 
 def tokens(result: Result) -> "Figure":

@@ -31,9 +31,13 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class View:
-    """One way to ask with a recording: ``factor`` is the tempo for TS, the semitones for PS, 0 for V (untouched)."""
+    """One way to ask with a recording.
 
-    kind: Literal["V", "TS", "PS"]
+    ``factor`` is the tempo for TS, the semitones for PS, 0 for V (untouched). SNR, the decibels above babble, occurs in
+    robustness curves alone (`wav2tok.evaluation.curves`).
+    """
+
+    kind: Literal["V", "TS", "PS", "SNR"]
     factor: float = 0.0
 
 

@@ -15,6 +15,7 @@ import torchaudio.functional as AF
 from torch import Tensor, nn
 
 from wav2tok.config import Features
+from wav2tok.pitch import TOP_HZ, PitchFeatures
 from wav2tok.spectrum import PowerSpectrum
 
 DYNAMIC_RANGE = 1e-8
@@ -46,6 +47,10 @@ class FrontEnd(nn.Module):
 
     ``stft``: magnitudes; ``logmel``: log mel power; ``mfcc``: its first cosine coefficients, with their first and
     second differences where ``deltas`` is set. ``normalize`` takes each recording's mean and deviation to 0 and 1.
+    ``pitch`` (`wav2tok.pitch`): the spectrum is log power up to 4 kHz over the loudest bin's, the features are the
+    melody and the levels of its harmonics; ``normalize`` reads pitches relative to the recording's mean.
+
+    ``measured`` is the width of what is gathered of a recording as a whole (`differences`), ``width`` the features'.
     """
 
     bank: Tensor
@@ -58,9 +63,11 @@ class FrontEnd(nn.Module):
         self.sample_rate = sample_rate
         self.power = PowerSpectrum(config.n_fft, config.hop)
         bins = config.n_fft // 2 + 1
-        if config.kind == "stft":
+        if config.kind in ("stft", "pitch"):
+            if config.kind == "pitch":
+                bins = min(bins, int(TOP_HZ * config.n_fft / sample_rate) + 1)
             self.bands = self.width = bins
-            self.register_buffer("order", self.power.places(), persistent=False)
+            self.register_buffer("order", self.power.places()[:bins], persistent=False)
         else:
             bank = AF.melscale_fbanks(bins, 0.0, sample_rate / 2, config.n_mels, sample_rate)
             self.register_buffer("bank", self.power.arrange(bank), persistent=False)
@@ -68,8 +75,12 @@ class FrontEnd(nn.Module):
         if config.kind == "mfcc":
             self.register_buffer("dct", AF.create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
             self.width = config.n_mfcc
-        if config.deltas and config.kind != "stft":
+        if config.deltas and config.kind in ("mfcc", "logmel"):
             self.width *= 3
+        self.measured = self.width
+        if config.kind == "pitch":
+            self.pitch = PitchFeatures(self.centers(), config.harmonics)
+            self.measured, self.width = self.pitch.measured, self.pitch.width
 
     def frames(self, samples: Tensor) -> Tensor:
         """Frames of recordings of ``samples`` [B] samples each."""
@@ -77,8 +88,8 @@ class FrontEnd(nn.Module):
 
     def centers(self) -> Tensor:
         """Centre frequency in Hz of each band of the spectrum, [bands]."""
-        if self.config.kind == "stft":
-            return torch.linspace(0.0, self.sample_rate / 2, self.bands)
+        if self.config.kind in ("stft", "pitch"):
+            return torch.arange(self.bands) * (self.sample_rate / self.config.n_fft)
         return mel_centers(self.bands, self.sample_rate)
 
     def band_power(self, waveform: Tensor, samples: Tensor) -> Tensor:
@@ -87,7 +98,7 @@ class FrontEnd(nn.Module):
         Whatever stands past a recording's end is taken for silence.
         """
         power = self.power(waveform * frame_mask(samples, waveform.shape[1]).to(waveform.dtype))
-        if self.config.kind == "stft":
+        if self.config.kind in ("stft", "pitch"):
             # [R, B, T, C] -> [B, T, bands]
             return power.permute(1, 2, 0, 3).flatten(2).index_select(2, self.order)
         rows, b, t, columns = power.shape
@@ -101,7 +112,11 @@ class FrontEnd(nn.Module):
         """Power [B, T, bands] -> the spectrum, given each recording's ``loudest`` band [B] (or [1] for all)."""
         if self.config.kind == "stft":
             return power.clamp_min(1e-12).sqrt()
-        return torch.maximum(power, loudest[:, None, None] * DYNAMIC_RANGE + 1e-20).log()
+        log_power = torch.maximum(power, loudest[:, None, None] * DYNAMIC_RANGE + 1e-20).log()
+        if self.config.kind == "pitch":
+            # How loud a frame is tells singing from silence. (Silence throughout stays as far down as it can.)
+            return log_power - loudest[:, None, None].clamp_min(1e-12).log()
+        return log_power
 
     def spectrum(self, waveform: Tensor, samples: Tensor) -> Tensor:
         """The part before augmentation: log mel power, or the magnitude for ``stft``.
@@ -118,7 +133,7 @@ class FrontEnd(nn.Module):
         return repeat_last(self.scale(power, self.loudness(power, frames).amax(dim=1)), frames)
 
     def differences(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None = None) -> Tensor:
-        """Spectrum -> features that are not normalised yet: [B, T, bands], frames [B] -> [B, T, width].
+        """Spectrum -> features that are not normalised yet: [B, T, bands], frames [B] -> [B, T, measured].
 
         Frames of ``spectrum`` past the end must repeat the last one, as `spectrum` and augmentation leave them.
 
@@ -126,6 +141,8 @@ class FrontEnd(nn.Module):
             loudest: [B] or [1], power of the loudest band where ``spectrum`` is only a part of the recording.
         """
         x = spectrum
+        if self.config.kind == "pitch":
+            return self.pitch.measure(x)
         if self.config.kind == "stft" and self.config.normalize:
             # Weak bands of a quiet recording would otherwise fall under the least deviation below.
             peak = x.amax(dim=(1, 2)) if loudest is None else loudest.sqrt()
@@ -139,7 +156,7 @@ class FrontEnd(nn.Module):
         return x
 
     def moments(self, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each feature over its recording: [B, T, width], frames [B] -> [B, 1, width] twice."""
+        """Mean and variance of each feature over its recording: [B, T, D], frames [B] -> [B, 1, D] twice."""
         mask = frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
         count = frames[:, None, None].to(x.dtype)
         mean = (x * mask).sum(1, keepdim=True) / count
@@ -151,8 +168,14 @@ class FrontEnd(nn.Module):
         return self.normalized(x, frames, *self.moments(x, frames))
 
     def normalized(self, x: Tensor, frames: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        """Features at mean 0 and deviation 1 where ``normalize`` is set; zeros past the end: [B, T, width]."""
-        if self.config.normalize:
+        """Features at mean 0 and deviation 1 where ``normalize`` is set; zeros past the end: [B, T, width].
+
+        ``x`` [B, T, measured] is what `differences` returns, ``mean`` and ``variance`` [B, 1, measured] its moments.
+        """
+        if self.config.kind == "pitch":
+            key = self.pitch.key(mean if self.config.normalize else torch.ones_like(mean))
+            x = self.pitch.features(x, key)
+        elif self.config.normalize:
             x = (x - mean) / (variance + VARIANCE_FLOOR).sqrt()
         return x * frame_mask(frames, x.shape[1])[:, :, None].to(x.dtype)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wav2tok.config import PUBLISHED, STAGED, Config, from_dict, load, to_dict
+from wav2tok.config import PROFILES, PUBLISHED, STAGED, Config, from_dict, load, to_dict
 from wav2tok.errors import UserError
 
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
@@ -99,6 +99,9 @@ def test_an_unknown_key_is_named(key: str) -> None:
         ("codebook.max_frames", 255),
         ("encoder.dropout", 1.0),
         ("encoder.dropout", -0.1),
+        ("encoder.stack", 0),
+        ("encoder.stack", -2),
+        ("encoder.stack", 1.5),
         ("train.clip_seconds", 0.0),
         ("train.validate_recordings", 1),
         ("split.test_share", 1.0),
@@ -107,8 +110,10 @@ def test_an_unknown_key_is_named(key: str) -> None:
         ("augment.min_tempo", 0.0),
         ("recipes.staged.batch_size", 0),
         ("recipes.staged.temperature", 0.0),
-        ("recipes.published.contrast_temperature", -1.0),
+        ("recipes.published.sequence_temperature", -1.0),
+        ("recipes.staged.frame_temperature", 0.0),
         ("recipes.staged.contrast_share", 1.1),
+        ("recipes.published.contrast_share", 0.5),  # whose recipe has no weight for it
         ("recipes.staged.iter_clust", 0),
     ],
 )
@@ -171,5 +176,34 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_an_override_of_a_section_that_the_file_leaves_empty(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("train:\n")
-    with pytest.raises(UserError):
-        load(file, ["train.epochs=3"])
+    assert load(file, ["train.epochs=3"]).train.epochs == 3
+
+
+def test_every_profile_loads_and_changes_what_it_names() -> None:
+    for name in ("speech", "humming", "published"):
+        profile = load(None, [f"profile={name}"])
+        assert profile.profile == name
+        named = flat(yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")))
+        values = flat(to_dict(profile))
+        assert {key: values[key] for key in named} == named
+        rest = flat(to_dict(Config()))
+        assert {k: v for k, v in values.items() if k not in named and k != "profile"} == {
+            k: v for k, v in rest.items() if k not in named and k != "profile"
+        }
+    assert {path.stem for path in PROFILES.glob("*.yaml")} == {"speech", "humming", "published"}
+
+
+def test_a_profile_comes_before_the_file_and_an_override_before_both(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("profile: humming\nfeatures: {kind: logmel, hop: 128}\nencoder: {stack: 3, dim: 7}\n")
+    config = load(file, ["features.hop=200"])
+    assert (config.features.kind, config.features.hop) == ("pitch", 200)
+    assert (config.encoder.stack, config.encoder.dim) == (1, 7)
+    assert load(file, ["profile=null"]).features.kind == "logmel"
+    with pytest.raises(UserError, match="profile is 'opera'; it must be one of speech, humming, published"):
+        load(file, ["profile=opera"])
+
+
+def test_a_configuration_read_back_is_not_profiled_again() -> None:
+    config = load(None, ["profile=humming", "features.hop=200"])
+    assert from_dict(to_dict(config)) == config

@@ -1,5 +1,6 @@
 """The BiLSTM against torch's own over packed sequences."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -69,23 +70,64 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
     assert torch.equal(Dropout(0.0).train()(x), x)
 
 
-def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient() -> None:
+def encoder_of(stack: int) -> RecurrentEncoder:
     torch.manual_seed(0)
-    encoder = RecurrentEncoder(Encoder(hidden=6, layers=2, dim=5), 7)
-    z = encoder(torch.randn(3, 11, 7), torch.tensor([11, 4, 8]))
-    assert z.shape == (3, 11, 5)
-    assert torch.allclose(z.norm(dim=2), torch.ones(3, 11), atol=1e-5)
-    (z * torch.randn(3, 11, 5)).sum().backward()
+    return RecurrentEncoder(Encoder(hidden=6, layers=2, dim=5, stack=stack), 7)
+
+
+def features(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random features [B, T, 7] as a front end gives them, zero past each recording's end; and their lengths."""
+    n = torch.tensor(lengths)
+    x = torch.randn(len(lengths), max(lengths), 7)
+    return x * frame_mask(n, x.shape[1])[:, :, None], n
+
+
+@pytest.mark.parametrize("stack", [1, 2, 3])
+def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient(stack: int) -> None:
+    encoder = encoder_of(stack)
+    z = encoder(*features(11, 4, 8))
+    steps = math.ceil(11 / stack)
+    assert z.shape == (3, steps, 5)
+    assert torch.allclose(z.norm(dim=2), torch.ones(3, steps), atol=1e-5)
+    (z * torch.randn(3, steps, 5)).sum().backward()
     for name, weight in encoder.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
 
 
-def test_the_embedding_of_a_frame_depends_on_no_padding() -> None:
-    torch.manual_seed(0)
-    encoder = RecurrentEncoder(Encoder(hidden=6, dim=5), 7).eval()
-    x, lengths = torch.randn(2, 12, 7), torch.tensor([12, 5])
+@pytest.mark.parametrize("stack", [1, 2, 3, 4])
+def test_each_recording_of_a_batch_is_embedded_as_alone(stack: int) -> None:
+    """Of odd and even lengths, up to the last step, which padding completes."""
+    encoder = encoder_of(stack).eval()
+    x, lengths = features(12, 5, 1, 6, 11, 2)
+    z, steps = encoder(x, lengths), encoder.steps(lengths)
+    assert steps.tolist() == [math.ceil(n / stack) for n in lengths.tolist()]
+    for row, one, n, count in zip(z, x, lengths.tolist(), steps.tolist(), strict=True):
+        alone = encoder(one[None, :n], torch.tensor([n]))
+        assert alone.shape[1] == count
+        assert torch.allclose(row[:count], alone[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("stack", [1, 2, 3])
+def test_the_embedding_of_a_step_depends_on_no_other_padding(stack: int) -> None:
+    encoder = encoder_of(stack).eval()
+    x, lengths = features(12, 5)
+    steps = math.ceil(5 / stack)
     changed = x.clone()
-    changed[1, 5:] = 100.0
-    assert torch.equal(encoder(x, lengths)[1, :5], encoder(changed, lengths)[1, :5])
-    assert torch.allclose(encoder(x, lengths)[1, :5], encoder(x[1:, :5], lengths[1:])[0], atol=1e-6)
+    changed[1, steps * stack :] = 100.0
+    assert torch.equal(encoder(x, lengths)[1, :steps], encoder(changed, lengths)[1, :steps])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+@pytest.mark.parametrize("stack", [2, 3])
+def test_a_step_is_made_of_neighbouring_frames(stack: int, n: int) -> None:
+    """An encoder of single frames, given frames side by side, is what a stack is."""
+    encoder, plain = encoder_of(stack).eval(), RecurrentEncoder(Encoder(hidden=6, layers=2, dim=5, stack=1), 7 * stack)
+    plain.load_state_dict(encoder.state_dict())
+    x, lengths = features(n)
+    steps = math.ceil(n / stack)
+    wide = torch.zeros(1, steps, 7 * stack)
+    for frame in range(n):
+        place = frame % stack * 7
+        wide[0, frame // stack, place : place + 7] = x[0, frame]
+    assert torch.allclose(encoder(x, lengths), plain.eval()(wide, torch.tensor([steps])), atol=1e-6)

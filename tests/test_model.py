@@ -25,18 +25,26 @@ def test_weights_follow_from_the_seed_alone(tiny_config: Config) -> None:
     assert not torch.equal(one["encoder.projection.weight"], other["encoder.projection.weight"])
 
 
-def test_tokens_are_within_the_codebook_and_know_no_padding(tiny_config: Config, generator: torch.Generator) -> None:
-    model = create(tiny_config).eval()
-    model.codebook.copy_(torch.nn.functional.normalize(torch.randn(8, 16, generator=generator), dim=1))
-    wave = 0.1 * torch.randn(3, 4000, generator=generator)
-    samples = torch.tensor([4000, 1, 2500])
-    tokens, frames = model(wave, samples)
-    assert frames.tolist() == [4000 // 128 + 1, 1, 2500 // 128 + 1]
-    assert tokens.shape == (3, 32)
+@pytest.mark.parametrize("stack", [1, 2, 3])
+def test_tokens_are_within_the_codebook_and_know_no_padding(
+    tiny_config: Config, generator: torch.Generator, stack: int
+) -> None:
+    config = dataclasses.replace(tiny_config, encoder=dataclasses.replace(tiny_config.encoder, stack=stack))
+    model = create(config).eval()
+    wave = 0.1 * torch.randn(5, 4000, generator=generator)
+    samples = torch.tensor([4000, 1, 2500, 20 * 128, 128])  # 32, 1, 20, 21 and 2 frames
+    with torch.no_grad():
+        z = model.embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples))
+        model.codebook.copy_(z[0, :8])
+    tokens, steps = model(wave, samples)
+    assert steps.tolist() == [-(-(n // 128 + 1) // stack) for n in samples.tolist()]
+    assert steps.tolist() == [n // (128 * stack) + 1 for n in samples.tolist()]
+    assert tokens.shape == (5, int(steps[0]))
     assert 0 <= int(tokens.min()) <= int(tokens.max()) < 8
     assert len(tokens.unique()) > 1
     for i, n in enumerate(samples.tolist()):
         alone, count = model(wave[i : i + 1, :n], samples[i : i + 1])
+        assert int(count) == int(steps[i]) == alone.shape[1]
         assert torch.equal(tokens[i, : int(count)], alone[0])
 
 

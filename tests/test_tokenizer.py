@@ -31,11 +31,11 @@ def waves(tiny_corpus: Path) -> list[np.ndarray]:
     return [audio.read(path, 8000) for path in audio.find(tiny_corpus)]
 
 
-def test_strings_are_frames_without_repeats(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+def test_strings_are_tokens_of_steps_without_repeats(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
     frames, strings = tokenizer.encode_frames(waves, 8000), tokenizer.encode(waves, 8000)
-    assert tokenizer.frame_seconds == 0.016
+    assert (tokenizer.step, tokenizer.frame_seconds) == (256, 0.032)  # two feature frames
     for wave, one, string in zip(waves, frames, strings, strict=True):
-        assert len(one) == len(wave) // 128 + 1
+        assert len(one) == len(wave) // 256 + 1
         assert string.tolist() == deduplicate(one).tolist()
         assert len(string) > 0
         assert string.min() >= 0
@@ -209,7 +209,7 @@ def test_a_recording_in_windows_has_the_tokens_of_one_piece(
     assert shares[3] <= 0.002
 
 
-@pytest.mark.parametrize("n", [1, 127, 128, 64 * 128 - 1, 64 * 128, 128 * 128, 128 * 128 + 1])
+@pytest.mark.parametrize("n", [1, 127, 128, 255, 256, 64 * 128 - 1, 64 * 128, 65 * 128, 128 * 128, 128 * 128 + 1])
 def test_windows_give_as_many_tokens_as_one_piece(
     tokenizer: Tokenizer, joined: np.ndarray, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
@@ -261,8 +261,11 @@ def test_long_waveforms_among_short_ones_keep_their_places(
     assert windowed == []
 
 
-@pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize("kind", ["mfcc", "logmel", "stft"])
+@pytest.mark.parametrize(
+    ("kind", "normalize", "stack"),
+    [(kind, normalize, 2) for kind in ("mfcc", "logmel", "stft") for normalize in (True, False)]
+    + [("mfcc", True, 1), ("mfcc", True, 3)],
+)
 def test_every_front_end_can_be_read_in_windows(
     tiny_config: Config,
     joined: np.ndarray,
@@ -271,9 +274,11 @@ def test_every_front_end_can_be_read_in_windows(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     normalize: bool,
+    stack: int,
 ) -> None:
     values = to_dict(tiny_config)
     values["features"] |= {"kind": kind, "normalize": normalize}
+    values["encoder"]["stack"] = stack
     config = from_dict(values)
     torch.manual_seed(0)
     model = create(config).eval()
@@ -295,6 +300,8 @@ def test_every_front_end_can_be_read_in_windows(
         model.codebook.copy_(z[:: len(z) // 8][:8])
     write_onnx(model, config, tmp_path / "t.onnx")
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu", threads=1)
-    assert len(set(tokenizer.encode_frames([wave], 8000)[0].tolist())) > 3
-    assert differing(tokenizer, wave, monkeypatch, 64) <= 0.002
+    (whole,) = tokenizer.encode_frames([wave], 8000)
+    assert len(whole) == len(wave) // (128 * stack) + 1
+    assert len(set(whole.tolist())) > 3
+    assert differing(tokenizer, wave, monkeypatch, 64) <= max(0.002, 1 / len(whole))
     assert differing(tokenizer, wave, monkeypatch, 0) > 0.005

@@ -101,9 +101,9 @@ def test_losses_are_there_at_every_step(here, trained):
     metrics = mlflow.get_run(trained).data.metrics
     steps = range(1, 3 * 8 + 1)
     assert sorted(points(trained, "step/loss")) == list(steps)
-    assert sorted(points(trained, "step/contrast")) == list(steps)
+    assert sorted(points(trained, "step/sequence")) == list(steps)
     # The second stage alone has the losses of EM.
-    likelihood = [key for key in metrics if key.startswith("step/") and key not in ("step/loss", "step/contrast")]
+    likelihood = [key for key in metrics if key.startswith("step/") and key not in ("step/loss", "step/sequence")]
     assert likelihood
     for key in likelihood:
         assert sorted(points(trained, key)) == list(range(17, 25)), key

@@ -64,7 +64,12 @@ def align(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[T
         (int64 [B, N] the frame of ``b`` for each of ``a``, int64 [B, M] the frame of ``a`` for each of ``b``);
         what stands past a recording's end means nothing.
     """
-    cost = 1 - a @ b.transpose(1, 2)
+    return partners_by_cost(1 - a @ b.transpose(1, 2), a_lengths, b_lengths)
+
+
+@torch.no_grad()
+def partners_by_cost(cost: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """As `align`, given the distances of all pairs of frames, [B, N, M]."""
     if cost.device.type == "cpu" and importlib.util.find_spec("numba"):
         return _align_compiled(cost, a_lengths, b_lengths)
     return _align_diagonals(cost, a_lengths, b_lengths)

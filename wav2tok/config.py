@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from wav2tok.config_check import check
 from wav2tok.errors import UserError
 from wav2tok.typed import build
 
@@ -40,12 +41,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Features:
-    kind: Literal["mfcc", "logmel", "stft"] = "mfcc"
+    kind: Literal["mfcc", "logmel", "stft", "pitch"] = "mfcc"
     n_fft: int = 1024
     hop: int = 256
     n_mels: int = 64
     n_mfcc: int = 13
     deltas: bool = True
+    harmonics: int = 8
     normalize: bool = True
 
 
@@ -55,6 +57,7 @@ class Encoder:
     layers: int = 2
     dropout: float = 0.25
     dim: int = 128
+    stack: int = 2
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ class Recipe:
     weight_decay: float = 0.0
     warmup: float = 0.08
     contrast_share: float = 0.75
-    contrast_weight: float = 1.0
-    contrast_temperature: float = 0.15
+    sequence_weight: float = 1.0
+    sequence_temperature: float = 0.05
+    codeword_weight: float = 0.5
+    frame_weight: float = 0.0
+    frame_temperature: float = 0.15
     frames_per_second: float = 16.0
     aligned_weight: float = 0.3
     matching_weight: float = 0.1
@@ -99,8 +105,8 @@ class Recipe:
 @dataclass(frozen=True)
 class Train:
     recipe: str = "staged"
-    epochs: int = 8
-    steps_per_epoch: int | None = 40
+    epochs: int = 12
+    steps_per_epoch: int | None = 60
     patience: int = 5
     autosave_epoch: int = 1
     clip_seconds: float = 30.0
@@ -112,6 +118,9 @@ class Evaluate:
     protocol: Literal["auto", "words", "hums"] = "auto"
     tempos: tuple[float, ...] = (0.7, 0.8, 1.25, 1.4)
     semitones: tuple[int, ...] = (-5, -4, -3, -2, 2, 3, 4, 5)
+    snr_db: tuple[float, ...] = (20.0, 10.0, 5.0, 0.0)
+    curve_queries: int = 150
+    baselines: tuple[str, ...] = ("all",)
     bootstrap: int = 1000
 
 
@@ -137,6 +146,7 @@ class Schedule:
     timeout_minutes: int = 60
 
 
+PROFILES = Path(__file__).parent / "profiles"
 STAGED = Recipe()
 PUBLISHED = Recipe(
     batch_size=4,
@@ -144,7 +154,8 @@ PUBLISHED = Recipe(
     learning_rate=2e-3,
     weight_decay=1e-2,
     contrast_share=0.0,
-    contrast_weight=0.0,
+    sequence_weight=0.0,
+    codeword_weight=0.0,
     aligned_weight=0.0,
     matching_weight=1.0,
     alpha=0.01,
@@ -157,6 +168,7 @@ PUBLISHED = Recipe(
 
 @dataclass(frozen=True)
 class Config:
+    profile: Literal["speech", "humming", "published"] | None = None
     seed: int = 0
     data: Data = field(default_factory=Data)
     validate: Validate = field(default_factory=Validate)
@@ -178,64 +190,14 @@ class Config:
         return self.recipes[self.train.recipe]
 
     @property
+    def token_rate(self) -> float:
+        """Embeddings, and so tokens before repeats are dropped, a second."""
+        return self.data.sample_rate / (self.features.hop * self.encoder.stack)
+
+    @property
     def clip_frames(self) -> int:
         """Frames of ``train.clip_seconds``: no longer stretch of a recording is ever in a batch of training."""
         return max(1, round(self.train.clip_seconds * self.data.sample_rate / self.features.hop))
-
-
-def _check(config: Config) -> Config:
-    """Refuse values that are well-typed and still cannot be meant."""
-
-    def require(good: bool, what: str) -> None:
-        if not good:
-            raise UserError(what)
-
-    require(
-        config.train.recipe in config.recipes,
-        f"train.recipe is {config.train.recipe!r}; recipes has: {', '.join(config.recipes)}.",
-    )
-    require(config.train.epochs >= 1, f"train.epochs is {config.train.epochs}; it must be at least 1.")
-    steps = config.train.steps_per_epoch
-    require(steps is None or steps >= 1, f"train.steps_per_epoch is {steps}; it must be at least 1, or null.")
-    require(
-        config.codebook.num_tokens >= 2, f"codebook.num_tokens is {config.codebook.num_tokens}; it must be at least 2."
-    )
-    require(
-        0 < config.codebook.cluster_split <= 1,
-        f"codebook.cluster_split is {config.codebook.cluster_split}; it must be in (0, 1].",
-    )
-    for name, least, value in (
-        ("codebook.max_frames", config.codebook.num_tokens, config.codebook.max_frames),
-        ("train.validate_recordings", 2, config.train.validate_recordings),
-    ):
-        require(value >= least, f"{name} is {value}; it must be at least {least}.")
-    require(
-        0 <= config.encoder.dropout <= 0.95, f"encoder.dropout is {config.encoder.dropout}; it must be in [0, 0.95]."
-    )
-    require(config.train.clip_seconds > 0, f"train.clip_seconds is {config.train.clip_seconds}; it must be positive.")
-    require(
-        config.features.n_fft % 2 == 0 and 0 < config.features.hop <= config.features.n_fft,
-        f"features.n_fft is {config.features.n_fft} and features.hop {config.features.hop}; "
-        "n_fft must be even and hop positive and no larger.",
-    )
-    for name, share in (("split.test_share", config.split.test_share), ("split.valid_share", config.split.valid_share)):
-        require(0 < share < 1, f"{name} is {share}; it must be between 0 and 1.")
-    require(
-        0 < config.augment.min_tempo <= config.augment.max_tempo,
-        f"augment.min_tempo is {config.augment.min_tempo}; it must be positive and at most augment.max_tempo.",
-    )
-    for name, recipe in config.recipes.items():
-        require(recipe.batch_size >= 1, f"recipes.{name}.batch_size is {recipe.batch_size}; it must be at least 1.")
-        require(
-            recipe.temperature > 0 and recipe.contrast_temperature > 0,
-            f"recipes.{name} has a temperature that is not positive.",
-        )
-        require(
-            0 <= recipe.contrast_share <= 1,
-            f"recipes.{name}.contrast_share is {recipe.contrast_share}; it must be in [0, 1].",
-        )
-        require(recipe.iter_clust >= 1, f"recipes.{name}.iter_clust is {recipe.iter_clust}; it must be at least 1.")
-    return config
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
@@ -250,7 +212,7 @@ def from_dict(values: Mapping[str, Any]) -> Config:
         base = {"staged": dataclasses.asdict(STAGED), "published": dataclasses.asdict(PUBLISHED)}
         given = {k: {**base.get(k, {}), **v} if isinstance(v, Mapping) else v for k, v in merged["recipes"].items()}
         merged["recipes"] = base | given
-    return _check(build(Config, merged, ""))
+    return check(build(Config, merged, ""))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -266,6 +228,9 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
     """Read ``path`` (else ``params.yaml`` here, else the defaults) and apply ``KEY=VALUE`` overrides.
+
+    Where ``profile`` names one, the values of ``wav2tok/profiles/NAME.yaml`` come before the file's, and the overrides
+    before both.
 
     Args:
         path: a YAML file; ``None`` means ``params.yaml`` in the working folder if there is one.
@@ -288,11 +253,12 @@ def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Confi
             raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no mapping of parameters.")
+    asked: dict[str, Any] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise UserError(f"--set {override!r} is not KEY=VALUE, such as train.epochs=3.")
-        node = values
+        node = asked
         *parents, last = key.split(".")
         for parent in parents:
             node = node.setdefault(parent, {})
@@ -302,4 +268,22 @@ def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Confi
             node[last] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise UserError(f"--set {override!r}: the value is not valid YAML.") from None
-    return from_dict(values)
+    name = asked.get("profile", values.get("profile"))
+    return from_dict(_over(_over(values, _profile(name)), asked))
+
+
+def _profile(name: Any) -> dict[str, Any]:
+    """The values of a profile; none for None, and for a name that `from_dict` will refuse."""
+    import yaml
+
+    path = PROFILES / f"{name}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if name is not None and path.is_file() else {}
+
+
+def _over(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """``others`` laid over ``values``, mapping by mapping."""
+    merged = dict(values)
+    for key, other in others.items():
+        both = isinstance(merged.get(key), Mapping) and isinstance(other, Mapping)
+        merged[key] = _over(merged[key], other) if both else other
+    return merged

@@ -86,17 +86,29 @@ def over_blocks(lstm: nn.Module, x: Tensor, plan: Layout) -> Tensor:
 
 
 class RecurrentEncoder(nn.Module):
-    """BiLSTM, unit length, linear projection: features [B, T, width] -> embeddings [B, T, dim] of unit length.
+    """BiLSTM, unit length, linear projection: features [B, T, width] -> embeddings [B, T', dim] of unit length.
 
-    Past a recording's end stands the embedding of some frame of the same recording.
+    Feature frames are read ``stack`` at a time, T' = ceil(T / stack): half the time for two, the same retrieval, and
+    fewer tokens. Past a recording's end stands the embedding of some step of the same recording.
     """
 
     def __init__(self, config: Encoder, width: int) -> None:
         super().__init__()
-        self.lstm = BiLSTM(width, config.hidden, config.layers, config.dropout)
+        self.stack = config.stack
+        self.lstm = BiLSTM(width * config.stack, config.hidden, config.layers, config.dropout)
         self.projection = nn.Linear(2 * config.hidden, config.dim)
 
+    def steps(self, frames: Tensor) -> Tensor:
+        """Embeddings of recordings of so many feature frames, [B] -> [B]."""
+        return torch.div(frames + self.stack - 1, self.stack, rounding_mode="floor")
+
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
+        if self.stack > 1:
+            whole = F.pad(features, (0, 0, 0, self.stack - 1))
+            steps = whole.shape[1] // self.stack
+            features = whole[:, : steps * self.stack].reshape(whole.shape[0], steps, -1)
+            lengths = self.steps(lengths)
         plan = layout(lengths, features.shape[1])
         hidden = self.lstm(features.flatten(0, 1).index_select(0, plan.into), plan)
         # The projection is linear, so that half as many numbers are scaled if unit length is given after it.

@@ -47,9 +47,10 @@ class _Graph(nn.Module):
     """The module as it is exported, with what it takes to read a recording too long to be held in windows.
 
     ``statistics`` [1, 1 + 2 W] are the whole recording's: power of the loudest band, mean and variance of the W
-    features. Where they are 0, which is what the graph assumes if they are not given, each recording's own are
-    taken. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what they are gathered from; in the file
-    they are values on the way to the tokens, for `wav2tok.tokenizer` to cut the graph at.
+    features that are gathered (`FrontEnd.measured`). Where the power is 0, which is what the graph assumes if they are
+    not given, each recording's own are taken. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what
+    they are gathered from; in the file they are values on the way to the tokens, for `wav2tok.tokenizer` to cut the
+    graph at.
     """
 
     def __init__(self, model: Wav2Tok) -> None:
@@ -58,7 +59,7 @@ class _Graph(nn.Module):
 
     def forward(self, waveform: Tensor, samples: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         front_end = self.model.front_end
-        width = front_end.width
+        width = front_end.measured
         frames = front_end.frames(samples)
         power = front_end.band_power(waveform, samples)
         loudness = front_end.loudness(power, frames)
@@ -67,11 +68,12 @@ class _Graph(nn.Module):
         spectrum = repeat_last(front_end.scale(power, loudest), frames)
         features = front_end.differences(spectrum, frames, loudest)
         mean, variance = front_end.moments(features, frames)
-        known = statistics[:, None, 1 + width :] > 0
+        known = (given > 0)[:, None, None]
         mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
         variance = torch.where(known, statistics[:, None, 1 + width :], variance)
         x = front_end.normalized(features, frames, mean, variance)
-        return assign(self.model.encoder(x, frames), self.model.codebook), frames, loudness, features
+        tokens = assign(self.model.encoder(x, frames), self.model.codebook)
+        return tokens, self.model.encoder.steps(frames), loudness, features
 
 
 def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any] | None = None) -> Parity:
@@ -93,7 +95,7 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
     model = model.cpu().eval()
     rate = config.data.sample_rate
     waveform = torch.randn(2, rate, generator=torch.Generator().manual_seed(0))
-    none = torch.zeros(1, 1 + 2 * model.front_end.width)
+    none = torch.zeros(1, 1 + 2 * model.front_end.measured)
     with replacing(path) as temporary:
         with warnings.catch_warnings(), torch.no_grad():
             # The exporter warns that traced shapes may be frozen: that is what the parity check is for.
@@ -124,7 +126,8 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
         values = {
             "sample_rate": rate,
             "hop": config.features.hop,
-            "width": model.front_end.width,
+            "stack": config.encoder.stack,
+            "width": model.front_end.measured,
             "num_tokens": config.codebook.num_tokens,
             "config": to_dict(config),
             "codebook": pack(model.codebook.numpy()),

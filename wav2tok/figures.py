@@ -47,7 +47,7 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
     """Losses and validation retrieval by epoch, side by side: ``out/training.png``."""
     plt = _pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for name in ("loss", "contrast", "matching", "likelihood", "aligned"):
+    for name in ("loss", "sequence", "codeword", "frame", "matching", "likelihood", "aligned"):
         points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
         if points:
             left.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)

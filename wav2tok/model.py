@@ -27,13 +27,14 @@ class Wav2Tok(nn.Module):
         self.register_buffer("codebook", torch.zeros(config.codebook.num_tokens, config.encoder.dim))
 
     def embed(self, spectrum: Tensor, frames: Tensor) -> Tensor:
-        """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T, d]."""
+        """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T', d], of which `RecurrentEncoder.steps` count."""
         return self.encoder(self.front_end.finish(spectrum, frames), frames)
 
     def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T], frames [B]), repeats not yet dropped."""
+        """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T'], their numbers [B]), repeats not yet dropped."""
         frames = self.front_end.frames(samples)
-        return assign(self.embed(self.front_end.spectrum(waveform, samples), frames), self.codebook), frames
+        z = self.embed(self.front_end.spectrum(waveform, samples), frames)
+        return assign(z, self.codebook), self.encoder.steps(frames)
 
 
 def create(config: Config) -> Wav2Tok:

@@ -57,10 +57,9 @@ def _card(config: Config, info: dict[str, Any], report: Path | None) -> str:
         "",
         f"- recipe `{config.train.recipe}`, seed {config.seed}, best epoch {info['best_epoch']}, "
         f"validation score {info['best']:.3f}",
-        f"- features `{config.features.kind}`, a frame each "
-        f"{1000 * config.features.hop / config.data.sample_rate:.0f} ms",
+        f"- features `{config.features.kind}`, a token each {1000 / config.token_rate:.0f} ms (repeats dropped)",
         "- inputs: `waveform` float32 [batch, samples], `samples` int64 [batch]",
-        "- outputs: `tokens` int64 [batch, frames], `frames` int64 [batch]; repeats are not yet dropped",
+        "- outputs: `tokens` int64 [batch, steps], `frames` int64 [batch], how many count, repeats too",
     ]
     if report is not None:
         lines += ["", read_text(report / "report.md")]
@@ -83,7 +82,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
 
             def measure(tokenizer: Tokenizer) -> float:
                 say("scoring the champion on these held-out recordings")
-                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, say))
+                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, say, alone=True))
 
             with tracking.run(config.register.experiment, run_id=tracking.run_of(model), name="register"):
                 done = registry.register(

@@ -104,7 +104,8 @@ class Tokenizer:
         sample_rate: Hz, the rate that the graph takes; `encode` converts to it.
         num_tokens: size of the codebook.
         codebook: float32 [num_tokens, d], unit rows: how far tokens are from one another.
-        frame_seconds: time from one frame to the next.
+        step: samples from one token to the next, before repeats are dropped.
+        frame_seconds: the same in seconds.
         identity: a digest of the graph; token strings of two identities do not compare.
         provider: what computes, such as ``CPUExecutionProvider``.
         batches: how many times `SAMPLES_AT_ONCE` are computed at once.
@@ -143,12 +144,13 @@ class Tokenizer:
         if told is None:
             raise UserError(f"{path} is no tokenizer of wav2tok (its metadata does not say so); name another --model.")
         self.about: dict[str, Any] = json.loads(told)
-        if "width" not in self.about:
+        if "stack" not in self.about:
             raise UserError(f"{path} was exported by an older wav2tok; export it anew.")
         self.sample_rate = int(self.about["sample_rate"])
         self.num_tokens = int(self.about["num_tokens"])
         self.codebook = unpack(self.about["codebook"])
-        self.frame_seconds = self.about["hop"] / self.sample_rate
+        self.step = self.about["hop"] * self.about["stack"]
+        self.frame_seconds = self.step / self.sample_rate
 
     @classmethod
     def from_pretrained(cls, model: str | Path, device: str = "auto", threads: int | None = None) -> "Tokenizer":
@@ -171,7 +173,7 @@ class Tokenizer:
         return tokens, frames
 
     def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
-        """One token a frame of a recording of any length, in constant memory: int64 [T], T = N // hop + 1.
+        """One token a step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
 
         The recording is read three times: for its loudest band, for the mean and variance of its features, and for
         its tokens, in windows with margins. Tokens are those of the whole recording but for roundings.
@@ -182,16 +184,17 @@ class Tokenizer:
         statistics = np.zeros((1, 1 + 2 * self.about["width"]), dtype=np.float32)
         # Features see half a window of the transform and four frames of differences on either side.
         near = 4 + -(-self.about["config"]["features"]["n_fft"] // (2 * self.about["hop"]))
-        for loudness in self._over_windows(blocks(), "loudness", statistics, FEATURE_FRAMES, near):
+        for loudness in self._over_windows(blocks(), "loudness", statistics, self.about["hop"], FEATURE_FRAMES, near):
             statistics[0, 0] = max(statistics[0, 0], loudness.max())
         count, total, squares = 0, np.float64(0), np.float64(0)
-        for features in self._over_windows(blocks(), "features", statistics, FEATURE_FRAMES, near):
+        for features in self._over_windows(blocks(), "features", statistics, self.about["hop"], FEATURE_FRAMES, near):
             count += len(features)
             total = total + features.sum(axis=0, dtype=np.float64)
             squares = squares + np.square(features, dtype=np.float64).sum(axis=0)
         mean = total / count
         statistics[0, 1:] = np.concatenate([mean, squares / count - mean**2])
-        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, CORE_FRAMES, MARGIN_FRAMES)))
+        core, margin = (frames // self.about["stack"] for frames in (CORE_FRAMES, MARGIN_FRAMES))
+        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
 
     def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
@@ -210,12 +213,12 @@ class Tokenizer:
         return self._parts[output]
 
     def _over_windows(
-        self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, core: int, margin: int
+        self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, hop: int, core: int, margin: int
     ) -> Iterator[np.ndarray]:
-        """One output of the graph, [keep, ...], window by window."""
+        """One output of the graph, [keep, ...], window by window; it has one for every ``hop`` samples."""
         session = self._part(output)
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
-        coming = windows(blocks, self.about["hop"], core, margin)
+        coming = windows(blocks, hop, core, margin)
         while batch := list(islice(coming, WINDOWS_AT_ONCE * self.batches)):
             feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
             (got,) = session.run([output], {name: feed[name] for name in needed})
@@ -223,7 +226,7 @@ class Tokenizer:
                 yield got[i, window.skip : window.skip + window.keep]
 
     def encode_frames(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
-        """One token a frame: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // hop + 1.
+        """One token a step: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // step + 1.
 
         Raises:
             UserError: a waveform is empty, not one-dimensional, or not finite.

@@ -39,7 +39,7 @@ def test_the_transform_counts_as_the_products_that_it_makes() -> None:
 
 
 def test_every_part_is_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "HOUR_FRAMES", 2000)
+    monkeypatch.setattr(parts, "HOUR", 64.0)
     monkeypatch.setattr(parts, "STEPS", 2)
     monkeypatch.setattr(Bench, "median", lambda self, run: parts.median_seconds(run, least_seconds=0.01, most_runs=3))
     said: list[str] = []
@@ -60,7 +60,7 @@ def test_every_part_is_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_hour_is_as_many_unit_embeddings(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "HOUR_FRAMES", 500)
+    monkeypatch.setattr(parts, "HOUR", 16.0)
     points = bench.hour()
     assert points.shape == (500, bench.config.encoder.dim)
     assert torch.allclose(points.norm(dim=1), torch.ones(500), atol=1e-5)

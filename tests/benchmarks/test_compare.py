@@ -26,7 +26,7 @@ def bench(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Benc
 def test_the_plain_implementation_is_measured_at_the_tables_parts(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "HOUR_FRAMES", 500)
+    monkeypatch.setattr(parts, "HOUR", 16.0)
     monkeypatch.setattr(compare, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0))
     rates = compare.plain_rates(bench)
     assert set(rates) == {
@@ -96,7 +96,7 @@ def test_a_long_file_is_as_long_as_asked(tmp_path: Path) -> None:
 
 
 def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "HOUR_FRAMES", 500)
+    monkeypatch.setattr(parts, "HOUR", 16.0)
     for name, few in (("LENGTHS", (0.5, 1.0)), ("PAIRS", (4, 8)), ("TOKENS", (4, 8))):
         monkeypatch.setattr(scaling, name, few)
     monkeypatch.setattr(

@@ -72,7 +72,7 @@ CASES = {
     "unknown test groups": ("split corpus --out new --test-groups ada,zoe", "'zoe'"),
     "every group to test": (
         "split corpus --out new --test-groups ada,ben,cleo,dan,eva,finn,gus",
-        "names every group",
+        "names every one",
     ),
     "an unknown kind": ("split corpus --out new --kind tuple", "split.kind is 'tuple'"),
     "a column without a manifest": ("split corpus --out new --group-by column", "--manifest"),

@@ -3,6 +3,7 @@
 import collections
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.corpus.splits import Recordings, Splits, cut, group_of, read, split, with_validation, write
+from wav2tok.corpus.splits import (
+    Recordings,
+    Splits,
+    cut,
+    foreign,
+    group_of,
+    joined,
+    read,
+    split,
+    with_validation,
+    write,
+)
 from wav2tok.errors import UserError
 
 
@@ -276,3 +288,90 @@ def test_validation_holds_whole_speakers_out_where_names_tell_them() -> None:
 @pytest.mark.parametrize(("path", "group"), [("x/ada_1_2.flac", "ada"), ("x/ada.flac", "ada"), ("_1.wav", "")])
 def test_group_of(path: str, group: str) -> None:
     assert group_of(path) == group
+
+
+def spoken(speakers: str, words: str, takes: int = 2) -> Recordings:
+    """Every speaker says every word ``takes`` times: ``w/x_0.wav`` is word w by x."""
+    paths = [f"{word}/{speaker}_{take}.wav" for word in words for speaker in speakers for take in range(takes)]
+    return Recordings(tuple(paths), tuple(path[0] for path in paths))
+
+
+def test_test_classes_are_heard_by_nobody_in_training() -> None:
+    recordings = spoken("abcdef", "pqrs")
+    done = split(recordings, test_share=0.3, valid_share=0.3, seed=0, group=True, test_classes=["q", "s"])
+    assert done.valid is not None
+    assert set(done.test.classes or ()) == {"q", "s"}
+    assert len(done.test) == 24
+    assert set(done.train.classes or ()) | set(done.valid.classes or ()) == {"p", "r"}
+
+
+def test_with_test_groups_and_classes_neither_is_heard() -> None:
+    both = split(
+        spoken("abcdef", "pqrs"),
+        test_share=0.3,
+        valid_share=0.3,
+        seed=0,
+        group=True,
+        test_groups=["a", "b"],
+        test_classes=["q"],
+    )
+    assert both.valid is not None
+    assert {(path[0], group_of(path)) for path in both.test.paths} == {("q", "a"), ("q", "b")}
+    for part in (both.train, both.valid):
+        assert not {"a", "b"} & set(part.groups)
+        assert "q" not in (part.classes or ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"test_classes": ["p", "z"]}, "'z', which no recording has; there are: p, q"),
+        ({"test_classes": ["p", "q"]}, "--test-classes names every one"),
+        ({"test_groups": ["b"], "test_classes": ["q"]}, "no recording in common"),
+        ({"test_groups": ["a"], "test_classes": ["p"]}, "name every recording"),
+    ],
+)
+def test_test_classes_that_cannot_be_meant_are_refused(wanted: dict[str, list[str]], why: str) -> None:
+    paths = ("p/a_0.wav", "p/a_1.wav", "p/b_0.wav", "q/a_0.wav")
+    with pytest.raises(UserError, match=re.escape(why)):
+        split(Recordings(paths, ("p", "p", "p", "q")), test_share=0.3, valid_share=0.3, seed=0, group=True, **wanted)
+
+
+def test_a_list_has_no_test_classes() -> None:
+    with pytest.raises(UserError, match="--test-classes needs classes"):
+        split(Recordings(("a_0", "b_0")), test_share=0.3, valid_share=0.3, seed=0, group=True, test_classes=["p"])
+
+
+def test_further_recordings_join_training_alone_each_a_class_of_its_own() -> None:
+    done = split(spoken("abcdef", "pq"), test_share=0.3, valid_share=0.3, seed=0, group=True)
+    wider = joined(done, Recordings(("s/1.wav", "s/2.wav")))
+    assert (wider.valid, wider.test) == (done.valid, done.test)
+    assert wider.train.paths == (*done.train.paths, "s/1.wav", "s/2.wav")
+    assert (wider.train.classes or ())[-2:] == ("s/1.wav", "s/2.wav")
+    listed = Splits(Recordings(("a",)), None, Recordings(("b",)))
+    assert joined(listed, Recordings(("c",))).train == Recordings(("a", "c"))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_foreign_test_is_heard_by_nobody_in_training(tmp_path: Path, known: bool) -> None:
+    test = spoken("ab", "pq")
+    test = test if known else Recordings(test.paths)
+    done = foreign(test, Recordings(tuple(f"s/{i}.wav" for i in range(10))), 0.2, 0)
+    assert done.valid is not None
+    assert done.test == test
+    assert (len(done.train), len(done.valid)) == (8, 2)
+    assert not set(done.train.paths) & set(done.valid.paths)
+    write(tmp_path / "audios.bin", done)
+    assert set(read(tmp_path / "audios.bin").train.paths) == set(done.train.paths)
+
+
+def test_validation_takes_recordings_where_whole_speakers_would_be_half() -> None:
+    recordings = spoken("abcdef", "pqrs", 5)
+    few = split(recordings, test_share=0.3, valid_share=0.2, seed=0, group=True, test_groups=["a", "b"])
+    assert few.valid is not None
+    assert set(few.train.groups) == set(few.valid.groups) == set("cdef")
+    assert len(few.valid) == 16
+    assert not set(few.test.groups) & set("cdef")
+    many = split(spoken("abcdefghijkl", "pq"), test_share=0.2, valid_share=0.2, seed=0, group=True)
+    assert many.valid is not None
+    assert not set(many.train.groups) & set(many.valid.groups)

@@ -1,4 +1,6 @@
-"""The frame contrast against loops in float64."""
+"""Both contrasts against loops in float64, and warping against all paths that there are."""
+
+from functools import cache
 
 import pytest
 import torch
@@ -6,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.losses.contrast import contrast_loss, draw_frames
+from wav2tok.alignment import align
+from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast
 
 
-def looped(anchor, positive, owner, label, temperature: float) -> torch.Tensor:
-    """InfoNCE both ways; negatives are the frames of other pairs that are of another class."""
+def looped(similarity: torch.Tensor, label: torch.Tensor, temperature: float) -> torch.Tensor:
+    """InfoNCE both ways over [M, M]; negatives are the rows of another class."""
     losses = []
-    for ours, theirs in ((anchor, positive), (positive, anchor)):
-        for i in range(len(anchor)):
-            rivals = [j for j in range(len(anchor)) if label[j] != label[i] and owner[j] != owner[i]]
-            logits = torch.stack([ours[i] @ theirs[j] for j in [i, *rivals]]) / temperature
-            losses.append(torch.logsumexp(logits, 0) - logits[0])
+    for logits in (similarity / temperature, similarity.T / temperature):
+        for i in range(len(logits)):
+            chosen = [i, *(j for j in range(len(logits)) if label[j] != label[i])]
+            losses.append(torch.logsumexp(logits[i, chosen], 0) - logits[i, i])
     return torch.stack(losses).mean()
 
 
@@ -31,12 +33,12 @@ def frames(seed: int, pairs: int = 5, each: int = 3, classes: int = 3):
 @given(pairs=st.integers(1, 5), each=st.integers(1, 4), classes=st.integers(1, 3), seed=st.integers(0, 999))
 @settings(max_examples=60, deadline=None)
 def test_values_and_gradients(pairs: int, each: int, classes: int, seed: int) -> None:
-    anchor, positive, owner, label = frames(seed, pairs, each, classes)
+    anchor, positive, _, label = frames(seed, pairs, each, classes)
     ours = anchor.clone().requires_grad_(), positive.clone().requires_grad_()
     loss = contrast_loss(*ours, label, 0.15)
     loss.backward()
     theirs = anchor.double().requires_grad_(), positive.double().requires_grad_()
-    expected = looped(*theirs, owner, label, 0.15)
+    expected = looped(theirs[0] @ theirs[1].T, label, 0.15)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-5)
     for a, b in zip(ours, theirs, strict=True):
@@ -83,3 +85,141 @@ def test_other_generators_draw_other_frames() -> None:
     n, counts = torch.tensor([200]), torch.tensor([20])
     drawn = [draw_frames(n, counts, 20, torch.Generator().manual_seed(seed))[0] for seed in (0, 1)]
     assert not torch.equal(*drawn)
+
+
+@cache
+def paths(n: int, m: int) -> list[tuple[tuple[int, int], ...]]:
+    """Every way from (0, 0) to (n - 1, m - 1) by steps (1, 0), (0, 1) and (1, 1)."""
+    if min(n, m) == 0:
+        return []
+    before = [*paths(n - 1, m), *paths(n, m - 1), *paths(n - 1, m - 1)] if n * m > 1 else [()]
+    return [(*path, (n - 1, m - 1)) for path in before]
+
+
+def on_cheapest_paths(cosine: torch.Tensor) -> list[tuple[int, int]]:
+    """All cells of [N, M] that a cheapest path goes through, in order."""
+    values = cosine.tolist()
+    costs = {path: sum(1 - values[i][j] for i, j in path) for path in paths(*cosine.shape)}
+    least = min(costs.values())
+    return sorted({cell for path, cost in costs.items() if cost == least for cell in path})
+
+
+def along_path(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """What `path_similarity` is for one recording [N, d] and one [M, d]: its value and each frame's partner.
+
+    Of several partners on a cheapest path a frame has the first.
+    """
+    cosine = a @ b.T
+    cells = on_cheapest_paths(cosine.detach())
+    of_a = [min(j for i, j in cells if i == row) for row in range(len(a))]
+    of_b = [min(i for i, j in cells if j == column) for column in range(len(b))]
+    total = cosine[range(len(a)), of_a].sum() + cosine[of_b, range(len(b))].sum()
+    return total / (len(a) + len(b)), of_a
+
+
+def recordings(
+    generator: torch.Generator, lengths: list[int], levels: int, padding: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Vectors of few binary digits, whose products and sums float32 holds exactly; 50s past each recording's end."""
+    n = torch.tensor(lengths)
+    x = torch.randint(-levels, levels + 1, (len(n), max(lengths) + padding, 3), generator=generator) / (2.0 * levels)
+    return x.masked_fill(torch.arange(x.shape[1])[None, :, None] >= n[:, None, None], 50.0), n
+
+
+LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=3)
+
+
+@given(a=LENGTHS, b=LENGTHS, levels=st.sampled_from([1, 2, 64]), padding=st.integers(0, 2), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_path_similarity_against_all_paths(a: list[int], b: list[int], levels: int, padding: int, seed: int) -> None:
+    """Values, partners and gradients; few levels make many paths equally cheap."""
+    generator = torch.Generator().manual_seed(seed)
+    ours, theirs = recordings(generator, a, levels, padding), recordings(generator, b, levels)
+    x, y = ours[0].requires_grad_(), theirs[0].requires_grad_()
+    similarity, partners = path_similarity(x, ours[1], y, theirs[1])
+    assert similarity.shape == (len(a), len(b))
+    assert partners.shape == (len(a), len(b), max(a) + padding)
+    weights = torch.rand(len(a), len(b), generator=generator)
+    (weights * similarity).sum().backward()
+
+    exact_x, exact_y = (z.detach().double().requires_grad_() for z in (x, y))
+    total = torch.zeros((), dtype=torch.float64)
+    for i, n in enumerate(a):
+        for j, m in enumerate(b):
+            value, of_a = along_path(exact_x[i, :n], exact_y[j, :m])
+            assert similarity[i, j].item() == pytest.approx(value.item(), abs=1e-6)
+            assert partners[i, j, :n].tolist() == of_a
+            total = total + weights[i, j].double() * value
+    total.backward()
+    for got, expected in ((x, exact_x), (y, exact_y)):
+        assert torch.allclose(got.grad.double(), expected.grad, atol=1e-6)  # 0 past the ends
+
+
+@given(n=st.integers(1, 5), m=st.integers(1, 5), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_path_similarity_of_unit_embeddings(n: int, m: int, seed: int) -> None:
+    """Any partners of a frame on the path may count, so the value lies between the worst and the best of them."""
+    generator = torch.Generator().manual_seed(seed)
+    a, b = (F.normalize(torch.randn(1, k, 4, generator=generator), dim=2) for k in (n, m))
+    similarity, _ = path_similarity(a, torch.tensor([n]), b, torch.tensor([m]))
+    cosine = a[0].double() @ b[0].double().T
+    cells = on_cheapest_paths(cosine)
+    rows = [[float(cosine[i, j]) for i, j in cells if i == row] for row in range(n)]
+    columns = [[float(cosine[i, j]) for i, j in cells if j == column] for column in range(m)]
+    low, high = (sum(map(one, rows + columns)) / (n + m) for one in (min, max))
+    assert low - 1e-6 <= float(similarity) <= high + 1e-6
+
+
+def test_a_recording_warps_wholly_onto_itself_at_another_tempo(generator: torch.Generator) -> None:
+    a = F.normalize(torch.randn(3, 6, 8, generator=generator), dim=2)
+    slower = a.repeat_interleave(2, dim=1)
+    similarity, partners = path_similarity(a, torch.tensor([6, 6, 4]), slower, torch.tensor([12, 12, 8]))
+    assert torch.allclose(similarity.diagonal(), torch.ones(3), atol=1e-6)
+    assert (similarity[~torch.eye(3, dtype=torch.bool)] < 0.9).all()
+    assert [p // 2 for p in partners[0, 0].tolist()] == list(range(6))
+
+
+def test_the_order_of_sounds_counts(generator: torch.Generator) -> None:
+    """What a bag of the same frames would not tell apart."""
+    a = F.normalize(torch.randn(1, 6, 8, generator=generator), dim=2)
+    n = torch.tensor([6])
+    assert float(path_similarity(a, n, a.flip(1), n)[0]) < 0.8 < float(path_similarity(a, n, a, n)[0])
+
+
+def test_partners_of_pairs_are_those_of_an_alignment(generator: torch.Generator) -> None:
+    (a, n), (b, m) = recordings(generator, [9, 4, 1, 7], 64), recordings(generator, [5, 8, 6, 7], 64)
+    _, partners = path_similarity(a, n, b, m)
+    expected, _ = align(a, n, b, m)
+    for i, length in enumerate(n.tolist()):
+        assert torch.equal(partners[i, i, :length], expected[i, :length])
+        assert torch.equal(partners.diagonal().T[i, :length], expected[i, :length])
+
+
+@given(
+    pairs=st.integers(1, 7),
+    classes=st.integers(1, 5),
+    temperature=st.sampled_from([0.05, 1.0]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_sequence_contrast(pairs: int, classes: int, temperature: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    similarity = 2 * torch.rand(pairs, pairs, generator=generator) - 1
+    label = torch.randint(classes, (pairs,), generator=generator)
+    ours, theirs = similarity.clone().requires_grad_(), similarity.double().requires_grad_()
+    loss, expected = sequence_contrast(ours, label, temperature), looped(theirs, label, temperature)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
+    loss.backward()
+    expected.backward()
+    assert torch.allclose(ours.grad.double(), theirs.grad, atol=1e-5 / temperature)
+    same = (label[:, None] == label) & ~torch.eye(pairs, dtype=torch.bool)
+    assert not ours.grad[same].any()
+    assert sequence_contrast(similarity.T, label, temperature).item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
+
+
+def test_recordings_told_apart_cost_less_than_recordings_mixed_up() -> None:
+    label = torch.arange(4)
+    good, bad = (sequence_contrast(torch.eye(4).roll(by, 0), label, 0.1) for by in (0, 1))
+    assert good < 0.01
+    assert bad > 9
+    assert sequence_contrast(torch.eye(4).roll(1, 0), torch.zeros(4), 0.1) == 0  # nothing to tell apart

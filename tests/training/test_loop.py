@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 import torch
 from safetensors.torch import load_file
 
@@ -20,12 +21,16 @@ from wav2tok.config import Config, from_dict, to_dict
 from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Recordings, Splits
 from wav2tok.errors import UserError
+from wav2tok.matching import edit_distances
 from wav2tok.model import create
+from wav2tok.retrieval import mrr_map
 from wav2tok.training import checkpoint
 from wav2tok.training.loop import Loaded, Progress, Trainer, fingerprint, schedule
 from wav2tok.training.pairs import Pairs
 from wav2tok.training.recorder import SilentRecorder
 from wav2tok.training.run import read_splits, train
+from wav2tok.training.steps import tokenize
+from wav2tok.training.store import fill
 
 
 def changed(config: Config, **parts: Mapping[str, object]) -> Config:
@@ -91,9 +96,31 @@ def whole(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPa
 def test_the_loss_falls(whole: Path) -> None:
     history = json.loads((whole / "history.json").read_text())
     assert [row["epoch"] for row in history] == list(range(1, 7))
-    assert history[3]["contrast"] < history[0]["contrast"] - 0.3
+    assert history[3]["sequence"] < history[0]["sequence"] - 0.3
     assert history[3]["matching"] is None
-    assert {"matching", "likelihood", "likelihood_back", "aligned", "contrast"} <= history[4].keys()
+    assert {"matching", "likelihood", "likelihood_back", "aligned", "sequence"} <= history[4].keys()
+
+
+def test_sequence_contrast_alone_retrieves_better_than_random_weights(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    """Melodies of voices that training has not heard, asked for lower and slower by a tenth, by plain edit distance."""
+    recipe = {
+        "contrast_share": 1.0, "sequence_weight": 1.0, "frame_weight": 0.0, "codeword_weight": 0.0,
+        "aligned_weight": 0.0, "matching_weight": 0.0, "alpha": 0.0, "beta": 0.0,
+    }  # fmt: skip
+    fit(tiny_split, tmp_path, changed(tiny_config, recipe=recipe, train={"epochs": 10, "patience": 10}))
+    test = splits.read(tiny_split).test
+    waves = [audio.read(path, 8000) for path in test.paths]
+    lower = [soxr.resample(wave, 8000, 8800) for wave in waves]
+    classes = np.array(test.classes)
+    relevant, itself = classes[:, None] == classes, np.eye(len(test), dtype=bool)
+    found = {}
+    for name in ("untrained", "last"):
+        model = checkpoint.load(tmp_path, name)[0]
+        asked, known = (tokenize(model, fill(w, model.front_end, None, torch.device("cpu"))) for w in (lower, waves))
+        found[name] = mrr_map(edit_distances(asked, known), relevant, ~itself)[1]
+    assert found["last"] > found["untrained"] + 0.1, found
 
 
 def test_the_best_model_is_the_one_of_the_best_score(whole: Path) -> None:
@@ -263,7 +290,7 @@ def test_both_recipes_train_on_both_kinds_of_data(
     assert progress.epoch == 3
     assert progress.step == 12
     last = progress.history[-1]
-    assert ("contrast" in last) == (recipe == "staged")
+    assert ("sequence" in last) == (recipe == "staged")
     assert ("valid_mrr" in last) == (kind == "dict")
     moved = weights(tmp_path / "model")
     assert not torch.equal(moved["last"]["model.codebook"], moved["untrained"]["model.codebook"])

@@ -46,12 +46,16 @@ def evaluate(model: Wav2Tok, views: Views, recipe: Recipe, contrast_only: bool =
 
 def test_the_loss_is_the_weighted_sum_of_its_parts(tiny_config: Config) -> None:
     recipe = dataclasses.replace(
-        STAGED, contrast_weight=0.9, matching_weight=0.4, alpha=0.3, beta=0.2, aligned_weight=0.7
-    )
+        STAGED, sequence_weight=0.9, frame_weight=0.6, codeword_weight=0.5, matching_weight=0.4, alpha=0.3, beta=0.2,
+        aligned_weight=0.7,
+    )  # fmt: skip
     loss, parts = evaluate(*setup(tiny_config, recipe), recipe)
-    assert parts.keys() == {"contrast", "matching", "likelihood", "likelihood_back", "aligned", "loss"}
+    names = {"sequence", "frame", "codeword", "matching", "likelihood", "likelihood_back", "aligned", "loss"}
+    assert parts.keys() == names
     expected = (
-        0.9 * parts["contrast"]
+        0.9 * parts["sequence"]
+        + 0.5 * parts["codeword"]
+        + 0.6 * parts["frame"]
         + 0.4 * parts["matching"]
         + 0.3 * parts["likelihood"]
         + 0.2 * parts["likelihood_back"]
@@ -62,11 +66,53 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(tiny_config: Config) -> None:
     assert all(not part.requires_grad for part in parts.values())
 
 
-def test_the_first_stage_is_contrast_alone_at_full_weight(tiny_config: Config) -> None:
-    recipe = dataclasses.replace(STAGED, contrast_weight=0.1)
-    loss, parts = evaluate(*setup(tiny_config, recipe), recipe, contrast_only=True)
-    assert parts.keys() == {"contrast", "loss"}
-    assert loss.item() == float(parts["contrast"]) > 0
+WEIGHTS = [
+    ({"sequence_weight": 0.5, "frame_weight": 0.0}, {"sequence"}),
+    ({"sequence_weight": 0.0, "frame_weight": 0.5}, {"frame"}),
+    ({"sequence_weight": 0.5, "frame_weight": 0.5}, {"sequence", "frame"}),
+]
+
+
+@pytest.mark.parametrize(("weights", "names"), WEIGHTS)
+def test_the_first_stage_is_contrast_alone(tiny_config: Config, weights: dict[str, float], names: set[str]) -> None:
+    recipe = dataclasses.replace(STAGED, **weights)
+    model, views = setup(tiny_config, recipe)
+    loss, parts = evaluate(model, views, recipe, contrast_only=True)
+    assert parts.keys() == {*names, "loss"}
+    assert loss.item() == pytest.approx(0.5 * sum(float(parts[name]) for name in names), rel=1e-6)
+    loss.backward()
+    for z in (views.a, views.b):
+        assert z.grad is not None
+        assert z.grad.abs().sum() > 0
+
+
+def test_sequence_contrast_by_hand(tiny_config: Config) -> None:
+    """Each pair of recordings aligned by itself; pairs 0 and 3 are of one class and no negatives of one another."""
+    recipe = dataclasses.replace(STAGED, sequence_temperature=0.2)
+    model, v = setup(tiny_config, recipe)
+    _, parts = evaluate(model, v, recipe)
+    logits = torch.zeros(4, 4, dtype=torch.float64)
+    for i in range(4):
+        for j in range(4):
+            x, y = v.a[i : i + 1, : v.a_frames[i]], v.b[j : j + 1, : v.b_frames[j]]
+            of_a, of_b = align(x, v.a_frames[i : i + 1], y, v.b_frames[j : j + 1])
+            along = (x[0] * y[0, of_a[0]]).sum() + (y[0] * x[0, of_b[0]]).sum()
+            logits[i, j] = along.item() / (x.shape[1] + y.shape[1]) / 0.2
+    logits[0, 3] = logits[3, 0] = -torch.inf
+    pairs = torch.arange(4)
+    expected = (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
+    assert float(parts["sequence"]) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_partners_are_the_same_with_and_without_sequence_contrast(tiny_config: Config) -> None:
+    """So that the other parts mean the same thing in either recipe."""
+    with_it = dataclasses.replace(STAGED, frame_weight=0.5)
+    without = dataclasses.replace(with_it, sequence_weight=0.0)
+    (_, one), (_, two) = (evaluate(*setup(tiny_config, recipe), recipe) for recipe in (with_it, without))
+    assert "sequence" in one
+    assert "sequence" not in two
+    for name in ("frame", "aligned", "matching"):
+        assert float(one[name]) == pytest.approx(float(two[name]), rel=1e-5), name
 
 
 @pytest.mark.parametrize("use_cosine", [False, True])
@@ -96,7 +142,8 @@ def test_the_published_recipe_is_the_papers_objective(tiny_config: Config, use_c
 
 
 def test_the_published_recipe_is_published() -> None:
-    assert PUBLISHED.contrast_share == PUBLISHED.contrast_weight == PUBLISHED.aligned_weight == 0
+    assert PUBLISHED.contrast_share == PUBLISHED.aligned_weight == 0
+    assert PUBLISHED.sequence_weight == PUBLISHED.frame_weight == PUBLISHED.codeword_weight == 0
     assert PUBLISHED.matching_weight == 1
     assert PUBLISHED.alpha == PUBLISHED.beta == 0.01
     assert PUBLISHED.temperature == 0.1

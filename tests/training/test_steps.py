@@ -10,8 +10,9 @@ from wav2tok.codebook import compress
 from wav2tok.config import Config
 from wav2tok.corpus.splits import Recordings
 from wav2tok.features import frame_mask
+from wav2tok.matching import deduplicate
 from wav2tok.model import Wav2Tok
-from wav2tok.training.steps import drawn_tiles, embeddings, expectation, tokenize
+from wav2tok.training.steps import drawn_tiles, embeddings, expectation, frame_tokens, tokenize
 from wav2tok.training.store import SpectrumStore, Tiles
 
 
@@ -27,7 +28,7 @@ def test_embeddings_are_those_of_each_recording_alone_without_dropout(model: Wav
             model.eval()
             with torch.no_grad():
                 alone = model.embed(spectrum, count)[0]
-            assert int(count) == n
+            assert int(model.encoder.steps(count)) == n == len(alone)
             assert torch.allclose(row[:n], alone, atol=1e-5)
     assert sorted(seen) == list(range(len(store)))
 
@@ -81,6 +82,23 @@ def test_strings_are_those_of_the_model(model: Wav2Tok, store: SpectrumStore, re
         wave = torch.from_numpy(audio.read(path, 8000))[None]
         strings, lengths = compress(*model(wave, torch.tensor([wave.shape[1]])))
         assert string.tolist() == strings[0, : lengths[0]].tolist()
+
+
+def test_tokens_of_steps_are_the_models_and_strings_are_they_without_repeats(
+    model: Wav2Tok, store: SpectrumStore, recordings: Recordings
+) -> None:
+    strings = tokenize(model, store)
+    model.train()
+    found = frame_tokens(model, store)
+    assert model.training
+    model.eval()
+    for path, steps, count, string in zip(recordings.paths, found, store.frames.tolist(), strings, strict=True):
+        wave = torch.from_numpy(audio.read(path, 8000))[None]
+        tokens, length = model(wave, torch.tensor([wave.shape[1]]))
+        assert len(steps) == int(length) == -(-count // 2)
+        assert steps.tolist() == tokens[0].tolist()
+        assert deduplicate(steps).tolist() == string.tolist()
+    assert any(len(steps) > len(string) for steps, string in zip(found, strings, strict=True))
 
 
 def test_an_e_step_reads_no_more_frames_than_it_may(store: SpectrumStore, tiny_config: Config) -> None:

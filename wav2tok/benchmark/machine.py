@@ -105,7 +105,7 @@ def measure_floor(device: torch.device) -> Floor:
 
 
 def encoder_flop(config: Config, width: int) -> int:
-    """Float operations a frame of the encoder's forward pass, a multiply-add counted as two.
+    """Float operations a step (an embedding) of the encoder's forward pass, a multiply-add counted as two.
 
     Matrix products alone: gates, normalization and biases are about a hundredth of them at the default sizes.
 
@@ -114,11 +114,11 @@ def encoder_flop(config: Config, width: int) -> int:
         width: features a frame that the encoder reads (``FrontEnd.width``).
     """
     hidden = config.encoder.hidden
-    widths = [width] + [2 * hidden] * (config.encoder.layers - 1)
+    widths = [width * config.encoder.stack] + [2 * hidden] * (config.encoder.layers - 1)
     lstm = sum(2 * 2 * 4 * hidden * (w + hidden) for w in widths)  # directions, multiply-add, gates
     return lstm + 2 * 2 * hidden * config.encoder.dim
 
 
 def codebook_flop(config: Config) -> int:
-    """Float operations a frame to compare an embedding with every codeword, a multiply-add counted as two."""
+    """Float operations a step to compare an embedding with every codeword, a multiply-add counted as two."""
     return 2 * config.codebook.num_tokens * config.encoder.dim

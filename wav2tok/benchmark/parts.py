@@ -37,15 +37,21 @@ from wav2tok.training.steps import embeddings, expectation
 
 STEPS = 8
 """Optimiser steps of a measured epoch."""
-HOUR_FRAMES = 225_000
-"""An hour at 62.5 frames a second."""
+HOUR = 3600.0
+"""Seconds whose embeddings are clustered."""
 
 
 def front_end_flop(front_end: FrontEnd) -> int:
-    """Float operations a frame of a mel front end: transform, filterbank, cosine transform."""
+    """Float operations a frame of a front end: transform, filterbank (or pitches), cosine transform."""
     rows, inner, _ = front_end.power.second.shape
     transform = 2 * front_end.power.first.numel() * (inner // 2) + 2 * rows * inner * inner
-    bank = 0 if front_end.config.kind == "stft" else 2 * front_end.bank.numel()
+    match front_end.config.kind:
+        case "stft":
+            bank = 0
+        case "pitch":
+            bank = 2 * (front_end.pitch.kernels.numel() + front_end.pitch.taps.numel())
+        case _:
+            bank = 2 * front_end.bank.numel()
     cosine = 2 * front_end.dct.numel() if front_end.config.kind == "mfcc" else 0
     return transform + bank + cosine
 
@@ -128,11 +134,12 @@ class Bench:
         lengths = frames.to(self.device)
         features = model.front_end.finish(spectrum, lengths)
         z = model.encoder(features, lengths).detach()
-        (a, b), (a_frames, b_frames) = z.chunk(2), frames.chunk(2)
+        (a, b), (a_frames, b_frames) = z.chunk(2), model.encoder.steps(frames).chunk(2)
         # As many frames without any padding: what the network costs at least.
         even = torch.full((len(frames),), int(frames.sum()) // len(frames), device=self.device)
         bare = torch.randn(len(frames), int(even[0]), model.front_end.width, device=self.device)
-        slope, bare_slope = torch.randn_like(z), torch.randn(*bare.shape[:2], z.shape[2], device=self.device)
+        slope = torch.randn_like(z)
+        bare_slope = torch.randn(len(frames), int(model.encoder.steps(even)[0]), z.shape[2], device=self.device)
 
         def network(x: torch.Tensor, n: torch.Tensor, gradient: torch.Tensor) -> None:
             model.zero_grad()
@@ -144,7 +151,7 @@ class Bench:
                 views = Views(leaves[0], a_frames, leaves[1], b_frames, batch.labels)
                 recipe = config.recipes["staged"]
                 objective(
-                    model, views, recipe, contrast_only=contrast_only, frame_rate=self.frame_rate, generator=generator
+                    model, views, recipe, contrast_only=contrast_only, frame_rate=config.token_rate, generator=generator
                 )[0].backward()
 
             return run
@@ -167,7 +174,7 @@ class Bench:
         took = interleaved(parts, rounds=9, device=self.device)
         count = len(frames)
         audio = count * self.seconds
-        flop = 3.0 * int(frames.sum()) * encoder_flop(config, model.front_end.width)
+        flop = 3.0 * int(model.encoder.steps(frames).sum()) * encoder_flop(config, model.front_end.width)
         arithmetic = self.floor.seconds(flop, 0)
         share = ", ".join(f"{name} {1e3 * took[name]:.0f}" for name in parts if name not in ("whole", "floor"))
         first = self.row(
@@ -199,8 +206,8 @@ class Bench:
         """Embeddings of an E-step."""
         model, store = self.trainer.model, self.trainer.store
         seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
-        frames = int(store.frames.sum())
-        floor = self.floor.seconds(float(frames) * encoder_flop(self.config, model.front_end.width), 0)
+        steps = int(model.encoder.steps(store.frames).sum())
+        floor = self.floor.seconds(float(steps) * encoder_flop(self.config, model.front_end.width), 0)
         return self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
 
     def hour(self) -> torch.Tensor:
@@ -211,7 +218,9 @@ class Bench:
         ]
         few = torch.cat(parts)
         noise = torch.Generator(self.device).manual_seed(0)
-        points = few[torch.randint(len(few), (HOUR_FRAMES,), device=self.device, generator=noise)]
+        points = few[
+            torch.randint(len(few), (round(HOUR * self.config.token_rate),), device=self.device, generator=noise)
+        ]
         return F.normalize(points + 0.02 * torch.randn(points.shape, device=self.device, generator=noise), dim=1)
 
     def clustering(self) -> Row:
@@ -267,7 +276,8 @@ class Bench:
         """The ONNX graph on waveforms and on files."""
         tokenizer, rate = self.tokenizer, self.rate
         front_end = self.trainer.model.front_end
-        flop = front_end_flop(front_end) + encoder_flop(self.config, front_end.width) + codebook_flop(self.config)
+        flop = encoder_flop(self.config, front_end.width) + codebook_flop(self.config)
+        flop = front_end_flop(front_end) + flop // self.config.encoder.stack
         audio = len(self.waves) * self.seconds
         frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)
         floor = self.floor.seconds(float(frames) * flop, 4.0 * sum(map(len, self.waves)))

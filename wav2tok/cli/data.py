@@ -57,33 +57,56 @@ def split(
         ),
     ] = None,
     test_groups: Annotated[str | None, typer.Option(help="The groups that are the test, as A,B,...")] = None,
+    test_classes: Annotated[
+        str | None, typer.Option(help="The classes that are the test, as A,B,...; none is heard in training.")
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Further recordings for training, whatever they are; each pairs with its augmentation."),
+    ] = None,
+    only_test: Annotated[
+        bool, typer.Option("--only-test", help="All of FOLDER is the test; training hears what --also names, no more.")
+    ] = False,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
     """Cut a corpus into training, validation and test recordings: audios.bin."""
+    from dataclasses import replace
+
     from wav2tok import config
     from wav2tok.corpus import splits
     from wav2tok.corpus.listing import listing
+    from wav2tok.errors import UserError
 
     given = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
     settings = config.load(params, [*(sets or ()), *given])
     recordings, groups = listing(folder, settings.split, manifest)
-    wanted = [g for g in (test_groups or "").split(",") if g]
+    wanted, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
     if wanted and settings.split.group_by == "none":
         settings = config.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
-    result = splits.split(
-        recordings,
-        test_share=settings.split.test_share,
-        valid_share=settings.split.valid_share,
-        seed=settings.seed,
-        group=settings.split.group_by != "none",
-        test_groups=wanted,
-        groups=groups,
-    )
+    added = [listing(more, replace(settings.split, kind="list"), None)[0] for more in also or ()]
+    others = splits.Recordings(tuple(path for part in added for path in part.paths))
+    if only_test:
+        if not len(others) or wanted or classes:
+            raise UserError("--only-test needs --also DIR to train on, and neither --test-groups nor --test-classes.")
+        result = splits.foreign(recordings, others, settings.split.valid_share, settings.seed)
+    else:
+        result = splits.split(
+            recordings,
+            test_share=settings.split.test_share,
+            valid_share=settings.split.valid_share,
+            seed=settings.seed,
+            group=settings.split.group_by != "none",
+            test_groups=wanted,
+            test_classes=classes,
+            groups=groups,
+        )
+        result = splits.joined(result, others)
     splits.write(out, result)
     assert result.valid is not None
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
+    more = f" and {len(others)} others for training" if len(others) else ""
     say(
-        f"{len(recordings)} {what}: {len(result.train)} train, {len(result.valid)} validate, "
+        f"{len(recordings)} {what}{more}: {len(result.train)} train, {len(result.valid)} validate, "
         f"{len(result.test)} test; {out}"
     )

@@ -189,6 +189,7 @@ def split(
     seed: int,
     group: bool,
     test_groups: Sequence[str] = (),
+    test_classes: Sequence[str] = (),
     groups: Sequence[str] | None = None,
 ) -> Splits:
     """Split a corpus into training, validation and test recordings.
@@ -200,28 +201,76 @@ def split(
         valid_share: share of the remainder for validation.
         group: no speaker or singer stands on two sides.
         test_groups: the groups that are the test, by name.
+        test_classes: the classes that are the test, by name; with ``test_groups`` too, what is of one and not of the
+            other is left out, so that neither is heard in training.
         groups: the group of each recording, where the file names do not say it.
 
     Raises:
         UserError: a named group does not occur, or nothing is left for a part.
     """
     names = tuple(groups) if groups is not None else recordings.groups
-    if test_groups:
-        missing = [g for g in test_groups if g not in set(names)]
-        if missing:
-            some = ", ".join(sorted(set(names))[:8])
-            raise UserError(f"--test-groups names {missing[0]!r}, which no recording has; there are: {some}, ...")
-        chosen = set(test_groups)
-        rest = [i for i, g in enumerate(names) if g not in chosen]
+    if test_groups or test_classes:
+        if test_classes and recordings.classes is None:
+            raise UserError("--test-classes needs classes, and the recordings are a list; split with --kind dict.")
+        sides = [_named("--test-groups", test_groups, names)] if test_groups else []
+        sides += [_named("--test-classes", test_classes, recordings.classes or ())] if test_classes else []
+        test = recordings.take(i for i in range(len(recordings)) if all(side[i] for side in sides))
+        if not len(test):
+            raise UserError("--test-groups and --test-classes have no recording in common; nothing is left to test.")
+        rest = [i for i in range(len(recordings)) if not any(side[i] for side in sides)]
         if not rest:
-            raise UserError("--test-groups names every group; nothing is left to train on.")
-        test = recordings.take(i for i, g in enumerate(names) if g in chosen)
+            raise UserError("--test-groups and --test-classes name every recording; nothing is left to train on.")
     else:
         _, test = cut(recordings, test_share, group, seed, groups)
         held = set(test.paths)
         rest = [i for i, p in enumerate(recordings.paths) if p not in held]
-    train, valid = cut(recordings.take(rest), valid_share, group, seed + 1, [names[i] for i in rest])
+    train, valid = _validation(recordings.take(rest), valid_share, group, seed + 1, [names[i] for i in rest])
     return Splits(train, valid, test)
+
+
+def _validation(
+    recordings: Recordings, share: float, group: bool, seed: int, groups: Sequence[str]
+) -> tuple[Recordings, Recordings]:
+    """`cut`, but by recordings where whole groups would be more than twice the share.
+
+    Of four speakers two would be held out, and half of what there is to learn from with them; then training hears all
+    speakers, and validation other recordings of theirs. The test never gives way like this.
+    """
+    if group and len(set(groups)) > 1:
+        train, valid = cut(recordings, share, True, seed, groups)
+        if len(valid) <= 2 * share * len(recordings):
+            return train, valid
+    return cut(recordings, share, False, seed)
+
+
+def _named(option: str, wanted: Sequence[str], names: Sequence[str]) -> list[bool]:
+    """Which of ``names`` are wanted, all of which must occur; some must not."""
+    known = set(names)
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        some = ", ".join(sorted(known)[:8])
+        raise UserError(f"{option} names {missing[0]!r}, which no recording has; there are: {some}, ...")
+    if known <= set(wanted):
+        raise UserError(f"{option} names every one; nothing is left to train on.")
+    return [name in set(wanted) for name in names]
+
+
+def _alone(recordings: Recordings) -> Recordings:
+    """Each a class of its own: training pairs a class's only member with its own augmentation."""
+    return Recordings(recordings.paths, recordings.paths)
+
+
+def joined(splits: Splits, more: Recordings) -> Splits:
+    """``splits`` whose training part has ``more`` too, each a class of its own in dictionary data, for breadth."""
+    train, added = splits.train, more if splits.train.classes is None else _alone(more)
+    classes = None if train.classes is None or added.classes is None else (*train.classes, *added.classes)
+    return Splits(Recordings((*train.paths, *added.paths), classes), splits.valid, splits.test)
+
+
+def foreign(test: Recordings, others: Recordings, valid_share: float, seed: int) -> Splits:
+    """All of ``test`` for the test; training and validation hear ``others`` alone, of which no classes are known."""
+    train, valid = cut(Recordings(others.paths), valid_share, False, seed + 1)
+    return Splits(train, valid, test) if test.classes is None else Splits(_alone(train), _alone(valid), test)
 
 
 def with_validation(splits: Splits, share: float, seed: int) -> Splits:
@@ -235,5 +284,5 @@ def with_validation(splits: Splits, share: float, seed: int) -> Splits:
     for name in splits.train.groups:
         counts[name] = counts.get(name, 0) + 1
     group = len(counts) > 2 and max(counts.values()) > 1
-    train, valid = cut(splits.train, share, group, seed + 1)
+    train, valid = _validation(splits.train, share, group, seed + 1, splits.train.groups)
     return Splits(train, valid, splits.test)

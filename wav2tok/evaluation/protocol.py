@@ -9,6 +9,7 @@
 Queries without any relevant item in the database are left out and counted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +67,15 @@ class Task:
     def kinds(self) -> tuple[str, ...]:
         """The views' kinds in order, each once: V, TS, PS or some of them."""
         return tuple(dict.fromkeys(view.kind for view in self.views))
+
+
+def asked_as(kind: str, factors: Sequence[float]) -> str:
+    """What a kind of view is, with its factors, for headings."""
+    return {
+        "V": "V: as they are",
+        "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
+        "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
+    }[kind]
 
 
 def choose(recordings: Recordings) -> Protocol:

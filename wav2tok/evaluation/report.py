@@ -1,19 +1,23 @@
 """What an evaluation leaves behind: numbers for DVC and MLflow, a report for people, plots.
 
-``metrics.json``, ``retrieval.csv``, ``gate.json``, ``report.md``, ``table.txt``, ``plots/*.png``;
-each is replaced whole or not.
+``metrics.json``, ``curves.json``, ``significance.json``, ``retrieval.csv``, ``gate.json``, ``report.md``,
+``table.txt``, ``plots/*.png``; each is replaced whole or not.
 """
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
+from wav2tok.evaluation import protocol, spotting_metrics, tokens
+from wav2tok.evaluation.curves import AXES, Curve
 from wav2tok.evaluation.evaluate import Result
 from wav2tok.evaluation.gate import Verdict
-from wav2tok.evaluation.metrics import METRICS
+from wav2tok.evaluation.metrics import HEADINGS, METRICS
+from wav2tok.evaluation.significance import DRAWS, TESTED
+from wav2tok.evaluation.systems import FORMS
+from wav2tok.evaluation.views import VOICES
 from wav2tok.files import replacing, write_json
-
-_HEADINGS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
 
 
 def write(result: Result, verdict: Verdict, out: Path) -> None:
@@ -23,6 +27,8 @@ def write(result: Result, verdict: Verdict, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     made = plots.write(result, out / "plots")
     write_json(out / "metrics.json", summary(result, verdict))
+    write_json(out / "curves.json", curves(result))
+    write_json(out / "significance.json", significance(result))
     write_json(out / "gate.json", {"approved": verdict.approved, "reasons": verdict.reasons})
     with replacing(out / "retrieval.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -52,14 +58,56 @@ def summary(result: Result, verdict: Verdict) -> dict[str, Any]:
         name: {"encode_speed": round(cost.encode_speed, 3), "search_ms": round(cost.search_ms, 4)}
         for name, cost in result.cost.items()
     }
+    if result.spotting is not None:
+        found["spotting"] = spotting_metrics.summary(result.spotting)
     found["gate"] = {"approved": verdict.approved}
     found["counts"] = {"recordings": result.recordings, "queries": result.queries, "left_out": result.left_out}
     return found
 
 
+def curves(result: Result) -> dict[str, Any]:
+    """Axis -> "queries" (how many) and "factors" -> system -> MRR and MAP; a clean query's factor is "clean"."""
+
+    def values(curve: Curve, place: int) -> dict[str, dict[str, float]]:
+        columns = {metric: list(METRICS).index(metric) for metric in TESTED}
+        return {
+            name: {metric: round(float(scores[place, column]), 6) for metric, column in columns.items()}
+            for name, scores in curve.scores.items()
+        }
+
+    return {
+        AXES[kind]: {
+            "queries": curve.queries,
+            "factors": {
+                f"{factor:g}" if math.isfinite(factor) else "clean": values(curve, place)
+                for place, factor in enumerate(curve.factors)
+            },
+        }
+        for kind, curve in result.curves.items()
+    }
+
+
+def significance(result: Result) -> list[dict[str, Any]]:
+    """The comparisons, one flat row each."""
+    return [
+        {
+            "system": one.system,
+            "baseline": one.baseline,
+            "view": one.kind,
+            "metric": one.metric,
+            "difference": round(one.difference.value, 6),
+            "low": round(one.difference.low, 6),
+            "high": round(one.difference.high, 6),
+            "p": one.p,
+            "p_holm": one.p_holm,
+        }
+        for one in result.significance
+    ]
+
+
 def table(result: Result, metrics: tuple[str, ...] = ("mrr", "map")) -> str:
     """A plain text table for the terminal: a row a system, its metrics a column for each kind of view."""
-    headings = ["system", *(f"{kind} {_HEADINGS[metric]}" for kind in result.kinds for metric in metrics)]
+    headings = ["system", *(f"{kind} {HEADINGS[metric]}" for kind in result.kinds for metric in metrics)]
     rows = [
         [result.labels[name], *(f"{views[kind][metric].value:.3f}" for kind in result.kinds for metric in metrics)]
         for name, views in result.scores.items()
@@ -86,6 +134,8 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
         "",
         *(f"- {reason}" for reason in verdict.reasons),
         "",
+        *_forms(result),
+        "",
         "## Protocol",
         "",
         f"`{result.protocol}`: {result.text}.",
@@ -101,18 +151,19 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
     ]
     for kind in result.kinds:
         factors = [view.factor for view in result.views if view.kind == kind]
-        how = {
-            "V": "V: as they are",
-            "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
-            "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
-        }[kind]
-        lines += ["", f"## {how}", "", f"| system | {' | '.join(_HEADINGS.values())} |", "|---|---|---|---|---|"]
+        how = protocol.asked_as(kind, factors)
+        lines += ["", f"## {how}", "", f"| system | {' | '.join(HEADINGS.values())} |", "|---|---|---|---|---|"]
         for name, views in result.scores.items():
             cells = []
             for metric, one in views[kind].items():
                 value = f"**{one.value:.3f}**" if one.value == best[kind, metric] else f"{one.value:.3f}"
                 cells.append(f"{value} [{one.low:.3f}, {one.high:.3f}]")
             lines.append(f"| {result.labels[name]} | {' | '.join(cells)} |")
+    if result.absent:
+        lines += ["", f"Not on this disk, and so not judged: {', '.join(result.absent)}."]
+    lines += _compared(result) + _robust(result)
+    if result.spotting is not None:
+        lines += ["", *spotting_metrics.markdown(result.spotting)]
     lines += ["", "## Tokens", "", "| of the test recordings, after de-duplication | |", "|---|---|"]
     lines += [f"| {_TOKEN_TEXTS.get(name, name)} | {value:.3f} |" for name, value in result.tokens.items()]
     lines += ["", f"The codebook holds {result.num_tokens} tokens. A bit rate counts log2 K bits a token."]
@@ -126,17 +177,84 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-_PAIRS = {
-    "same_class": "recordings of one class",
-    "other_class": "recordings of two classes",
-    "TS": "a recording and its time-stretched views",
-    "PS": "a recording and its pitch-shifted views",
-}
+def _forms(result: Result) -> list[str]:
+    """The tokenizer's three forms of matching side by side, the best of each column bold."""
+    columns = [(kind, metric) for kind in result.kinds for metric in TESTED]
+    best = {(k, m): max(result.scores[form][k][m].value for form in FORMS) for k, m in columns}
+    lines = [
+        "## The tokenizer",
+        "",
+        "By each of its three forms of matching, which read the same strings; bold is the best of a column. All three "
+        "are given because none was chosen beforehand: which is best is itself read off these test recordings.",
+        "",
+        f"| matching | {' | '.join(f'{kind} {HEADINGS[metric]}' for kind, metric in columns)} |",
+        "|---" * (1 + len(columns)) + "|",
+    ]
+    for form in FORMS:
+        values = [(result.scores[form][k][m].value, best[k, m]) for k, m in columns]
+        cells = [f"**{value:.3f}**" if value == most else f"{value:.3f}" for value, most in values]
+        lines.append(f"| {result.labels[form]} | {' | '.join(cells)} |")
+    return lines
+
+
+def _compared(result: Result) -> list[str]:
+    """The tokenizer's forms against every baseline, a table a kind of view."""
+    if not result.significance:
+        return []
+    lines = [
+        "",
+        "## Against the baselines",
+        "",
+        "Ours minus theirs on the same recordings, with the 95 % bootstrap interval of that difference, and p by "
+        f"Fisher's paired randomisation test (two-sided, {DRAWS:,} draws of signs). A recording counts once, with all "
+        f"its views. p is Holm's, corrected for all {len(result.significance)} comparisons of this report; bold where "
+        "it is below 0.05. Recordings of one speaker or class are not quite independent, so other speakers may differ "
+        "by more.",
+    ]
+    found = {(one.kind, one.baseline, one.system, one.metric): one for one in result.significance}
+    baselines = list(dict.fromkeys(one.baseline for one in result.significance))
+    for kind in result.kinds:
+        lines += ["", f"### {kind}", "", "| baseline | matching | MRR | p | MAP | p |", "|---|---|---|---|---|---|"]
+        for baseline in baselines:
+            for form in FORMS:
+                cells = [result.labels[baseline], result.labels[form].removeprefix("wav2tok, ")]
+                for metric in TESTED:
+                    one = found[kind, baseline, form, metric]
+                    gain, p = one.difference, _probability(one.p_holm)
+                    cells.append(f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
+                    cells.append(f"**{p}**" if one.p_holm < 0.05 else p)
+                lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _robust(result: Result) -> list[str]:
+    """What the robustness curves show, which the plot and ``curves.json`` hold."""
+    if not result.curves:
+        return []
+    asked = ", ".join(f"{_AXES[kind]} by {curve.queries}" for kind, curve in result.curves.items())
+    return [
+        "",
+        "## Robustness",
+        "",
+        f"MRR and MAP as the query changes, the database being as it is: {asked} queries, the same for every system. "
+        f"The noise is babble, {VOICES} training recordings at once at one level; SNR is by RMS over the query. "
+        "Without intervals: these are curves to compare by shape.",
+    ]
+
+
+def _probability(p: float) -> str:
+    """Three digits, and never "0"."""
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
+
+
+_AXES = {"SNR": "noise", "TS": "tempo", "PS": "key"}
+
+
 _TOKEN_TEXTS = {
     "codebook_use": "share of the codebook in use",
     "perplexity": "perplexity",
     "tokens_per_second": "tokens a second",
     "bits_per_second": "bits a second",
-    **{f"jaccard_{pair}": f"bigram Jaccard, {text}" for pair, text in _PAIRS.items()},
-    **{f"edit_{pair}": f"normalised edit distance, {text}" for pair, text in _PAIRS.items()},
+    **{f"jaccard_{pair}": f"bigram Jaccard, {text}" for pair, text in tokens.PAIRS.items()},
+    **{f"edit_{pair}": f"normalised edit distance, {text}" for pair, text in tokens.PAIRS.items()},
 }

@@ -8,6 +8,14 @@ from rapidfuzz.distance import Levenshtein
 
 from wav2tok.matching import as_text, edit_distances
 
+PAIRS = {
+    "same_class": "recordings of one class",
+    "other_class": "recordings of two classes",
+    "TS": "a recording and its time-stretched views",
+    "PS": "a recording and its pitch-shifted views",
+}
+"""The pairs of strings that `measure` compares, in words."""
+
 
 def count(strings: Sequence[np.ndarray], num_tokens: int) -> np.ndarray:
     """How often each token occurs, int [K]."""

@@ -1,11 +1,52 @@
-"""Frame contrast along a warping path: what the published objective lacks, a comparison between recordings.
+"""Contrast along warping paths: what the published objective lacks, a comparison between recordings.
 
-Frames of one view are told from the frames of other recordings by their aligned partners (after wav2tok 2.0's first
-stage). It cannot be met by counting frames, the degenerate optimum of L_m and L_likelihood.
+Neither form can be met by counting frames, the degenerate optimum of L_m and L_likelihood.
+
+`sequence_contrast` tells recordings apart as a search does, by how well the one warps onto the other. Two words may
+share their sounds as long as they differ somewhere, so that sounds stay what is learned. `contrast_loss` tells single
+aligned frames from all frames of other recordings (after wav2tok 2.0's first stage): it pushes the same sound in two
+words apart, and words that training has not heard suffer (README).
 """
 
 import torch
 from torch import Tensor
+
+from wav2tok.alignment import partners_by_cost
+from wav2tok.features import frame_mask
+
+
+def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cosine of each recording of ``a`` and each of ``b`` along a cheapest warping path.
+
+    Every frame of either counts once, with its partner on the path; the path itself is held fixed.
+
+    Args:
+        a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
+
+    Returns:
+        ([A, B], int64 [A, B, N] the frame of the ``b`` for each frame of the ``a``).
+    """
+    (count_a, n, _), (count_b, m, _) = a.shape, b.shape
+    cosine = (a.flatten(0, 1) @ b.flatten(0, 1).T).reshape(count_a, n, count_b, m)
+    cosine = cosine.transpose(1, 2).reshape(count_a * count_b, n, m)
+    lengths_a, lengths_b = a_lengths.repeat_interleave(count_b), b_lengths.repeat(count_a)
+    of_a, of_b = partners_by_cost(1 - cosine.detach(), lengths_a, lengths_b)
+    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(lengths_a, n)
+    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(lengths_b, m)
+    mean = (along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)
+    return mean.reshape(count_a, count_b), of_a.reshape(count_a, count_b, n)
+
+
+def sequence_contrast(similarity: Tensor, label: Tensor, temperature: float) -> Tensor:
+    """Symmetric InfoNCE of whole recordings.
+
+    Args:
+        similarity: [B, B] from `path_similarity`, pair i on the diagonal; label: int64 [B], the class of each pair.
+
+    Returns:
+        scalar; other pairs of the same class are left out of the sums.
+    """
+    return _info_nce(similarity / temperature, label)
 
 
 def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -36,10 +77,13 @@ def contrast_loss(anchor: Tensor, positive: Tensor, label: Tensor, temperature: 
     Returns:
         scalar. Frames of one class are never negatives of each other, be they of the same pair or not.
     """
-    logits = anchor @ positive.T / temperature
-    # Frames of other classes and, on the diagonal, the partner: everything else is left out of the sums.
+    return _info_nce(anchor @ positive.T / temperature, label)
+
+
+def _info_nce(logits: Tensor, label: Tensor) -> Tensor:
+    """Both cross-entropies of [M, M] logits with the diagonal for their targets, averaged: scalar."""
+    # Rows of other classes and, on the diagonal, the partner: everything else is left out of the sums.
     left_out = label[:, None] == label[None, :]
     left_out.fill_diagonal_(False)
     logits = logits.masked_fill(left_out, -torch.inf)
-    # Both cross-entropies have the diagonal for their targets.
     return ((logits.logsumexp(1) + logits.logsumexp(0)) / 2 - logits.diagonal()).mean()

@@ -163,13 +163,13 @@ class Trainer:
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, self.config.augment, generator)
         with fast_products(self.device):
             z = self.model.embed(spectrum, frames.to(self.device, non_blocking=True))
-            (a, b), (a_frames, b_frames) = z.chunk(2), frames.chunk(2)
+            (a, b), (a_frames, b_frames) = z.chunk(2), self.model.encoder.steps(frames).chunk(2)
             loss, parts = objective(
                 self.model,
                 Views(a, a_frames, b, b_frames, batch.labels),
                 self.recipe,
                 generator=generator,
-                frame_rate=self.frame_rate,
+                frame_rate=self.config.token_rate,
                 contrast_only=self.progress.step < self.contrast_steps,
             )
             self.optimizer.zero_grad(set_to_none=True)

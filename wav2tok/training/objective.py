@@ -1,4 +1,4 @@
-"""The two objectives over a batch of pairs: frame contrast, and the paper's likelihood and matching losses."""
+"""The two objectives over a batch of pairs: contrast of recordings, and the paper's likelihood and matching losses."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from wav2tok.alignment import align
 from wav2tok.codebook import compress
 from wav2tok.config import Recipe
 from wav2tok.features import frame_mask
-from wav2tok.losses.contrast import contrast_loss, draw_frames
+from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model import Wav2Tok
@@ -31,30 +31,6 @@ class Views:
     labels: Tensor
 
 
-def aligned_contrast(
-    views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Frame contrast along the warping path.
-
-    Returns:
-        (scalar loss, int64 [B, N] the partner of each frame of ``views.a``).
-    """
-    device = views.a.device
-    frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
-    partner, _ = align(views.a.detach(), frames[0], views.b.detach(), frames[1])
-    wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
-    wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
-    index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
-    owner = torch.arange(len(index))[:, None].expand_as(index)[counts]
-    labels = views.labels[owner].to(device, non_blocking=True)
-    rows = (owner * views.a.shape[1] + index[counts]).to(device, non_blocking=True)
-    owner = owner.to(device, non_blocking=True)
-    other = owner * views.b.shape[1] + partner.flatten()[rows]
-    anchor = views.a.flatten(0, 1).index_select(0, rows)
-    positive = views.b.flatten(0, 1).index_select(0, other)
-    return contrast_loss(anchor, positive, labels, recipe.contrast_temperature), partner
-
-
 @dataclass(frozen=True)
 class Scored:
     """Cosines of both views' frames to the codebook, [B, N, K] and [B, M, K], and their tokens, [B, N] and [B, M]."""
@@ -69,6 +45,72 @@ def scored(model: Wav2Tok, views: Views) -> Scored:
     """Compare every frame with every codeword, once for all losses."""
     a, b = views.a @ model.codebook.T, views.b @ model.codebook.T
     return Scored(a, b, a.detach().argmax(2), b.detach().argmax(2))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The contrast between recordings: its weighted sum, its parts, and each frame of ``a``'s partner, int64 [B, N]."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    partner: Tensor
+
+
+def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator) -> Contrast:
+    """Sequence contrast, frame contrast or both, as the recipe weighs them."""
+    device = views.a.device
+    frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
+    total, parts = views.a.new_zeros(()), {}
+    if recipe.sequence_weight:
+        similarity, partners = path_similarity(views.a, frames[0], views.b, frames[1])
+        labels = views.labels.to(device, non_blocking=True)
+        parts["sequence"] = sequence_contrast(similarity, labels, recipe.sequence_temperature)
+        total = total + recipe.sequence_weight * parts["sequence"]
+        partner = partners.diagonal().T
+    else:
+        partner, _ = align(views.a.detach(), frames[0], views.b.detach(), frames[1])
+    if recipe.frame_weight:
+        parts["frame"] = frame_contrast(views, partner, recipe, frame_rate, generator)
+        total = total + recipe.frame_weight * parts["frame"]
+    return Contrast(total, parts, partner)
+
+
+def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, temperature: float) -> Tensor:
+    """Sequence contrast of the recordings as their tokens tell them, each embedding replaced by its codeword: scalar.
+
+    What is learned is what search by tokens sees. Gradients pass to the embeddings as if nothing was replaced
+    (straight through).
+    """
+
+    def told(z: Tensor, tokens: Tensor) -> Tensor:
+        return z + (model.codebook[tokens] - z).detach()
+
+    device = views.a.device
+    similarity, _ = path_similarity(
+        told(views.a, scores.token_a),
+        views.a_frames.to(device),
+        told(views.b, scores.token_b),
+        views.b_frames.to(device),
+    )
+    return sequence_contrast(similarity, views.labels.to(device), temperature)
+
+
+def frame_contrast(
+    views: Views, partner: Tensor, recipe: Recipe, frame_rate: float, generator: torch.Generator
+) -> Tensor:
+    """Contrast of frames drawn from each pair with their partners along the warping path: scalar."""
+    device = views.a.device
+    wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
+    wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
+    index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
+    owner = torch.arange(len(index))[:, None].expand_as(index)[counts]
+    labels = views.labels[owner].to(device, non_blocking=True)
+    rows = (owner * views.a.shape[1] + index[counts]).to(device, non_blocking=True)
+    owner = owner.to(device, non_blocking=True)
+    other = owner * views.b.shape[1] + partner.flatten()[rows]
+    anchor = views.a.flatten(0, 1).index_select(0, rows)
+    positive = views.b.flatten(0, 1).index_select(0, other)
+    return contrast_loss(anchor, positive, labels, recipe.frame_temperature)
 
 
 def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -> dict[str, Tensor]:
@@ -121,9 +163,9 @@ def objective(
     """
     parts: dict[str, Tensor] = {}
     loss = views.a.new_zeros(())
-    if contrast_only or recipe.contrast_weight or recipe.aligned_weight:
-        parts["contrast"], partner = aligned_contrast(views, recipe, frame_rate, generator)
-        loss = loss + (1.0 if contrast_only else recipe.contrast_weight) * parts["contrast"]
+    if recipe.sequence_weight or recipe.frame_weight or recipe.aligned_weight:
+        compared = contrast(views, recipe, frame_rate, generator)
+        parts, loss = dict(compared.parts), compared.total
     if not contrast_only:
         scores = scored(model, views)
         parts |= paper_losses(model, views, scores, recipe)
@@ -133,7 +175,10 @@ def objective(
             + recipe.alpha * parts["likelihood"]
             + recipe.beta * parts["likelihood_back"]
         )
+        if recipe.codeword_weight:
+            parts["codeword"] = codeword_contrast(model, views, scores, recipe.sequence_temperature)
+            loss = loss + recipe.codeword_weight * parts["codeword"]
         if recipe.aligned_weight:
-            parts["aligned"] = aligned_likelihood(views, scores, partner, recipe.temperature)
+            parts["aligned"] = aligned_likelihood(views, scores, compared.partner, recipe.temperature)
             loss = loss + recipe.aligned_weight * parts["aligned"]
     return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

@@ -24,14 +24,15 @@ def embeddings(model: Wav2Tok, store: SpectrumStore, tiles: Tiles) -> Iterator[t
     """Embed stretches of recordings in evaluation mode, without gradients, in batches of similar length.
 
     Yields:
-        (positions [B] into ``tiles``, unit embeddings [B, T, d] on the model's device, frames [B] on the CPU).
+        (positions [B] into ``tiles``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
+        the CPU).
     """
     was_training = model.training
     model.eval()
     device = model.codebook.device
     for positions in tiles.batches():
         spectrum, frames = store.batch(tiles[positions])
-        yield positions, model.embed(spectrum.to(device), frames.to(device)), frames
+        yield positions, model.embed(spectrum.to(device), frames.to(device)), model.encoder.steps(frames)
     model.train(was_training)
 
 
@@ -59,7 +60,7 @@ def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tupl
     """
     generator = torch.Generator().manual_seed(derived_seed(*seed))
     tiles = drawn_tiles(store, config, generator)
-    points = model.codebook.new_empty(int(tiles.frames.sum()), model.codebook.shape[1])
+    points = model.codebook.new_empty(int(model.encoder.steps(tiles.frames).sum()), model.codebook.shape[1])
     place = 0
     for _, z, frames in embeddings(model, store, tiles):
         part = z[frame_mask(frames, z.shape[1]).to(z.device)]
@@ -73,6 +74,17 @@ def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tupl
         )
         model.codebook.copy_(codebook)
     return fit
+
+
+@torch.inference_mode()
+def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
+    """One token a step of every recording of ``store``, repeats not dropped: int64 [T] each."""
+    out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
+    for positions, z, frames in embeddings(model, store, store.heads(int(store.frames.max()))):
+        tokens = assign(z, model.codebook).cpu().numpy()
+        for position, row, length in zip(positions.tolist(), tokens, frames.tolist(), strict=True):
+            out[position] = row[:length]
+    return out
 
 
 @torch.inference_mode()

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok import audio
-from wav2tok.evaluation import gallery, views
+from wav2tok.evaluation import gallery, protocol, views
 from wav2tok.evaluation.evaluate import Result
 from wav2tok.evaluation.gallery import Case
 from wav2tok.evaluation.gate import Verdict
+from wav2tok.evaluation.metrics import HEADINGS
 from wav2tok.evaluation.page import drawings, examples, tables
 from wav2tok.evaluation.page.examples import Heard
 from wav2tok.evaluation.page.markup import text
@@ -91,7 +92,7 @@ def _headline(result: Result, verdict: Verdict) -> str:
     classes = f" of {len(set(result.test_classes))} classes" if result.test_classes is not None else ""
     ours = result.scores[FORMS[0]]
     tiles = [
-        (f"{ours[kind][metric].value:.3f}", f"{tables.HEADINGS[metric]} on {kind}")
+        (f"{ours[kind][metric].value:.3f}", f"{HEADINGS[metric]} on {kind}")
         for kind in result.kinds
         for metric in ("mrr", "map")
     ]
@@ -117,11 +118,7 @@ def _retrieval(result: Result) -> str:
     parts = []
     for kind in result.kinds:
         factors = [view.factor for view in result.views if view.kind == kind]
-        how = {
-            "V": "V: as they are",
-            "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
-            "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
-        }[kind]
+        how = protocol.asked_as(kind, factors)
         parts.append(f"<h3>{how}</h3>\n{tables.retrieval(result, kind)}")
     own = "No view is in the database" if result.protocol == "self" else "A query is never its own answer"
     parts.append(

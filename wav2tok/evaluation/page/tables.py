@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from wav2tok.evaluation import tokens
 from wav2tok.evaluation.evaluate import Result
-from wav2tok.evaluation.metrics import METRICS, Estimate
+from wav2tok.evaluation.metrics import HEADINGS, METRICS, Estimate
 from wav2tok.evaluation.page.markup import table, text, token
 from wav2tok.evaluation.significance import Comparison
 from wav2tok.evaluation.spotting_metrics import HIT, Spotting
 from wav2tok.evaluation.systems import FORMS
 
-HEADINGS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
 _SPOTTING = {"f1": "F1", "mtwv": "MTWV", "mrr": "MRR", "map": "MAP"}
 LEVEL = 0.05
 _COMMONEST = 12
@@ -109,21 +109,13 @@ def _lead(one: Comparison) -> str:
     return f'<span title="{told}">{one.difference.value:+.3f}{stars}</span>'.replace("-", "−")
 
 
-_PAIRS = {
-    "same_class": "recordings of one class",
-    "other_class": "recordings of two classes",
-    "TS": "a recording and its time-stretched views",
-    "PS": "a recording and its pitch-shifted views",
-}
-
-
 def alike(measured: Mapping[str, float]) -> str:
     """How alike strings are that should be alike, and that should not."""
     return table(
         ["strings of", "bigrams shared (Jaccard)", "edit distance"],
         [
             [said, f"{measured[f'jaccard_{pair}']:.3f}", f"{measured[f'edit_{pair}']:.3f}"]
-            for pair, said in _PAIRS.items()
+            for pair, said in tokens.PAIRS.items()
             if f"jaccard_{pair}" in measured
         ],
     )

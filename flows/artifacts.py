@@ -12,7 +12,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from wav2tok.files import read_json
 
 METRICS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
-_NOT_VIEWS = ("tokens", "cost", "gate", "counts")
+_NOT_VIEWS = ("spotting", "tokens", "cost", "gate", "counts")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 
 

@@ -88,6 +88,7 @@ class Recipe:
     contrast_share: float = 0.75
     sequence_weight: float = 1.0
     sequence_temperature: float = 0.05
+    stretch_seconds: float = 1.5
     codeword_weight: float = 0.5
     frame_weight: float = 0.0
     frame_temperature: float = 0.15

@@ -68,6 +68,10 @@ def check(config: "Config") -> "Config":
     for name, number in (("curve_queries", asked.curve_queries), ("bootstrap", asked.bootstrap)):
         require(number >= 0, f"evaluate.{name} is {number}; it must not be negative.")
     for name, recipe in config.recipes.items():
+        require(
+            recipe.stretch_seconds > 0,
+            f"recipes.{name}.stretch_seconds is {recipe.stretch_seconds}; it must be positive.",
+        )
         require(recipe.batch_size >= 1, f"recipes.{name}.batch_size is {recipe.batch_size}; it must be at least 1.")
         require(
             min(recipe.temperature, recipe.sequence_temperature, recipe.frame_temperature) > 0,

@@ -110,7 +110,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
             "",
             table,
             "",
-            f"report: {report / 'report.md'}",
+            f"report: {report / 'report.html'}",
             f"runs: mlflow ui --backend-store-uri {store}" if store else "",
         ]
         (folder / "summary.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from wav2tok.alignment import partners_by_cost
 from wav2tok.features import frame_mask
 
 
-def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
+def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
     """Mean cosine of each recording of ``a`` and each of ``b`` along a cheapest warping path.
 
     Every frame of either counts once, with its partner on the path; the path itself is held fixed.
@@ -24,7 +24,7 @@ def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) 
         a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
 
     Returns:
-        ([A, B], int64 [A, B, N] the frame of the ``b`` for each frame of the ``a``).
+        [A, B].
     """
     (count_a, n, _), (count_b, m, _) = a.shape, b.shape
     cosine = (a.flatten(0, 1) @ b.flatten(0, 1).T).reshape(count_a, n, count_b, m)
@@ -33,8 +33,7 @@ def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) 
     of_a, of_b = partners_by_cost(1 - cosine.detach(), lengths_a, lengths_b)
     along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(lengths_a, n)
     along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(lengths_b, m)
-    mean = (along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)
-    return mean.reshape(count_a, count_b), of_a.reshape(count_a, count_b, n)
+    return ((along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)).reshape(count_a, count_b)
 
 
 def sequence_contrast(similarity: Tensor, label: Tensor, temperature: float) -> Tensor:

@@ -13,6 +13,7 @@ from wav2tok.features import frame_mask
 from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model import Wav2Tok
 
 
@@ -49,33 +50,44 @@ def scored(model: Wav2Tok, views: Views) -> Scored:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The contrast between recordings: its weighted sum, its parts, and each frame of ``a``'s partner, int64 [B, N]."""
+    """The contrast between recordings: its weighted sum, its parts, and what it compared.
+
+    ``partner``, int64 [B, N], is each frame of ``a``'s along the warping path.
+    """
 
     total: Tensor
     parts: dict[str, Tensor]
     partner: Tensor
+    compared: Stretches
 
 
 def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator) -> Contrast:
     """Sequence contrast, frame contrast or both, as the recipe weighs them."""
     device = views.a.device
     frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
+    steps = views.a.shape[1], views.b.shape[1]
+    most = max(2, round(recipe.stretch_seconds * frame_rate))
     total, parts = views.a.new_zeros(()), {}
-    if recipe.sequence_weight:
-        similarity, partners = path_similarity(views.a, frames[0], views.b, frames[1])
-        labels = views.labels.to(device, non_blocking=True)
-        parts["sequence"] = sequence_contrast(similarity, labels, recipe.sequence_temperature)
-        total = total + recipe.sequence_weight * parts["sequence"]
-        partner = partners.diagonal().T
+    partner, _ = align(views.a.detach(), frames[0], views.b.detach(), frames[1])
+    if int(torch.maximum(views.a_frames, views.b_frames).max()) > most:
+        compared = cut(steps, views.a_frames, partner, views.labels, most, generator)
     else:
-        partner, _ = align(views.a.detach(), frames[0], views.b.detach(), frames[1])
+        compared = whole(steps, frames, views.labels.to(device, non_blocking=True))
+    if recipe.sequence_weight:
+        parts["sequence"] = stretch_contrast(compared, views.a, views.b, recipe.sequence_temperature)
+        total = total + recipe.sequence_weight * parts["sequence"]
     if recipe.frame_weight:
         parts["frame"] = frame_contrast(views, partner, recipe, frame_rate, generator)
         total = total + recipe.frame_weight * parts["frame"]
-    return Contrast(total, parts, partner)
+    return Contrast(total, parts, partner, compared)
 
 
-def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, temperature: float) -> Tensor:
+def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """Sequence contrast of the stretches of both views, [B, N, d] and [B, M, d]: scalar."""
+    return sequence_contrast(path_similarity(*compared.of(a, b)), compared.labels, temperature)
+
+
+def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, compared: Stretches, temperature: float) -> Tensor:
     """Sequence contrast of the recordings as their tokens tell them, each embedding replaced by its codeword: scalar.
 
     What is learned is what search by tokens sees. Gradients pass to the embeddings as if nothing was replaced
@@ -85,14 +97,7 @@ def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, temperature:
     def told(z: Tensor, tokens: Tensor) -> Tensor:
         return z + (model.codebook[tokens] - z).detach()
 
-    device = views.a.device
-    similarity, _ = path_similarity(
-        told(views.a, scores.token_a),
-        views.a_frames.to(device),
-        told(views.b, scores.token_b),
-        views.b_frames.to(device),
-    )
-    return sequence_contrast(similarity, views.labels.to(device), temperature)
+    return stretch_contrast(compared, told(views.a, scores.token_a), told(views.b, scores.token_b), temperature)
 
 
 def frame_contrast(
@@ -163,9 +168,9 @@ def objective(
     """
     parts: dict[str, Tensor] = {}
     loss = views.a.new_zeros(())
-    if recipe.sequence_weight or recipe.frame_weight or recipe.aligned_weight:
-        compared = contrast(views, recipe, frame_rate, generator)
-        parts, loss = dict(compared.parts), compared.total
+    if any((recipe.sequence_weight, recipe.frame_weight, recipe.codeword_weight, recipe.aligned_weight)):
+        found = contrast(views, recipe, frame_rate, generator)
+        parts, loss = dict(found.parts), found.total
     if not contrast_only:
         scores = scored(model, views)
         parts |= paper_losses(model, views, scores, recipe)
@@ -176,9 +181,9 @@ def objective(
             + recipe.beta * parts["likelihood_back"]
         )
         if recipe.codeword_weight:
-            parts["codeword"] = codeword_contrast(model, views, scores, recipe.sequence_temperature)
+            parts["codeword"] = codeword_contrast(model, views, scores, found.compared, recipe.sequence_temperature)
             loss = loss + recipe.codeword_weight * parts["codeword"]
         if recipe.aligned_weight:
-            parts["aligned"] = aligned_likelihood(views, scores, compared.partner, recipe.temperature)
+            parts["aligned"] = aligned_likelihood(views, scores, found.partner, recipe.temperature)
             loss = loss + recipe.aligned_weight * parts["aligned"]
     return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

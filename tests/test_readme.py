@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from wav2tok import cli
 from wav2tok.config import load, to_dict
+from wav2tok.corpus import splits
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +25,9 @@ COMMANDS = get_command(cli.app).commands
 
 
 def blocks(text, language=""):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.M | re.S)
+    # All fences in turn, so that one block's end is not taken for another's beginning.
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.M | re.S)
+    return [block for named, block in found if named == language]
 
 
 def commands(text=README):
@@ -200,3 +203,27 @@ def test_make_help_lists_what_the_readme_names():
     for words in commands():
         if words[0] == "make" and len(words) > 1:
             assert f"make {words[1]}" in shown
+
+
+def test_profiles_train_and_splits_hold_out_what_they_say(outside, place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    small = [f"--set={key}" for key in ("train.epochs=1", "train.steps_per_epoch=1", "codebook.num_tokens=16")]
+    said = [words[1:] for words in commands(SECTIONS["Profiles"]) if words[0] == "wav2tok"]
+    trained, cut = ([words for words in said if words[0] == verb] for verb in ("train", "split"))
+    assert [words[-1] for words in trained] == ["profile=speech", "profile=humming", "profile=published"]
+    for words in trained:
+        wav2tok(monkeypatch, *words, *small, "--fresh", "--out", f"W/{words[-1]}")
+        assert (place / "W" / words[-1] / "tokenizer.onnx").exists()
+    names = {"WORDS": "recordings", "HUMS": "recordings", "SENTENCES": "others", "SYNTHETIC": "others"}
+    shutil.copytree(place / "recordings", place / "others")
+    for words in cut:
+        given = [names.get(word, "arch" if word == "seven,stop" else word) for word in words]
+        wav2tok(monkeypatch, *given[:-1], "W/cut.bin")
+        parts = splits.read("W/cut.bin")
+        if "--test-classes" in words:
+            assert set(parts.test.classes) == {"arch"}
+            assert "arch" not in parts.train.classes
+        if "--only-test" in words:
+            assert {path.split("/")[0] for path in parts.test.paths} == {"recordings"}
+            assert {path.split("/")[0] for path in parts.train.paths} == {"others"}

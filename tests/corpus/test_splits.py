@@ -375,3 +375,11 @@ def test_validation_takes_recordings_where_whole_speakers_would_be_half() -> Non
     many = split(spoken("abcdefghijkl", "pq"), test_share=0.2, valid_share=0.2, seed=0, group=True)
     assert many.valid is not None
     assert not set(many.train.groups) & set(many.valid.groups)
+
+
+def test_validation_keeps_whole_speakers_where_recordings_would_have_nothing_to_find() -> None:
+    single = spoken("abcdef", "pqrs", 1)
+    done = split(single, test_share=0.3, valid_share=0.2, seed=0, group=True, test_groups=["a", "b"])
+    assert done.valid is not None
+    assert len(set(done.valid.groups)) == 2
+    assert not set(done.train.groups) & set(done.valid.groups)

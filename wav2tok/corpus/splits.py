@@ -234,13 +234,20 @@ def _validation(
     """`cut`, but by recordings where whole groups would be more than twice the share.
 
     Of four speakers two would be held out, and half of what there is to learn from with them; then training hears all
-    speakers, and validation other recordings of theirs. The test never gives way like this.
+    speakers, and validation other recordings of theirs, if these have a class in common to find each other by. The test
+    never gives way like this.
     """
-    if group and len(set(groups)) > 1:
-        train, valid = cut(recordings, share, True, seed, groups)
-        if len(valid) <= 2 * share * len(recordings):
-            return train, valid
-    return cut(recordings, share, False, seed)
+    if not group or len(set(groups)) < 2:
+        return cut(recordings, share, False, seed)
+    whole = cut(recordings, share, True, seed, groups)
+    if len(whole[1]) <= 2 * share * len(recordings):
+        return whole
+    group_of_path = dict(zip(recordings.paths, groups, strict=True))
+    parts = cut(recordings, share, False, seed)
+    voices: dict[str, set[str]] = {}
+    for path, label in zip(parts[1].paths, parts[1].classes or parts[1].paths, strict=True):
+        voices.setdefault(label, set()).add(group_of_path[path])
+    return parts if recordings.classes is None or any(len(found) > 1 for found in voices.values()) else whole
 
 
 def _named(option: str, wanted: Sequence[str], names: Sequence[str]) -> list[bool]:

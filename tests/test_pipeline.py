@@ -114,6 +114,10 @@ def test_the_run_knows_commit_data_and_stage(project, repro):
 
 
 def test_nothing_runs_twice(project, repro):
+    # What numba compiles in a stage lies beside the code that the stage depends on.
+    compiled = project.root / "wav2tok" / "evaluation" / "__pycache__" / "kernel.nbi"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.write_bytes(b"compiled")
     again = project.run("dvc", "repro")
     assert ran(again) == []
     assert "up to date" in again

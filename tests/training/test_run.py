@@ -1,5 +1,6 @@
 """From a split to a model folder."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import load_file
 
 from wav2tok.config import Config, from_dict, to_dict
 from wav2tok.corpus import splits
-from wav2tok.corpus.splits import Splits
+from wav2tok.corpus.splits import Recordings, Splits
 from wav2tok.errors import UserError
 from wav2tok.tokenizer import Tokenizer
 from wav2tok.training import checkpoint
@@ -116,3 +117,29 @@ def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_conf
         train(tiny_split, tmp_path, None, from_dict(values), "cpu", False, stop)
     assert not (tmp_path / "tokenizer.onnx").exists()
     assert checkpoint.load(tmp_path)[1].encoder.hidden == 6
+
+
+@pytest.mark.parametrize("own_validation", [True, False])
+def test_no_test_recording_reaches_clustering_training_normalisation_or_early_stopping(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, own_validation: bool
+) -> None:
+    """Without any of the test's files all that is learned is the same: weights, codebooks, choice of epoch."""
+    parts = splits.read(tiny_split)
+    learned = []
+    for name, test in (
+        ("there", parts.test),
+        ("gone", Recordings(tuple(f"gone/{path}" for path in parts.test.paths), parts.test.classes)),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        splits.write(folder / "audios.bin", Splits(parts.train, parts.valid if own_validation else None, test))
+        train(folder / "audios.bin", folder / "model", None, tiny_config, "cpu", True, quiet)
+        history = json.loads((folder / "model" / "history.json").read_text())
+        figures = [{k: v for k, v in row.items() if k not in ("seconds", "audio_per_second")} for row in history]
+        weights = {name: load_file(folder / "model" / f"{name}.safetensors") for name in ("untrained", "best", "last")}
+        learned.append((figures, weights))
+    (figures, weights), (other_figures, other_weights) = learned
+    assert figures == other_figures
+    for name, tensors in weights.items():
+        assert tensors.keys() == other_weights[name].keys()
+        assert all(torch.equal(tensors[key], other_weights[name][key]) for key in tensors), name

@@ -79,14 +79,20 @@ def training_frames(
     return frames
 
 
-def nearest(represent: Represent, centroids: np.ndarray) -> Represent:
-    """A function from waveforms to de-duplicated tokens: each frame's nearest centroid by Euclidean distance."""
+def nearest_frames(represent: Represent, centroids: np.ndarray) -> Represent:
+    """A function from waveforms to a token a frame, its nearest centroid by Euclidean distance."""
     half_squares = (centroids**2).sum(axis=1) / 2
 
     def encode(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [deduplicate(np.argmin(half_squares - frames @ centroids.T, axis=1)) for frames in represent(waveforms)]
+        return [np.argmin(half_squares - frames @ centroids.T, axis=1) for frames in represent(waveforms)]
 
     return encode
+
+
+def nearest(represent: Represent, centroids: np.ndarray) -> Represent:
+    """As `nearest_frames`, repeats dropped."""
+    tokens = nearest_frames(represent, centroids)
+    return lambda waveforms: [deduplicate(string) for string in tokens(waveforms)]
 
 
 def baseline_systems(train: Sequence[np.ndarray], num_tokens: int, sample_rate: int, seed: int) -> list[System]:

@@ -154,13 +154,8 @@ def baseline_spotters(train: Sequence[np.ndarray], num_tokens: int, sample_rate:
     bands, hop = baselines.log_mel(sample_rate), baselines.HOP / sample_rate
     generator = np.random.default_rng(seed)
     centroids = baselines.kmeans(baselines.training_frames(bands, train, generator), num_tokens, seed)
-    half_squares = (centroids**2).sum(axis=1) / 2
-
-    def tokens(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [np.argmin(half_squares - frames @ centroids.T, axis=1) for frames in bands(waveforms)]
-
     return [
-        *spotters("kmeans_logmel", "k-means of log-mel", tokens, hop),
+        *spotters("kmeans_logmel", "k-means of log-mel", baselines.nearest_frames(bands, centroids), hop),
         Spotter("logmel_dtw", "log-mel, DTW", bands, hop, kernels.warped_spans),
         Spotter("mfcc_dtw", "MFCC, DTW", baselines.mfcc(sample_rate), hop, kernels.warped_spans),
     ]

@@ -12,6 +12,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 
+import wav2tok  # noqa: F401  before torch, whose threads it tells how to wait
+
+# isort: split
+
 import numpy as np
 import pytest
 import soundfile

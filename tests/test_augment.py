@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.augment import augment, pitch_matrix
+from wav2tok.augment import augment, pitch_matrix, same_length
 from wav2tok.config import Augment, Features
 from wav2tok.features import FrontEnd, repeat_last
 
@@ -132,3 +132,86 @@ def test_the_same_generator_gives_the_same_copies() -> None:
     one, two, other = (augment(x, frames, front_end, config, torch.Generator().manual_seed(s))[0] for s in (1, 1, 2))
     assert torch.equal(one, two)
     assert one.shape != other.shape or not torch.equal(one, other)
+
+
+KINDS = ["mfcc", "logmel", "stft", "cqt", "pitch"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 999), data=st.data())
+@settings(max_examples=10)
+def test_what_may_not_be_touched_comes_back_bit_by_bit(kind: str, seed: int, data: st.DataObject) -> None:
+    """However the others of its batch are changed; and those are, as if all were allowed."""
+    front_end = front(kind)
+    lengths = data.draw(st.lists(st.integers(1, 20), min_size=2, max_size=5))
+    allowed = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(lengths), max_size=len(lengths))))
+    x, frames = random_spectrum(lengths, front_end.bands, seed)
+    got, new = augment(x, frames, front_end, Augment(share=1.0), torch.Generator().manual_seed(seed), allowed)
+    assert torch.equal(new[~allowed], frames[~allowed])
+    for row, original, n, free in zip(got, x, new.tolist(), allowed.tolist(), strict=True):
+        if not free:
+            assert torch.equal(row[:n], original[:n])
+            assert torch.equal(row[n:], original[n - 1].expand(len(row) - n, -1))
+        else:
+            assert n > original.shape[0] or not torch.equal(row[:n], original[:n])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_noise_is_none_at_all(kind: str, generator: torch.Generator) -> None:
+    """With the least noise that there is, some bands change; without any, none does. (stft never has any.)"""
+    front_end = front(kind)
+    x, frames = random_spectrum([12, 1, 7], front_end.bands)
+    got, new = augment(x, frames, front_end, Augment(**STILL, noise_db=None), generator)
+    assert torch.equal(got, x)
+    assert torch.equal(new, frames)
+    noisy, _ = augment(x, frames, front_end, Augment(**STILL, noise_db=0.0), generator)
+    assert torch.equal(noisy, x) == (kind == "stft")
+
+
+def test_pitch_and_tempo_are_the_same_with_and_without_noise() -> None:
+    front_end = front("stft")  # to which noise is not added
+    x, frames = random_spectrum([20, 30, 5], front_end.bands)
+    one, two = (
+        augment(x, frames, front_end, Augment(share=1.0, noise_db=level), torch.Generator().manual_seed(3))
+        for level in (None, 10.0)
+    )
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=4),
+    members=st.integers(2, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60)
+def test_members_get_their_mean_length(lengths: list[tuple[int, int, int]], members: int, seed: int) -> None:
+    """All first members, then all second ones; a half is rounded to the even number."""
+    flat = [group[member] for member in range(members) for group in lengths]
+    x, frames = random_spectrum(flat, 3, seed)
+    got, new = same_length(x, frames, members)
+    expected = [round(sum(group[:members]) / members) for group in lengths]
+    assert new.tolist() == expected * members
+    assert got.shape == (len(flat), max(expected), 3)
+    for row, original, before, after in zip(got, x, flat, new.tolist(), strict=True):
+        # The first frame stays first and the last one last, with time between them running evenly.
+        scale = (before - 1) / (after - 1) if after > 1 else 0.0
+        for t in range(after):
+            low = min(int(t * scale + 1e-9), before - 1)
+            weight = t * scale - low
+            wanted = (1 - weight) * original[low] + weight * original[min(low + 1, before - 1)]
+            assert torch.allclose(row[t], wanted, atol=1e-4)
+        assert torch.equal(row[after:], row[after - 1].expand(len(row) - after, -1))
+        if before == after:
+            assert torch.equal(row[:after], original[:after])
+
+
+@pytest.mark.parametrize("kind", ["logmel", "stft", "cqt"])
+def test_a_tone_keeps_its_pitch_when_lengths_are_made_the_same(kind: str) -> None:
+    front_end = front(kind)
+    x, frames = tone(front_end, 1000.0, 2)
+    x, frames = x[:, : int(frames[0])], torch.tensor([int(frames[0]), int(frames[0]) // 3])
+    got, new = same_length(repeat_last(x, frames), frames, 2)
+    assert new[0] == new[1] != frames[0]
+    peak = x[0, 2:-2].mean(0).argmax()
+    assert (got[:, 2:-2].argmax(2) == peak).all()

@@ -115,6 +115,27 @@ def test_an_unknown_key_is_named(key: str) -> None:
         ("recipes.staged.contrast_share", 1.1),
         ("recipes.published.contrast_share", 0.5),  # whose recipe has no weight for it
         ("recipes.staged.iter_clust", 0),
+        ("recipes.staged.warmup", 1.1),
+        ("recipes.staged.schedule_steps", 0),
+        ("recipes.staged.triplet_margin", -0.1),
+        ("train.clip_seconds", -1.0),
+        ("train.name", ""),
+        ("train.name", "../elsewhere"),
+        ("train.name", ".hidden"),
+        ("train.name", "two words"),
+        ("train.autosave_epoch", 0),
+        ("train.patience", 0),
+        ("train.start_epoch", -1),
+        ("train.subset_share", 0.0),
+        ("train.subset_share", 1.1),
+        ("train.mode", "twins"),
+        ("augment.share", -0.1),
+        ("augment.share", 1.1),
+        ("augment.share", float("nan")),
+        ("augment.noise_db", -1.0),
+        ("augment.views", "anchor"),
+        ("encoder.layerdrop", 1.1),
+        ("encoder.layerdrop", -0.1),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: Any) -> None:
@@ -127,6 +148,40 @@ def test_a_wrong_value_is_named(key: str, value: Any) -> None:
     with pytest.raises(UserError) as caught:
         from_dict(values)
     assert ".".join(key.split(".")[-2:] if "temperature" not in key else key.split(".")[:2]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (
+            {"encoder": {"tiled": True}},
+            {"train": {"clip_seconds": None}},
+            "encoder.tiled is true and train.clip_seconds",
+        ),
+        (
+            {"train": {"mode": "singles"}},
+            {"augment": {"share": 0.0}, "encoder": {"dropout": 0.0}},
+            "train.mode is singles with augment.share 0 and encoder.dropout 0",
+        ),
+        (
+            {"train": {"mode": "triplets"}},
+            {"recipes": {"staged": {"triplet_weight": 0.0}}},
+            "train.mode is triplets and recipes.staged.triplet_weight 0.0",
+        ),
+    ],
+)
+def test_values_that_are_good_apart_and_not_together(one: dict[str, Any], other: dict[str, Any], message: str) -> None:
+    from_dict(one)
+    from_dict(other)
+    with pytest.raises(UserError, match=message):
+        from_dict({**other, **one})
+
+
+def test_values_at_the_edge_of_what_is_refused() -> None:
+    train = {"subset_share": 1.0, "autosave_epoch": 1, "patience": 1, "start_epoch": 0, "name": "a.B_1-c"}
+    from_dict({"train": train, "augment": {"share": 1.0, "noise_db": 0.0}, "encoder": {"layerdrop": 0.0}})
+    from_dict({"train": {"mode": "singles"}, "augment": {"share": 0.0, "noise_db": None}})  # dropout is left
+    from_dict({"train": {"mode": "singles"}, "encoder": {"dropout": 0.0}})  # augmentation is left
 
 
 def test_overrides_are_yaml_and_win(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_the_packages_are_really_absent(bare):
 
 def test_training_leaves_a_whole_folder(bare):
     work, _ = bare
-    assert {"best.safetensors", "last.safetensors", "history.json", "tokenizer.onnx", "config.json"} <= set(
+    assert {"wav2tok_best.safetensors", "last.safetensors", "history.json", "tokenizer.onnx", "config.json"} <= set(
         os.listdir(work / "model")
     )
     assert not {"mlflow.db", "mlruns"} & set(os.listdir(work))

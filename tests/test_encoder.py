@@ -1,5 +1,6 @@
-"""The BiLSTM against torch's own over packed sequences."""
+"""The BiLSTM against torch's own over packed sequences, and what every encoder promises."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -8,10 +9,13 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from wav2tok.config import Encoder
-from wav2tok.encoder import BiLSTM, Dropout, RecurrentEncoder
+from wav2tok.config import Config, Encoder, Features
+from wav2tok.encoder import BiLSTM, Dropout, FrameEncoder, RecurrentEncoder
+from wav2tok.errors import UserError
 from wav2tok.features import frame_mask, take_rows
 from wav2tok.layout import Layout, fitted, padded
+from wav2tok.model import create, create_encoder
+from wav2tok.transformer import TransformerEncoder
 
 Arrange = Callable[[torch.Tensor, int], Layout]
 
@@ -70,9 +74,14 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
     assert torch.equal(Dropout(0.0).train()(x), x)
 
 
-def encoder_of(stack: int) -> RecurrentEncoder:
+KINDS = {"lstm": RecurrentEncoder, "transformer": TransformerEncoder}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def encoder_of(kind: str, stack: int, width: int = 7) -> FrameEncoder:
     torch.manual_seed(0)
-    return RecurrentEncoder(Encoder(hidden=6, layers=2, dim=5, stack=stack), 7)
+    transformer = {"heads": 2, "ffn": 10, "layerdrop": 0.0, "position_kernel": 4, "position_groups": 3}
+    return KINDS[kind](Encoder(kind=kind, hidden=6, layers=2, dim=5, stack=stack, **transformer), width)
 
 
 def features(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,9 +91,10 @@ def features(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x * frame_mask(n, x.shape[1])[:, :, None], n
 
 
+@every_kind
 @pytest.mark.parametrize("stack", [1, 2, 3])
-def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient(stack: int) -> None:
-    encoder = encoder_of(stack)
+def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient(kind: str, stack: int) -> None:
+    encoder = encoder_of(kind, stack)
     z = encoder(*features(11, 4, 8))
     steps = math.ceil(11 / stack)
     assert z.shape == (3, steps, 5)
@@ -95,10 +105,11 @@ def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient(stack: int
         assert weight.grad.abs().sum() > 0, name
 
 
+@every_kind
 @pytest.mark.parametrize("stack", [1, 2, 3, 4])
-def test_each_recording_of_a_batch_is_embedded_as_alone(stack: int) -> None:
+def test_each_recording_of_a_batch_is_embedded_as_alone(kind: str, stack: int) -> None:
     """Of odd and even lengths, up to the last step, which padding completes."""
-    encoder = encoder_of(stack).eval()
+    encoder = encoder_of(kind, stack).eval()
     x, lengths = features(12, 5, 1, 6, 11, 2)
     z, steps = encoder(x, lengths), encoder.steps(lengths)
     assert steps.tolist() == [math.ceil(n / stack) for n in lengths.tolist()]
@@ -108,9 +119,10 @@ def test_each_recording_of_a_batch_is_embedded_as_alone(stack: int) -> None:
         assert torch.allclose(row[:count], alone[0], atol=1e-6)
 
 
+@every_kind
 @pytest.mark.parametrize("stack", [1, 2, 3])
-def test_the_embedding_of_a_step_depends_on_no_other_padding(stack: int) -> None:
-    encoder = encoder_of(stack).eval()
+def test_the_embedding_of_a_step_depends_on_no_other_padding(kind: str, stack: int) -> None:
+    encoder = encoder_of(kind, stack).eval()
     x, lengths = features(12, 5)
     steps = math.ceil(5 / stack)
     changed = x.clone()
@@ -118,11 +130,12 @@ def test_the_embedding_of_a_step_depends_on_no_other_padding(stack: int) -> None
     assert torch.equal(encoder(x, lengths)[1, :steps], encoder(changed, lengths)[1, :steps])
 
 
+@every_kind
 @pytest.mark.parametrize("n", [1, 2, 7, 8])
 @pytest.mark.parametrize("stack", [2, 3])
-def test_a_step_is_made_of_neighbouring_frames(stack: int, n: int) -> None:
+def test_a_step_is_made_of_neighbouring_frames(kind: str, stack: int, n: int) -> None:
     """An encoder of single frames, given frames side by side, is what a stack is."""
-    encoder, plain = encoder_of(stack).eval(), RecurrentEncoder(Encoder(hidden=6, layers=2, dim=5, stack=1), 7 * stack)
+    encoder, plain = encoder_of(kind, stack).eval(), encoder_of(kind, 1, 7 * stack)
     plain.load_state_dict(encoder.state_dict())
     x, lengths = features(n)
     steps = math.ceil(n / stack)
@@ -131,3 +144,34 @@ def test_a_step_is_made_of_neighbouring_frames(stack: int, n: int) -> None:
         place = frame % stack * 7
         wide[0, frame // stack, place : place + 7] = x[0, frame]
     assert torch.allclose(encoder(x, lengths), plain.eval()(wide, torch.tensor([steps])), atol=1e-6)
+
+
+@every_kind
+@pytest.mark.parametrize("stack", [1, 3])
+def test_past_the_end_stands_some_step_of_the_same_recording(kind: str, stack: int) -> None:
+    encoder = encoder_of(kind, stack).eval()
+    x, lengths = features(13, 1, 5, 9)
+    for row, count in zip(encoder(x, lengths), encoder.steps(lengths).tolist(), strict=True):
+        assert all((row[:count] == late).all(dim=1).any() for late in row[count:])
+
+
+@every_kind
+def test_the_configuration_names_the_encoder(kind: str) -> None:
+    encoder = create_encoder(Config(encoder=Encoder(kind=kind)), 39)
+    assert type(encoder) is KINDS[kind]
+
+
+@every_kind
+@pytest.mark.parametrize(("features", "width"), [("mfcc", 39), ("stft", 513), ("logmel", 192)])
+def test_a_stated_input_width_must_be_the_features(kind: str, features: str, width: int) -> None:
+    config = Config(features=Features(kind=features), encoder=Encoder(kind=kind, hidden=8))
+    for good in (None, width):
+        create(dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, input_dim=good)))
+    for bad in (0, 2 * width, 40):
+        stated = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, input_dim=bad))
+        with pytest.raises(UserError) as error:
+            create(stated)
+        said = str(error.value)
+        assert f"encoder.input_dim is {bad}," in said
+        assert f"{features} features as configured have {width} " in said
+        assert "leave encoder.input_dim null" in said

@@ -67,7 +67,7 @@ def test_metadata_tell_what_it_takes_to_use_it(tiny_model: Path, tiny_config: Co
     about = json.loads(told[METADATA_KEY])
     assert (about["sample_rate"], about["hop"], about["num_tokens"]) == (8000, 128, 8)
     assert from_dict(about["config"]) == tiny_config
-    info = checkpoint.peek(tiny_model / "best.safetensors")
+    info = checkpoint.peek(tiny_model / "wav2tok_best.safetensors")
     assert (about["epoch"], about["score"]) == (info["best_epoch"], info["best"])
 
 

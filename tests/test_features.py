@@ -11,7 +11,7 @@ from wav2tok.config import Features
 from wav2tok.features import FrontEnd, deltas, frame_mask, mel_centers, repeat_last
 
 RATE = 16000
-KINDS = ("mfcc", "logmel", "stft", "pitch")
+KINDS = ("mfcc", "logmel", "stft", "cqt", "pitch")
 SMALL = {"n_fft": 256, "hop": 64, "n_mels": 20, "n_mfcc": 8}
 
 
@@ -114,7 +114,7 @@ def test_number_of_frames(n: int, hop: int, n_fft: int) -> None:
     assert front_end.spectrum(wave, samples).shape[1] == n // hop + 1 == int(front_end.frames(samples))
 
 
-@pytest.mark.parametrize("kind", ["mfcc", "logmel", "stft"])
+@pytest.mark.parametrize("kind", ["mfcc", "logmel", "stft", "cqt"])
 def test_normalised_features_have_mean_0_and_deviation_1(kind: str) -> None:
     # Loud noise: every feature varies by far more than the small number that guards against a division by 0.
     wave = torch.randn(2, 12000, generator=torch.Generator().manual_seed(0))
@@ -132,6 +132,8 @@ def test_normalised_features_have_mean_0_and_deviation_1(kind: str) -> None:
         (Features(kind="logmel"), 192),
         (Features(kind="logmel", deltas=False), 64),
         (Features(kind="stft"), 513),
+        (Features(kind="cqt"), 249),
+        (Features(kind="cqt", deltas=False), 83),
     ],
 )
 def test_width_follows_from_the_features(config: Features, width: int) -> None:
@@ -141,12 +143,13 @@ def test_width_follows_from_the_features(config: Features, width: int) -> None:
     assert front_end.finish(front_end.spectrum(wave, samples), front_end.frames(samples)).shape[2] == width
 
 
-def test_silence_has_finite_features() -> None:
-    x, _ = finished(Features(**SMALL), torch.zeros(1, 1000), torch.tensor([1000]))
+@pytest.mark.parametrize("kind", KINDS)
+def test_silence_has_finite_features(kind: str) -> None:
+    x, _ = finished(Features(kind=kind, **SMALL), torch.zeros(1, 1000), torch.tensor([1000]))
     assert torch.isfinite(x).all()
 
 
-@pytest.mark.parametrize("kind", ["logmel", "stft"])
+@pytest.mark.parametrize("kind", ["logmel", "stft", "cqt"])
 def test_a_tone_is_loudest_in_the_band_of_its_frequency(kind: str) -> None:
     front_end = FrontEnd(Features(kind=kind), RATE)
     tone = torch.sin(2 * torch.pi * 1000 * torch.arange(8000) / RATE)[None]

@@ -60,3 +60,29 @@ def test_the_codebook_is_kept_but_never_trained(tiny_config: Config) -> None:
 def test_only_the_parameterised_similarity_has_weights(tiny_config: Config, recipe: str, scored: bool) -> None:
     model = create(published(tiny_config) if recipe == "published" else tiny_config)
     assert (model.score is not None) == scored
+
+
+def test_a_codebook_is_scaled_to_unit_rows(tiny_config: Config, generator: torch.Generator) -> None:
+    model = create(tiny_config)
+    rows = torch.randn(8, 16, generator=generator) * torch.logspace(-3, 3, 8)[:, None]
+    model.set_codebook(rows.requires_grad_())
+    assert torch.allclose(model.codebook, rows / rows.norm(dim=1, keepdim=True), atol=1e-6)
+    assert not model.codebook.requires_grad
+    assert model.state_dict()["codebook"] is not rows
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_codebook_that_is_not_finite_is_refused(tiny_config: Config, value: float) -> None:
+    model = create(tiny_config)
+    before = model.codebook.clone()
+    rows = torch.ones(8, 16)
+    rows[3, 5] = value
+    with pytest.raises(ValueError, match=r"it must be \(8, 16\) of finite numbers"):
+        model.set_codebook(rows)
+    assert torch.equal(model.codebook, before)
+
+
+@pytest.mark.parametrize("shape", [(7, 16), (8, 15), (16, 8), (16,), (1, 8, 16)])
+def test_a_codebook_of_another_shape_is_refused(tiny_config: Config, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"the codebook has shape .*; it must be \(8, 16\)"):
+        create(tiny_config).set_codebook(torch.ones(shape))

@@ -153,7 +153,7 @@ def test_the_figures_are_pictures(here, trained, tmp_path):
 def test_the_model_is_in_the_run_without_a_pickle(here, trained):
     kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="model")}
     assert kept == {f"model/{name}" for name in os.listdir(here / "model")}
-    assert {"model/best.safetensors", "model/tokenizer.onnx", "model/config.json"} <= kept
+    assert {"model/wav2tok_best.safetensors", "model/tokenizer.onnx", "model/config.json"} <= kept
 
 
 def test_tracking_changes_no_weight(here, trained, tiny_split, tiny_config, tmp_path):

@@ -57,13 +57,19 @@ def on_device(generator: torch.Generator, device: torch.device) -> torch.Generat
 
 
 def augment(
-    spectrum: Tensor, frames: Tensor, front_end: FrontEnd, config: Augment, generator: torch.Generator
+    spectrum: Tensor,
+    frames: Tensor,
+    front_end: FrontEnd,
+    config: Augment,
+    generator: torch.Generator,
+    allowed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """A changed copy of each recording: pitch, tempo and noise drawn anew, ``config.share`` of them touched.
 
     Args:
         spectrum: [B, T, bands] from `FrontEnd.spectrum`, on any device; frames: [B], on the CPU.
         generator: CPU generator; the same state gives the same copies.
+        allowed: bool [B] on the CPU, which recordings may be touched at all; None is all of them.
 
     Returns:
         ([B, T', bands], [B] new lengths on the CPU), the frames past each end repeating the last one.
@@ -74,9 +80,11 @@ def augment(
         return low + (high - low) * torch.rand(b, generator=generator)
 
     touched = draw(0, 1) < config.share
+    if allowed is not None:
+        touched &= allowed
     semitones = draw(-config.semitones, config.semitones)
     tempo = torch.exp(draw(math.log(config.min_tempo), math.log(config.max_tempo)))
-    level, tilt = draw(-60, -60 + 2 * config.noise_db), draw(-config.equalizer_db, config.equalizer_db)
+    level, tilt = draw(-60, -60 + 2 * (config.noise_db or 0)), draw(-config.equalizer_db, config.equalizer_db)
     level = torch.where(touched, level, -torch.inf)
 
     tempo = torch.where(touched, tempo, 1.0)
@@ -84,7 +92,7 @@ def augment(
     x = change_tempo(spectrum, frames, new_frames)
     ratio = torch.where(touched, 2 ** (semitones / 12), 1.0)
     x = x @ pitch_matrix(front_end, ratio).to(device, non_blocking=True)
-    if front_end.config.kind != "stft":
+    if front_end.config.kind != "stft" and config.noise_db is not None:
         loudest = x.amax(dim=(1, 2), keepdim=True)
         slope = torch.linspace(-1, 1, x.shape[2])
         decibel = (level[:, None] + tilt[:, None] * slope)[:, None, :].to(device, non_blocking=True)
@@ -93,3 +101,16 @@ def augment(
         flutter = flutter.clamp_min_(1e-3).log_().neg_().log_()
         x = torch.logaddexp(x, loudest + decibel * (math.log(10) / 10) + flutter)
     return repeat_last(x, new_frames.to(device, non_blocking=True)), new_frames
+
+
+def same_length(x: Tensor, frames: Tensor, members: int) -> tuple[Tensor, Tensor]:
+    """Stretch in time the members of every pair or triplet to their mean length; pitch stays.
+
+    Args:
+        x: [members * B, T, bands], the first members of all, then the second; frames: [members * B], on the CPU.
+
+    Returns:
+        ([members * B, T', bands], [members * B] new lengths on the CPU).
+    """
+    mean = frames.reshape(members, -1).double().mean(0).round().long().repeat(members)
+    return repeat_last(change_tempo(x, frames, mean), mean.to(x.device, non_blocking=True)), mean

@@ -41,11 +41,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Features:
-    kind: Literal["mfcc", "logmel", "stft", "pitch"] = "mfcc"
+    kind: Literal["mfcc", "logmel", "stft", "cqt", "pitch"] = "mfcc"
     n_fft: int = 1024
     hop: int = 256
     n_mels: int = 64
     n_mfcc: int = 13
+    bins_per_octave: int = 12
+    min_hz: float = 65.4
     deltas: bool = True
     harmonics: int = 8
     normalize: bool = True
@@ -53,11 +55,19 @@ class Features:
 
 @dataclass(frozen=True)
 class Encoder:
+    kind: Literal["lstm", "transformer"] = "lstm"
     hidden: int = 128
     layers: int = 2
     dropout: float = 0.25
     dim: int = 128
     stack: int = 2
+    heads: int = 2
+    ffn: int = 2272
+    layerdrop: float = 0.05
+    position_kernel: int = 128
+    position_groups: int = 16
+    input_dim: int | None = None
+    tiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,8 @@ class Augment:
     min_tempo: float = 0.7
     max_tempo: float = 1.4
     equalizer_db: float = 6.0
-    noise_db: float = 10.0
+    noise_db: float | None = 10.0
+    views: Literal["both", "partner"] = "both"
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ class Recipe:
     max_batch_seconds: float = 100.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    schedule: Literal["linear", "constant"] = "linear"
+    schedule_steps: int | None = None
     warmup: float = 0.08
     contrast_share: float = 0.75
     sequence_weight: float = 1.0
@@ -93,6 +106,8 @@ class Recipe:
     frame_weight: float = 0.0
     frame_temperature: float = 0.15
     frames_per_second: float = 16.0
+    triplet_weight: float = 1.0
+    triplet_margin: float = 0.2
     aligned_weight: float = 0.3
     matching_weight: float = 0.1
     alpha: float = 0.1
@@ -106,12 +121,19 @@ class Recipe:
 @dataclass(frozen=True)
 class Train:
     recipe: str = "staged"
+    name: str = "wav2tok"
+    mode: Literal["pairs", "singles", "triplets"] = "pairs"
+    same_length: bool = False
     epochs: int = 12
     steps_per_epoch: int | None = 60
     patience: int = 5
-    autosave_epoch: int = 1
-    clip_seconds: float = 30.0
+    autosave_epoch: int = 5
+    clip_seconds: float | None = 30.0
+    subset_share: float = 1.0
     validate_recordings: int = 1000
+    init_from: str | None = None
+    start_epoch: int = 0
+    debug: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +169,8 @@ class Schedule:
     timeout_minutes: int = 60
 
 
+WHOLE = 2**40
+"""More frames than a recording has."""
 PROFILES = Path(__file__).parent / "profiles"
 STAGED = Recipe()
 PUBLISHED = Recipe(
@@ -197,8 +221,15 @@ class Config:
 
     @property
     def clip_frames(self) -> int:
-        """Frames of ``train.clip_seconds``: no longer stretch of a recording is ever in a batch of training."""
-        return max(1, round(self.train.clip_seconds * self.data.sample_rate / self.features.hop))
+        """Frames of ``train.clip_seconds``: no longer stretch of a recording is ever in a batch of training.
+
+        Whole embeddings of ``encoder.stack`` frames, so that tiles laid one behind the other are as many tokens as the
+        recording.
+        """
+        if self.train.clip_seconds is None:
+            return WHOLE
+        frames = round(self.train.clip_seconds * self.data.sample_rate / self.features.hop)
+        return max(1, round(frames / self.encoder.stack)) * self.encoder.stack
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:

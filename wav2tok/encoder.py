@@ -85,35 +85,52 @@ def over_blocks(lstm: nn.Module, x: Tensor, plan: Layout) -> Tensor:
     return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
-class RecurrentEncoder(nn.Module):
-    """BiLSTM, unit length, linear projection: features [B, T, width] -> embeddings [B, T', dim] of unit length.
+class FrameEncoder(nn.Module):
+    """What every encoder has: features [B, T, width] -> embeddings [B, T', dim] of unit length.
 
     Feature frames are read ``stack`` at a time, T' = ceil(T / stack): half the time for two, the same retrieval, and
     fewer tokens. Past a recording's end stands the embedding of some step of the same recording.
     """
 
-    def __init__(self, config: Encoder, width: int) -> None:
+    def __init__(self, stack: int) -> None:
         super().__init__()
-        self.stack = config.stack
-        self.lstm = BiLSTM(width * config.stack, config.hidden, config.layers, config.dropout)
-        self.projection = nn.Linear(2 * config.hidden, config.dim)
+        self.stack = stack
 
     def steps(self, frames: Tensor) -> Tensor:
         """Embeddings of recordings of so many feature frames, [B] -> [B]."""
         return torch.div(frames + self.stack - 1, self.stack, rounding_mode="floor")
 
+    def stacked(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames side by side: features [B, T, width], lengths [B] -> ([B, T', width * stack], steps [B])."""
+        if self.stack == 1:
+            return features, lengths
+        whole = F.pad(features, (0, 0, 0, self.stack - 1))
+        steps = whole.shape[1] // self.stack
+        return whole[:, : steps * self.stack].reshape(whole.shape[0], steps, -1), self.steps(lengths)
+
+
+class UnitProjection(nn.Linear):
+    """Unit length, linear projection, unit length: [F, in] -> [F, out]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # The projection is linear, so that half as many numbers are scaled if unit length is given after it.
+        projected = F.linear(x, self.weight) * inverse_norm(x) + self.bias
+        return projected * inverse_norm(projected)
+
+
+class RecurrentEncoder(FrameEncoder):
+    """BiLSTM, unit length, linear projection, unit length."""
+
+    def __init__(self, config: Encoder, width: int) -> None:
+        super().__init__(config.stack)
+        self.lstm = BiLSTM(width * config.stack, config.hidden, config.layers, config.dropout)
+        self.projection = UnitProjection(2 * config.hidden, config.dim)
+
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
-        if self.stack > 1:
-            whole = F.pad(features, (0, 0, 0, self.stack - 1))
-            steps = whole.shape[1] // self.stack
-            features = whole[:, : steps * self.stack].reshape(whole.shape[0], steps, -1)
-            lengths = self.steps(lengths)
-        plan = layout(lengths, features.shape[1])
-        hidden = self.lstm(features.flatten(0, 1).index_select(0, plan.into), plan)
-        # The projection is linear, so that half as many numbers are scaled if unit length is given after it.
-        projected = F.linear(hidden, self.projection.weight) * inverse_norm(hidden) + self.projection.bias
-        return take_rows(projected * inverse_norm(projected), plan.out)
+        x, steps = self.stacked(features, lengths)
+        plan = layout(steps, x.shape[1])
+        return take_rows(self.projection(self.lstm(x.flatten(0, 1).index_select(0, plan.into), plan)), plan.out)
 
 
 def inverse_norm(x: Tensor) -> Tensor:

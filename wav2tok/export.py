@@ -58,7 +58,7 @@ class _Graph(nn.Module):
         self.model = model
 
     def forward(self, waveform: Tensor, samples: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        front_end = self.model.front_end
+        front_end, encoder = self.model.front_end, self.model.encoder
         width = front_end.measured
         frames = front_end.frames(samples)
         power = front_end.band_power(waveform, samples)
@@ -66,14 +66,17 @@ class _Graph(nn.Module):
         given = statistics[:, 0]
         loudest = torch.where(given > 0, given, loudness.amax(dim=1))
         spectrum = repeat_last(front_end.scale(power, loudest), frames)
+        if self.model.tile is not None:
+            # Each tile is normalised by itself: of the whole recording only its loudest band is needed.
+            tokens = assign(self.model.embed(spectrum, frames), self.model.codebook)
+            return tokens, encoder.steps(frames), loudness, spectrum
         features = front_end.differences(spectrum, frames, loudest)
         mean, variance = front_end.moments(features, frames)
         known = (given > 0)[:, None, None]
         mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
         variance = torch.where(known, statistics[:, None, 1 + width :], variance)
         x = front_end.normalized(features, frames, mean, variance)
-        tokens = assign(self.model.encoder(x, frames), self.model.codebook)
-        return tokens, self.model.encoder.steps(frames), loudness, features
+        return assign(encoder(x, frames), self.model.codebook), encoder.steps(frames), loudness, features
 
 
 def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any] | None = None) -> Parity:
@@ -127,6 +130,7 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
             "sample_rate": rate,
             "hop": config.features.hop,
             "stack": config.encoder.stack,
+            "tile": model.tile,
             "width": model.front_end.measured,
             "num_tokens": config.codebook.num_tokens,
             "config": to_dict(config),

@@ -15,6 +15,7 @@ import torchaudio.functional as AF
 from torch import Tensor, nn
 
 from wav2tok.config import Features
+from wav2tok.constant_q import ConstantQ, frequencies
 from wav2tok.pitch import TOP_HZ, PitchFeatures
 from wav2tok.spectrum import PowerSpectrum
 
@@ -45,8 +46,9 @@ def deltas(x: Tensor) -> Tensor:
 class FrontEnd(nn.Module):
     """Waveform [B, N] -> spectrum [B, T, bands] -> features [B, T, width], with T = N // hop + 1.
 
-    ``stft``: magnitudes; ``logmel``: log mel power; ``mfcc``: its first cosine coefficients, with their first and
-    second differences where ``deltas`` is set. ``normalize`` takes each recording's mean and deviation to 0 and 1.
+    ``stft``: magnitudes; ``logmel``: log mel power; ``mfcc``: its first cosine coefficients; ``cqt``: log power of bins
+    evenly spaced in pitch (`wav2tok.constant_q`); the last three with their first and second differences where
+    ``deltas`` is set. ``normalize`` takes each recording's mean and deviation to 0 and 1.
     ``pitch`` (`wav2tok.pitch`): the spectrum is log power up to 4 kHz over the loudest bin's, the features are the
     melody and the levels of its harmonics; ``normalize`` reads pitches relative to the recording's mean.
 
@@ -61,21 +63,27 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.config = config
         self.sample_rate = sample_rate
-        self.power = PowerSpectrum(config.n_fft, config.hop)
-        bins = config.n_fft // 2 + 1
-        if config.kind in ("stft", "pitch"):
-            if config.kind == "pitch":
-                bins = min(bins, int(TOP_HZ * config.n_fft / sample_rate) + 1)
-            self.bands = self.width = bins
-            self.register_buffer("order", self.power.places()[:bins], persistent=False)
+        self.power: PowerSpectrum | ConstantQ
+        if config.kind == "cqt":
+            self.power = ConstantQ(config.n_fft, config.hop, sample_rate, config.bins_per_octave, config.min_hz)
+            self.bands = self.power.bins
         else:
-            bank = AF.melscale_fbanks(bins, 0.0, sample_rate / 2, config.n_mels, sample_rate)
-            self.register_buffer("bank", self.power.arrange(bank), persistent=False)
-            self.bands = self.width = config.n_mels
+            self.power = PowerSpectrum(config.n_fft, config.hop)
+            bins = config.n_fft // 2 + 1
+            if config.kind in ("stft", "pitch"):
+                if config.kind == "pitch":
+                    bins = min(bins, int(TOP_HZ * config.n_fft / sample_rate) + 1)
+                self.bands = bins
+                self.register_buffer("order", self.power.places()[:bins], persistent=False)
+            else:
+                bank = AF.melscale_fbanks(bins, 0.0, sample_rate / 2, config.n_mels, sample_rate)
+                self.register_buffer("bank", self.power.arrange(bank), persistent=False)
+                self.bands = config.n_mels
+        self.width = self.bands
         if config.kind == "mfcc":
             self.register_buffer("dct", AF.create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
             self.width = config.n_mfcc
-        if config.deltas and config.kind in ("mfcc", "logmel"):
+        if config.deltas and config.kind in ("mfcc", "logmel", "cqt"):
             self.width *= 3
         self.measured = self.width
         if config.kind == "pitch":
@@ -90,6 +98,8 @@ class FrontEnd(nn.Module):
         """Centre frequency in Hz of each band of the spectrum, [bands]."""
         if self.config.kind in ("stft", "pitch"):
             return torch.arange(self.bands) * (self.sample_rate / self.config.n_fft)
+        if self.config.kind == "cqt":
+            return frequencies(self.sample_rate, self.config.bins_per_octave, self.config.min_hz).float()
         return mel_centers(self.bands, self.sample_rate)
 
     def band_power(self, waveform: Tensor, samples: Tensor) -> Tensor:
@@ -98,6 +108,8 @@ class FrontEnd(nn.Module):
         Whatever stands past a recording's end is taken for silence.
         """
         power = self.power(waveform * frame_mask(samples, waveform.shape[1]).to(waveform.dtype))
+        if self.config.kind == "cqt":
+            return power
         if self.config.kind in ("stft", "pitch"):
             # [R, B, T, C] -> [B, T, bands]
             return power.permute(1, 2, 0, 3).flatten(2).index_select(2, self.order)
@@ -119,7 +131,7 @@ class FrontEnd(nn.Module):
         return log_power
 
     def spectrum(self, waveform: Tensor, samples: Tensor) -> Tensor:
-        """The part before augmentation: log mel power, or the magnitude for ``stft``.
+        """The part before augmentation: the bands' log power, or the magnitude for ``stft``.
 
         Args:
             waveform: [B, N], nominally in [-1, 1]; whatever stands past a recording's end is ignored.

@@ -19,6 +19,19 @@ def factors(n: int) -> tuple[int, int]:
     return small, n // small
 
 
+def frames(waveform: Tensor, n_fft: int, hop: int) -> Tensor:
+    """``n_fft`` samples about every ``hop``-th one: [B, N] -> [B * T, n_fft], T = N // hop + 1."""
+    # Blocks of the common divisor, so that a frame is a few whole blocks and not n_fft gathered samples.
+    block = math.gcd(n_fft, hop)
+    # Zeros rather than reflection at the ends: the same in a padded batch as alone.
+    padded = F.pad(waveform, (n_fft // 2, n_fft // 2))
+    count = waveform.shape[1] // hop + 1
+    blocks = padded[:, : padded.shape[1] // block * block].reshape(waveform.shape[0], -1, block)
+    steps = torch.arange(count, device=waveform.device)[:, None] * (hop // block)
+    index = (steps + torch.arange(n_fft // block, device=waveform.device)[None, :]).flatten()
+    return blocks[:, index].reshape(-1, n_fft)
+
+
 class PowerSpectrum(nn.Module):
     """Waveform [B, N] -> power [R, B, T, C] of Hann windows centred on every ``hop``-th sample, T = N // hop + 1.
 
@@ -63,18 +76,10 @@ class PowerSpectrum(nn.Module):
         return out.reshape(len(self.second), -1, bank.shape[1])
 
     def forward(self, waveform: Tensor) -> Tensor:
-        n_fft, hop, n2 = self.n_fft, self.hop, self.second.shape[1] // 2
-        # Blocks of the common divisor, so that a frame is a few whole blocks and not n_fft gathered samples.
-        block = math.gcd(n_fft, hop)
-        # Zeros rather than reflection at the ends: the same in a padded batch as alone.
-        padded = F.pad(waveform, (n_fft // 2, n_fft // 2))
-        count = waveform.shape[1] // hop + 1
-        blocks = padded[:, : padded.shape[1] // block * block].reshape(waveform.shape[0], -1, block)
-        steps = torch.arange(count, device=waveform.device)[:, None] * (hop // block)
-        index = (steps + torch.arange(n_fft // block, device=waveform.device)[None, :]).flatten()
-        frames = blocks[:, index].reshape(-1, n_fft) * self.window
+        n_fft, n2 = self.n_fft, self.second.shape[1] // 2
+        windowed = frames(waveform, n_fft, self.hop) * self.window
         rows = len(self.second)
-        inner = self.first @ frames.reshape(-1, n_fft // n2, n2)
+        inner = self.first @ windowed.reshape(-1, n_fft // n2, n2)
         inner = inner.reshape(-1, 2, rows, n2).permute(2, 0, 1, 3).reshape(rows, -1, 2 * n2)
         squares = (inner @ self.second).square()
         power = squares[:, :, :n2] + squares[:, :, n2:]

@@ -144,7 +144,7 @@ class Tokenizer:
         if told is None:
             raise UserError(f"{path} is no tokenizer of wav2tok (its metadata does not say so); name another --model.")
         self.about: dict[str, Any] = json.loads(told)
-        if "stack" not in self.about:
+        if "tile" not in self.about:
             raise UserError(f"{path} was exported by an older wav2tok; export it anew.")
         self.sample_rate = int(self.about["sample_rate"])
         self.num_tokens = int(self.about["num_tokens"])
@@ -176,7 +176,8 @@ class Tokenizer:
         """One token a step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
 
         The recording is read three times: for its loudest band, for the mean and variance of its features, and for
-        its tokens, in windows with margins. Tokens are those of the whole recording but for roundings.
+        its tokens, in windows with margins. Tokens are those of the whole recording but for roundings. (A model that
+        hears tiles normalises each by itself and is spared the second reading; its windows are whole tiles.)
 
         Args:
             blocks: gives the recording's samples from the beginning, float32 [n] each at the graph's rate.
@@ -186,6 +187,10 @@ class Tokenizer:
         near = 4 + -(-self.about["config"]["features"]["n_fft"] // (2 * self.about["hop"]))
         for loudness in self._over_windows(blocks(), "loudness", statistics, self.about["hop"], FEATURE_FRAMES, near):
             statistics[0, 0] = max(statistics[0, 0], loudness.max())
+        tile = self.about["tile"]
+        if tile is not None:
+            core, margin = (-(-frames // tile) * tile // self.about["stack"] for frames in (CORE_FRAMES, near))
+            return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
         count, total, squares = 0, np.float64(0), np.float64(0)
         for features in self._over_windows(blocks(), "features", statistics, self.about["hop"], FEATURE_FRAMES, near):
             count += len(features)

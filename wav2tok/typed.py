@@ -1,6 +1,7 @@
 """Plain values, as YAML and JSON give them, into dataclasses by their annotations."""
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -35,6 +36,8 @@ def convert(value: Any, kind: Any, where: str) -> Any:
             raise UserError(f"{where} is {value!r}; it must be a mapping.")
         return {k: convert(v, args[1], f"{where}.{k}") for k, v in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise UserError(f"{where} is {value}; it must be a finite number.")
         return float(value)
     if kind is float and isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value)

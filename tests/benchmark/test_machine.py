@@ -9,6 +9,7 @@ import time
 import onnxruntime
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from wav2tok.benchmark import machine
@@ -112,7 +113,7 @@ def test_the_encoder_uses_every_weight_once_a_frame(sizes, features):
     config = dataclasses.replace(Config(), encoder=sizes, features=features)
     model = create(config)
     weights = sum(p.numel() for p in model.encoder.parameters() if p.dim() == 2)
-    assert encoder_flop(config, model.front_end.width) == 2 * weights
+    assert encoder_flop(config, model.front_end.width, 50) == 2 * weights
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -123,7 +124,20 @@ def test_the_encoder_is_its_matrix_products(sizes):
         for weight in create(config).encoder.parameters():
             if weight.dim() == 2:
                 torch.ones(11, weight.shape[1]) @ weight.T
-    assert 11 * encoder_flop(config, create(config).front_end.width) == counted.get_total_flops()
+    assert 11 * encoder_flop(config, create(config).front_end.width, 11) == counted.get_total_flops()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_transformer_is_its_matrix_products(layers):
+    """Counted by torch over the model itself, which attends to as many steps as there are."""
+    sizes = Encoder(kind="transformer", hidden=8, layers=layers, dim=5, ffn=24, position_kernel=4, position_groups=2)
+    config = dataclasses.replace(Config(), encoder=dataclasses.replace(sizes, stack=1))
+    model = create(config).eval()
+    x = torch.randn(1, 20, model.front_end.width)
+    # Torch counts attention where it is two plain products.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted, torch.no_grad():
+        model.encoder(x, torch.tensor([20]))
+    assert 20 * encoder_flop(config, model.front_end.width, 20) == pytest.approx(counted.get_total_flops(), rel=0.1)
 
 
 def test_the_codebook_is_one_product():

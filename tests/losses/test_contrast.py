@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast
+from wav2tok.features import frame_mask
+from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
 
 
 def looped(similarity: torch.Tensor, label: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -210,3 +211,67 @@ def test_recordings_told_apart_cost_less_than_recordings_mixed_up() -> None:
     assert good < 0.01
     assert bad > 9
     assert sequence_contrast(torch.eye(4).roll(1, 0), torch.zeros(4), 0.1) == 0  # nothing to tell apart
+
+
+def triplet(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, margin: float = 0.2) -> torch.Tensor:
+    """The loss of triplets [B, N, d] that fill their tensors."""
+    members = [x for z in (anchor, positive, negative) for x in (z, torch.full((len(z),), z.shape[1]))]
+    return triplet_loss(*members, margin)
+
+
+@pytest.fixture
+def triplets(generator: torch.Generator) -> torch.Tensor:
+    """Random unit embeddings of anchors, positives and negatives, [3, 4, 6, 8]."""
+    return F.normalize(torch.randn(3, 4, 6, 8, generator=generator), dim=3)
+
+
+def test_a_positive_like_the_anchor_and_a_negative_opposite_to_it_cost_nothing(triplets: torch.Tensor) -> None:
+    assert triplet(triplets[0], triplets[0], -triplets[0]) == 0
+    assert float(triplet(triplets[0], triplets[0], triplets[0], 0.3)) == pytest.approx(0.3, abs=1e-6)
+
+
+def test_the_loss_falls_as_the_negative_moves_away(triplets: torch.Tensor) -> None:
+    """From the anchor to its opposite; the margin is what is left to fall when both are equally near."""
+    a, b, away = triplets
+    losses = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        negative = F.normalize((1 - share) * a - share * a + 0.3 * away, dim=2)
+        losses.append(float(triplet(a, b, negative, 2.0)))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > losses[-1] + 1
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.5])
+def test_the_margin_is_added_where_it_is_not_met_yet(triplets: torch.Tensor, margin: float) -> None:
+    a, b, c = triplets
+    assert float(triplet(a, b, a, 0.0)) > 0
+    assert float(triplet(a, b, a, margin) - triplet(a, b, a, 0.0)) == pytest.approx(margin, abs=1e-6)
+    assert triplet(a, a, c, 0.0) == 0  # negatives are farther than the anchor itself
+    assert triplet(a, a, c, 2.0) > 0
+
+
+def test_padding_has_no_influence_on_the_triplet_loss(triplets: torch.Tensor) -> None:
+    """Neither on its value nor on its gradient; what is past an end would be the best match of everything."""
+    lengths = torch.tensor([6, 1, 4, 3]), torch.tensor([2, 6, 5, 1]), torch.tensor([3, 3, 6, 6])
+    z = [x.clone().requires_grad_() for x in triplets]
+    loss = triplet_loss(*(x for pair in zip(z, lengths, strict=True) for x in pair), 2.0)
+    loss.backward()
+    alone = [
+        triplet(*(x[i : i + 1, : n[i]] for x, n in zip(triplets, lengths, strict=True)), margin=2.0) for i in range(4)
+    ]
+    assert loss.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-6)
+    filled = [
+        torch.where(frame_mask(n, 6)[:, :, None], x, triplets[0, :, :1]) for x, n in zip(triplets, lengths, strict=True)
+    ]
+    again = triplet_loss(*(x for pair in zip(filled, lengths, strict=True) for x in pair), 2.0)
+    assert torch.equal(again, loss.detach())
+    for x, n in zip(z, lengths, strict=True):
+        assert x.grad is not None
+        assert not x.grad[~frame_mask(n, 6)].any()
+        assert x.grad[frame_mask(n, 6)].abs().sum() > 0
+
+
+def test_other_negatives_give_another_loss(triplets: torch.Tensor) -> None:
+    a, b, c = triplets
+    near = F.normalize(a + 0.3 * c, dim=2)
+    assert triplet(a, b, near, 0.5) > triplet(a, b, near.roll(1, 0), 0.5) + 0.1

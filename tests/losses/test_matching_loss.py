@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.losses.matching import CodebookScore, matching_loss, prototypes
+from wav2tok.losses.matching import CodebookScore, codebook_scores, matching_loss, prototypes
 
 
 def looped_prototypes(z: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor, k: int) -> list[dict]:
@@ -26,15 +26,17 @@ def looped_prototypes(z: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor,
 
 
 def looped_loss(found: list[dict], codebook: torch.Tensor, temperature: float, w: torch.Tensor | None, b: float):
-    losses = []
+    pairs = []
     for prototype_of in found:
+        losses = []
         for token, p in prototype_of.items():
             scores = [
                 (p @ e if w is None else sum(w[i] * (p[i] - e[i]).abs() for i in range(len(p))) + b) / temperature
                 for e in codebook
             ]
             losses.append(torch.logsumexp(torch.stack(scores), 0) - scores[token])
-    return torch.stack(losses).mean()
+        pairs.append(torch.stack(losses).mean() if losses else codebook.sum() * 0)
+    return torch.stack(pairs).mean()
 
 
 @given(
@@ -112,3 +114,24 @@ def test_no_token_no_loss() -> None:
     loss.backward()
     assert loss == 0
     assert not prototype.grad.any()
+
+
+@given(p=st.integers(0, 6), k=st.integers(1, 5), d=st.integers(1, 5), seed=st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_scores_by_loops(p: int, k: int, d: int, seed: int) -> None:
+    """cos(p, e), and w . |p - e| + b with other weights than it begins with; no point gives an empty table."""
+    generator = torch.Generator().manual_seed(seed)
+    points, codebook = (F.normalize(torch.randn(n, d, generator=generator), dim=1) for n in (p, k))
+    score = CodebookScore(d)
+    with torch.no_grad():
+        score.w.copy_(torch.randn(d, generator=generator))
+        score.b.fill_(-0.7)
+    cosine, parameterised = (codebook_scores(points, codebook, s).detach() for s in (None, score))
+    assert cosine.shape == parameterised.shape == (p, k)
+    w = score.w.tolist()
+    for i, x in enumerate(points.tolist()):
+        for j, e in enumerate(codebook.tolist()):
+            norms = math.hypot(*x) * math.hypot(*e)
+            assert float(cosine[i, j]) == pytest.approx(sum(a * b for a, b in zip(x, e, strict=True)) / norms, abs=1e-6)
+            expected = sum(w[n] * abs(x[n] - e[n]) for n in range(d)) - 0.7
+            assert float(parameterised[i, j]) == pytest.approx(expected, abs=1e-5)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.training.trainings import changed, fit
 from wav2tok.config import Config
 from wav2tok.corpus import splits
 from wav2tok.corpus.splits import Recordings
@@ -29,3 +30,17 @@ def model(tiny_config: Config, store: SpectrumStore) -> Wav2Tok:
     model = create(tiny_config)
     expectation(model, store, tiny_config, (0, 0), warm=False)
     return model
+
+
+@pytest.fixture(scope="module")
+def long_config(tiny_config: Config) -> Config:
+    """Six epochs: four of contrast, two of EM."""
+    return changed(tiny_config, train={"epochs": 6})
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "model"
+    fit(tiny_split, out, long_config)
+    return out

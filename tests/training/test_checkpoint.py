@@ -29,7 +29,7 @@ def test_model_optimizer_and_info_come_back_bit_by_bit(tmp_path: Path, tiny_conf
     model, optimizer = trained(tiny_config)
     info = {"epoch": 3, "best": 0.1 + 0.2, "history": [{"loss": 1 / 3}], "fingerprint": "x"}
     path = tmp_path / "last.safetensors"
-    checkpoint.save(path, model, info, optimizer)
+    checkpoint.save(path, model, tiny_config, info, optimizer)
     other = create(dataclasses.replace(tiny_config, seed=5))
     fresh = torch.optim.Adam(other.parameters(), lr=1e-2, betas=(0.9, 0.98))
     assert checkpoint.restore(path, other, fresh) == info == checkpoint.peek(path)
@@ -44,7 +44,7 @@ def test_model_optimizer_and_info_come_back_bit_by_bit(tmp_path: Path, tiny_conf
 def test_load_gives_a_model_in_evaluation_mode(tmp_path: Path, tiny_config: Config) -> None:
     model, _ = trained(tiny_config)
     checkpoint.write_config(tmp_path, tiny_config)
-    checkpoint.save(tmp_path / "best.safetensors", model, {"best": 1})
+    checkpoint.save(tmp_path / "wav2tok_best.safetensors", model, tiny_config, {"best": 1})
     loaded, config, info = checkpoint.load(tmp_path)
     assert config == tiny_config
     assert info == {"best": 1}
@@ -58,8 +58,8 @@ def test_a_damaged_checkpoint_is_a_user_error(tmp_path: Path, tiny_config: Confi
 
     model, _ = trained(tiny_config)
     checkpoint.write_config(tmp_path, tiny_config)
-    path = tmp_path / "best.safetensors"
-    checkpoint.save(path, model, {})
+    path = tmp_path / "wav2tok_best.safetensors"
+    checkpoint.save(path, model, tiny_config, {})
     whole = path.read_bytes()
     if damage == "foreign":
         save_file({"x": torch.zeros(2)}, path)
@@ -72,14 +72,14 @@ def test_a_damaged_checkpoint_is_a_user_error(tmp_path: Path, tiny_config: Confi
 
 def test_a_folder_in_the_place_of_a_checkpoint_is_a_user_error(tmp_path: Path, tiny_config: Config) -> None:
     checkpoint.write_config(tmp_path, tiny_config)
-    (tmp_path / "best.safetensors").mkdir()
+    (tmp_path / "wav2tok_best.safetensors").mkdir()
     with pytest.raises(UserError, match=r"best\.safetensors"):
         checkpoint.load(tmp_path)
 
 
 def test_a_checkpoint_of_another_shape_is_a_user_error(tmp_path: Path, tiny_config: Config) -> None:
     model, _ = trained(tiny_config)
-    checkpoint.save(tmp_path / "best.safetensors", model, {})
+    checkpoint.save(tmp_path / "wav2tok_best.safetensors", model, tiny_config, {})
     wider = dataclasses.replace(tiny_config, encoder=dataclasses.replace(tiny_config.encoder, hidden=9))
     checkpoint.write_config(tmp_path, wider)
     with pytest.raises(UserError, match="does not fit the configuration"):
@@ -97,8 +97,8 @@ def test_what_is_missing_is_named(tmp_path: Path, tiny_config: Config) -> None:
 def test_saving_that_fails_leaves_the_old_one(tmp_path: Path, tiny_config: Config) -> None:
     model, _ = trained(tiny_config)
     path = tmp_path / "last.safetensors"
-    checkpoint.save(path, model, {"epoch": 1})
+    checkpoint.save(path, model, tiny_config, {"epoch": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
-        checkpoint.save(path, model, {"epoch": float("nan")})
+        checkpoint.save(path, model, tiny_config, {"epoch": float("nan")})
     assert checkpoint.peek(path) == {"epoch": 1}
     assert list(tmp_path.iterdir()) == [path]

@@ -2,12 +2,7 @@
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +11,7 @@ import soxr
 import torch
 from safetensors.torch import load_file
 
+from tests.training.trainings import assert_same, changed, fit, weights
 from wav2tok import audio
 from wav2tok.config import Config, from_dict, to_dict
 from wav2tok.corpus import splits
@@ -25,72 +21,13 @@ from wav2tok.matching import edit_distances
 from wav2tok.model import create
 from wav2tok.retrieval import mrr_map
 from wav2tok.training import checkpoint
-from wav2tok.training.loop import Loaded, Progress, Trainer, fingerprint, schedule
+from wav2tok.training.loop import Loaded, Trainer, schedule
 from wav2tok.training.pairs import Pairs
+from wav2tok.training.progress import data_digest, fingerprint
 from wav2tok.training.recorder import SilentRecorder
 from wav2tok.training.run import read_splits, train
 from wav2tok.training.steps import tokenize
 from wav2tok.training.store import fill
-
-
-def changed(config: Config, **parts: Mapping[str, object]) -> Config:
-    """``config`` with keys of its sections changed; those of ``recipe`` go to the recipe in use."""
-    values = to_dict(config)
-    for part, keys in parts.items():
-        (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
-    return from_dict(values)
-
-
-class Interrupted(Exception):
-    """What a test stops a training with."""
-
-
-def stop_after(epoch: int) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        if line.startswith(f"epoch {epoch}/"):
-            raise Interrupted
-
-    return say
-
-
-def fit(
-    data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
-) -> Progress:
-    return train(data, out, None, config, "cpu", fresh, say)
-
-
-def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
-    return {name: load_file(folder / f"{name}.safetensors") for name in ("best", "last", "untrained")}
-
-
-def assert_same(one: Path, two: Path) -> None:
-    """Bit-identical checkpoints, optimiser included, and the same figures but for the time they took."""
-    ours, theirs = weights(one), weights(two)
-    for name in ours:
-        assert ours[name].keys() == theirs[name].keys()
-        differing = [key for key in ours[name] if not torch.equal(ours[name][key], theirs[name][key])]
-        assert not differing, name
-    histories = [json.loads((folder / "history.json").read_text()) for folder in (one, two)]
-    for history in histories:
-        for row in history:
-            del row["seconds"], row["audio_per_second"]
-    assert histories[0] == histories[1]
-    infos = [checkpoint.peek(folder / "last.safetensors") for folder in (one, two)]
-    assert infos[0]["best_epoch"] == infos[1]["best_epoch"]
-
-
-@pytest.fixture(scope="module")
-def long_config(tiny_config: Config) -> Config:
-    """Six epochs: four of contrast, two of EM."""
-    return changed(tiny_config, train={"epochs": 6})
-
-
-@pytest.fixture(scope="module")
-def whole(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training that nothing interrupted."""
-    out = tmp_path_factory.mktemp("whole") / "model"
-    fit(tiny_split, out, long_config)
-    return out
 
 
 def test_the_loss_falls(whole: Path) -> None:
@@ -125,7 +62,7 @@ def test_sequence_contrast_alone_retrieves_better_than_random_weights(
 
 def test_the_best_model_is_the_one_of_the_best_score(whole: Path) -> None:
     history = json.loads((whole / "history.json").read_text())
-    info = checkpoint.peek(whole / "best.safetensors")
+    info = checkpoint.peek(whole / "wav2tok_best.safetensors")
     assert info["best"] == max(row["valid_score"] for row in history)
     assert info["best_epoch"] == next(r["epoch"] for r in history if r["valid_score"] == info["best"])
 
@@ -146,98 +83,6 @@ def test_another_seed_gives_other_weights(
     assert not torch.equal(one["model.encoder.projection.weight"], two["model.encoder.projection.weight"])
 
 
-@pytest.mark.parametrize("epoch", [1, 4, 5])
-def test_going_on_equals_never_having_stopped(
-    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int
-) -> None:
-    """Stopped within the first stage, at its end, and within the second."""
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(epoch))
-    assert checkpoint.peek(tmp_path / "last.safetensors")["epoch"] == epoch
-    lines: list[str] = []
-    fit(tiny_split, tmp_path, long_config, lines.append)
-    assert any(line.startswith(f"going on after epoch {epoch}") for line in lines)
-    assert not any(line.startswith(f"epoch {epoch}/") for line in lines)
-    assert_same(whole, tmp_path)
-
-
-def test_checkpoints_every_other_epoch_go_on_the_same_way(
-    tiny_split: Path, long_config: Config, tmp_path: Path
-) -> None:
-    config = changed(long_config, train={"autosave_epoch": 2})
-    fit(tiny_split, tmp_path / "one", config)
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path / "two", config, stop_after(3))
-    assert checkpoint.peek(tmp_path / "two" / "last.safetensors")["epoch"] == 2
-    fit(tiny_split, tmp_path / "two", config)
-    assert_same(tmp_path / "one", tmp_path / "two")
-
-
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from wav2tok.config import from_dict
-from wav2tok.training.run import train
-data, out, config = sys.argv[1:]
-train(Path(data), Path(out), None, from_dict(json.loads(config)), "cpu", False, lambda line: None)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_training_goes_on_as_if_never_killed(
-    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "model"
-    # Six epochs last half a second, time enough to be killed within them.
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tiny_split), str(out), json.dumps(to_dict(long_config))],
-        env=dict(os.environ),
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not (out / "last.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.001)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
-    info = checkpoint.peek(out / "last.safetensors")
-    assert not info["finished"]
-    lines: list[str] = []
-    fit(tiny_split, out, long_config, lines.append)
-    assert any(line.startswith("going on after epoch") for line in lines)
-    assert_same(whole, out)
-
-
-@pytest.mark.parametrize(
-    "change", [{"augment": {"noise_db": 9.0}}, {"recipe": {"learning_rate": 4e-3}}, {"train": {"epochs": 7}}]
-)
-def test_changed_parameters_begin_anew(
-    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]]
-) -> None:
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(1))
-    lines: list[str] = []
-    with pytest.raises(Interrupted):
-        fit(
-            tiny_split,
-            tmp_path,
-            changed(long_config, **change),
-            lambda line: (lines.append(line), stop_after(1)(line))[0],
-        )
-    assert not any(line.startswith("going on") for line in lines)
-    assert len(json.loads((tmp_path / "history.json").read_text())) == 1
-
-
-def test_fresh_begins_anew(tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(2))
-    lines: list[str] = []
-    fit(tiny_split, tmp_path, long_config, lines.append, fresh=True)
-    assert not any(line.startswith("going on") for line in lines)
-    assert_same(whole, tmp_path)
-
-
 def tones(folder: Path, *pitches: float) -> Recordings:
     """Recordings of half a second each, one a pitch."""
     time = np.arange(4000) / 8000
@@ -249,25 +94,28 @@ def tones(folder: Path, *pitches: float) -> Recordings:
 def test_a_fingerprint_tells_data_and_parameters_that_training_reads(tiny_config: Config, tmp_path: Path) -> None:
     two = tones(tmp_path, 200, 300)
     a, b = dataclasses.replace(two, classes=("x", "y")), two.take([0])
-    first = fingerprint(tiny_config, a, b)
-    assert first == fingerprint(from_dict(to_dict(tiny_config)), a, b)
-    assert first == fingerprint(changed(tiny_config, gate={"min_mrr": 0.9}), a, b)
+    data = data_digest(a, b)
+    first = fingerprint(tiny_config, data)
+    assert first == fingerprint(from_dict(to_dict(tiny_config)), data)
+    assert first == fingerprint(changed(tiny_config, gate={"min_mrr": 0.9}), data)
+    # These say where to begin and what to keep, and change nothing in between.
+    assert first == fingerprint(changed(tiny_config, train={"start_epoch": 2, "autosave_epoch": 9}), data)
     others = [
-        fingerprint(changed(tiny_config, features={"n_mels": 25}), a, b),
-        fingerprint(tiny_config, b, a),
-        fingerprint(tiny_config, dataclasses.replace(a, classes=("x", "x")), b),
+        fingerprint(changed(tiny_config, features={"n_mels": 25}), data),
+        fingerprint(tiny_config, data_digest(b, a)),
+        fingerprint(tiny_config, data_digest(dataclasses.replace(a, classes=("x", "x")), b)),
     ]
     assert first not in others
 
 
 @pytest.mark.parametrize("which", range(4))
-def test_a_fingerprint_tells_an_exchanged_recording(tiny_config: Config, tmp_path: Path, which: int) -> None:
+def test_a_digest_tells_an_exchanged_recording(tmp_path: Path, which: int) -> None:
     """Any one of several words of half a second, replaced by another of the same length under the same name."""
     pitches = [200.0, 300.0, 400.0, 500.0]
     words = tones(tmp_path, *pitches)
-    before = fingerprint(tiny_config, words, words)
+    before = data_digest(words, words)
     pitches[which] = 350.0
-    assert fingerprint(tiny_config, tones(tmp_path, *pitches), words) != before
+    assert data_digest(tones(tmp_path, *pitches), words) != before
 
 
 def lists(tiny_split: Path, out: Path) -> Path:
@@ -333,7 +181,9 @@ def test_training_ends_after_patience_epochs_without_a_better_score(
 def test_patience_counts_within_a_stage(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     """Epochs of the first stage that brought nothing do not use up the patience of the second."""
     config = changed(
-        tiny_config, train={"epochs": 8, "patience": 2, "steps_per_epoch": 2}, recipe={"contrast_share": 0.5}
+        tiny_config,
+        train={"epochs": 8, "patience": 2, "steps_per_epoch": 2, "autosave_epoch": 9},
+        recipe={"contrast_share": 0.5},
     )
     made = trainer(tiny_split, config, tmp_path)
     made.progress.best = 2.0
@@ -467,8 +317,8 @@ def test_batches_read_ahead_are_those_read_one_by_one(
     assert len(got) == count
     for batch, pairs in zip(got, batches, strict=True):
         expected = made.load(pairs)
-        for ours, theirs in zip(dataclasses.astuple(batch), dataclasses.astuple(expected), strict=True):
-            assert torch.equal(ours, theirs)
+        for part in ("spectrum", "frames", "labels"):
+            assert torch.equal(getattr(batch, part), getattr(expected, part))
 
 
 def test_a_batch_that_cannot_be_read_ends_the_epoch(

@@ -10,10 +10,11 @@ from wav2tok.alignment import align
 from wav2tok.codebook import assign, compress
 from wav2tok.config import PUBLISHED, STAGED, Config, Recipe
 from wav2tok.features import frame_mask
+from wav2tok.losses.contrast import triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model import Wav2Tok, create
-from wav2tok.training.objective import Views, objective
+from wav2tok.training.objective import Views, objective, views_of
 
 FRAME_RATE = 62.5
 
@@ -184,3 +185,61 @@ def test_the_codebook_gets_no_gradient_and_both_views_do(tiny_config: Config) ->
         assert z.grad is not None
         assert z.grad[mask].abs().sum() > 0
         assert not z.grad[~mask].any()
+
+
+def with_negatives(views: Views, order: tuple[int, ...] = (0, 1, 2, 3)) -> Views:
+    """The same pairs with negatives, in the order asked for."""
+    generator = torch.Generator().manual_seed(7)
+    negative = F.normalize(torch.randn(4, 15, 16, generator=generator), dim=2)[list(order)].requires_grad_()
+    lengths = torch.tensor([15, 3, 9, 1])[list(order)]
+    return dataclasses.replace(views, negative=negative, negative_frames=lengths)
+
+
+@pytest.mark.parametrize("base", [STAGED, PUBLISHED], ids=["staged", "published"])
+@pytest.mark.parametrize("contrast_only", [True, False])
+def test_triplets_add_their_term_with_its_weight(tiny_config: Config, base: Recipe, contrast_only: bool) -> None:
+    recipe = dataclasses.replace(base, triplet_weight=0.7, triplet_margin=0.4)
+    model, v = setup(tiny_config, recipe)
+    three = with_negatives(v)
+    (without, two_parts), (loss, parts) = (evaluate(model, x, recipe, contrast_only) for x in (v, three))
+    assert parts.keys() - two_parts.keys() == {"triplet"}
+    assert all(torch.equal(parts[name], two_parts[name]) for name in two_parts.keys() - {"loss"})
+    expected = triplet_loss(v.a, v.a_frames, v.b, v.b_frames, three.negative, three.negative_frames, 0.4)
+    assert float(parts["triplet"]) == pytest.approx(expected.item(), rel=1e-6)
+    assert expected > 0.1
+    assert loss.item() == pytest.approx(without.item() + 0.7 * expected.item(), rel=1e-5)
+    loss.backward()
+    assert three.negative is not None
+    assert three.negative.grad is not None
+    inside = frame_mask(three.negative_frames, 15)
+    assert three.negative.grad[inside].abs().sum() > 0
+    assert not three.negative.grad[~inside].any()
+
+
+@pytest.mark.parametrize("base", [STAGED, PUBLISHED], ids=["staged", "published"])
+def test_shuffled_negatives_give_another_loss(tiny_config: Config, base: Recipe) -> None:
+    model, v = setup(tiny_config, base)
+    one, same, other = (
+        evaluate(model, with_negatives(v, order), base)[0].item()
+        for order in ((0, 1, 2, 3), (0, 1, 2, 3), (2, 0, 3, 1))
+    )
+    assert one == same
+    assert abs(one - other) > 1e-3
+
+
+@pytest.mark.parametrize("members", [2, 3])
+def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.Generator, members: int) -> None:
+    model = create(tiny_config).eval()
+    samples = torch.randint(1, 4000, (members * 3,), generator=generator)
+    spectrum = model.front_end.spectrum(torch.randn(len(samples), 4000, generator=generator), samples)
+    frames, labels = model.front_end.frames(samples), torch.tensor([0, 1, 0])
+    v = views_of(model, spectrum, frames, labels, members)
+    assert (v.negative is None) == (v.negative_frames is None) == (members == 2)
+    embedded = [(v.a, v.a_frames), (v.b, v.b_frames), (v.negative, v.negative_frames)][:members]
+    assert torch.equal(v.labels, labels)
+    for i, (z, steps) in enumerate(embedded):
+        of = slice(3 * i, 3 * i + 3)
+        assert z is not None
+        assert torch.equal(steps, model.encoder.steps(frames[of]))
+        alone = model.embed(spectrum[of], frames[of])
+        assert torch.allclose(z, alone, atol=1e-5)

@@ -29,12 +29,12 @@ def first_codebook(tiny_split: Path, tiny_config: Config, tmp_path_factory: pyte
 
 def test_a_model_folder_holds_what_is_documented(tiny_model: Path, tiny_config: Config) -> None:
     assert sorted(p.name for p in tiny_model.iterdir()) == [
-        "best.safetensors",
         "config.json",
         "history.json",
         "last.safetensors",
         "tokenizer.onnx",
         "untrained.safetensors",
+        "wav2tok_best.safetensors",
     ]
     assert checkpoint.read_config(tiny_model) == tiny_config
     assert Tokenizer.from_pretrained(tiny_model, "cpu").num_tokens == 8
@@ -44,7 +44,7 @@ def test_clustering_first_or_within_training_is_the_same(
     tiny_split: Path, tiny_config: Config, tiny_model: Path, first_codebook: Path, tmp_path: Path
 ) -> None:
     train(tiny_split, tmp_path, first_codebook, tiny_config, "cpu", False, quiet)
-    for name in ("untrained", "best", "last"):
+    for name in ("untrained", "wav2tok_best", "last"):
         one, two = (load_file(folder / f"{name}.safetensors") for folder in (tiny_model, tmp_path))
         assert one.keys() == two.keys()
         assert all(torch.equal(one[key], two[key]) for key in one), name
@@ -136,7 +136,8 @@ def test_no_test_recording_reaches_clustering_training_normalisation_or_early_st
         train(folder / "audios.bin", folder / "model", None, tiny_config, "cpu", True, quiet)
         history = json.loads((folder / "model" / "history.json").read_text())
         figures = [{k: v for k, v in row.items() if k not in ("seconds", "audio_per_second")} for row in history]
-        weights = {name: load_file(folder / "model" / f"{name}.safetensors") for name in ("untrained", "best", "last")}
+        names = ("untrained", "wav2tok_best", "last")
+        weights = {name: load_file(folder / "model" / f"{name}.safetensors") for name in names}
         learned.append((figures, weights))
     (figures, weights), (other_figures, other_weights) = learned
     assert figures == other_figures

@@ -104,7 +104,7 @@ def measure_floor(device: torch.device) -> Floor:
     return Floor(flops, bandwidth)
 
 
-def encoder_flop(config: Config, width: int) -> int:
+def encoder_flop(config: Config, width: int, steps: int) -> int:
     """Float operations a step (an embedding) of the encoder's forward pass, a multiply-add counted as two.
 
     Matrix products alone: gates, normalization and biases are about a hundredth of them at the default sizes.
@@ -112,11 +112,17 @@ def encoder_flop(config: Config, width: int) -> int:
     Args:
         config: the sizes of the encoder.
         width: features a frame that the encoder reads (``FrontEnd.width``).
+        steps: of a recording; in a transformer each attends to all of them.
     """
-    hidden = config.encoder.hidden
-    widths = [width * config.encoder.stack] + [2 * hidden] * (config.encoder.layers - 1)
-    lstm = sum(2 * 2 * 4 * hidden * (w + hidden) for w in widths)  # directions, multiply-add, gates
-    return lstm + 2 * 2 * hidden * config.encoder.dim
+    e = config.encoder
+    read, wide = width * e.stack, 2 * e.hidden
+    if e.kind == "transformer":
+        positions = wide * (wide // e.position_groups) * e.position_kernel
+        layer = 4 * wide * wide + 2 * wide * e.ffn + 2 * steps * wide
+        return 2 * (read * wide + positions + e.layers * layer + wide * e.dim)
+    widths = [read] + [wide] * (e.layers - 1)
+    lstm = sum(2 * 2 * 4 * e.hidden * (w + e.hidden) for w in widths)  # directions, multiply-add, gates
+    return lstm + 2 * wide * e.dim
 
 
 def codebook_flop(config: Config) -> int:

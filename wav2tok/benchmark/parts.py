@@ -23,6 +23,7 @@ from wav2tok.benchmark.table import Row
 from wav2tok.benchmark.timing import interleaved, median_seconds, peak_memory
 from wav2tok.codebook import spherical_kmeans
 from wav2tok.config import Config
+from wav2tok.constant_q import ConstantQ
 from wav2tok.corpus.splits import Recordings
 from wav2tok.export import write_onnx
 from wav2tok.features import FrontEnd
@@ -43,6 +44,8 @@ HOUR = 3600.0
 
 def front_end_flop(front_end: FrontEnd) -> int:
     """Float operations a frame of a front end: transform, filterbank (or pitches), cosine transform."""
+    if isinstance(front_end.power, ConstantQ):
+        return 2 * sum(kernel.numel() for kernel in front_end.power.kernels())
     rows, inner, _ = front_end.power.second.shape
     transform = 2 * front_end.power.first.numel() * (inner // 2) + 2 * rows * inner * inner
     match front_end.config.kind:
@@ -70,6 +73,7 @@ class Bench:
         self.work = f"{{}} of {seconds:g} s"
         self.frame_rate = self.rate / config.features.hop
         self.trainer = self._trainer(config)
+        self.step_flop = encoder_flop(config, self.trainer.model.front_end.width, round(seconds * config.token_rate))
         expectation(self.trainer.model, self.trainer.store, config, (0, 0), warm=False)
         self.waves = [w for w in read_ahead(self.paths, self.rate) if isinstance(w, np.ndarray)]
         write_onnx(copy.deepcopy(self.trainer.model), config, folder / "tokenizer.onnx")
@@ -174,7 +178,7 @@ class Bench:
         took = interleaved(parts, rounds=9, device=self.device)
         count = len(frames)
         audio = count * self.seconds
-        flop = 3.0 * int(model.encoder.steps(frames).sum()) * encoder_flop(config, model.front_end.width)
+        flop = 3.0 * int(model.encoder.steps(frames).sum()) * self.step_flop
         arithmetic = self.floor.seconds(flop, 0)
         share = ", ".join(f"{name} {1e3 * took[name]:.0f}" for name in parts if name not in ("whole", "floor"))
         first = self.row(
@@ -207,7 +211,7 @@ class Bench:
         model, store = self.trainer.model, self.trainer.store
         seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
         steps = int(model.encoder.steps(store.frames).sum())
-        floor = self.floor.seconds(float(steps) * encoder_flop(self.config, model.front_end.width), 0)
+        floor = self.floor.seconds(float(steps) * self.step_flop, 0)
         return self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
 
     def hour(self) -> torch.Tensor:
@@ -276,7 +280,7 @@ class Bench:
         """The ONNX graph on waveforms and on files."""
         tokenizer, rate = self.tokenizer, self.rate
         front_end = self.trainer.model.front_end
-        flop = encoder_flop(self.config, front_end.width) + codebook_flop(self.config)
+        flop = self.step_flop + codebook_flop(self.config)
         flop = front_end_flop(front_end) + flop // self.config.encoder.stack
         audio = len(self.waves) * self.seconds
         frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)

@@ -22,13 +22,33 @@ def cluster(
     run(data, out, config.load(params, sets or ()), device, say)
 
 
+def _given(context: typer.Context, name: str) -> bool:
+    """Whether the command line itself says the parameter ``name``."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def train(
+    context: typer.Context,
     data: DataFile = Path("artifacts/audios.bin"),
     out: Out = Path("artifacts/model"),
     codebook: Annotated[Path | None, typer.Option(help="What cluster wrote; made first when it is not given.")] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not take up an unfinished training in OUT.")] = False,
     track: Annotated[bool, typer.Option(help="Record an MLflow run.")] = True,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Weights to begin with: NAME, NAME_EPOCH or NAME_best in OUT, or a path to such."
+        ),
+    ] = None,
+    published_args: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LINE",
+            help="The options of the published trainer, in quotation marks; what else is given here comes before them.",
+        ),
+    ] = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -36,7 +56,25 @@ def train(
     from wav2tok import config
     from wav2tok.training import run
 
-    settings = config.load(params, sets or ())
+    overrides = list(sets or ())
+    if init_from is not None:
+        from wav2tok.published_args import setting
+
+        overrides.append(setting("train.init_from", init_from))
+    if published_args is not None:
+        from wav2tok import published
+        from wav2tok.corpus import splits
+
+        line = published.translate(published_args)
+        for told in (*line.told, *(f"warning: {warning}" for warning in line.warnings)):
+            say(told)
+        if line.data is not None and not _given(context, "data"):
+            data = line.data
+        if line.device is not None and not _given(context, "device"):
+            device = line.device
+        published.check(line, splits.read(data), data)
+        overrides = [*line.overrides, *overrides]
+    settings = config.load(params, overrides)
     if track:
         from wav2tok import tracking
 

@@ -30,10 +30,37 @@ def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) 
     cosine = (a.flatten(0, 1) @ b.flatten(0, 1).T).reshape(count_a, n, count_b, m)
     cosine = cosine.transpose(1, 2).reshape(count_a * count_b, n, m)
     lengths_a, lengths_b = a_lengths.repeat_interleave(count_b), b_lengths.repeat(count_a)
+    return _along(cosine, lengths_a, lengths_b).reshape(count_a, count_b)
+
+
+def _along(cosine: Tensor, lengths_a: Tensor, lengths_b: Tensor) -> Tensor:
+    """Mean of cosines [P, N, M] along the cheapest path of each: lengths [P] -> [P]."""
     of_a, of_b = partners_by_cost(1 - cosine.detach(), lengths_a, lengths_b)
-    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(lengths_a, n)
-    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(lengths_b, m)
-    return ((along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)).reshape(count_a, count_b)
+    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(lengths_a, cosine.shape[1])
+    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(lengths_b, cosine.shape[2])
+    return (along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)
+
+
+def triplet_loss(
+    anchor: Tensor,
+    anchor_lengths: Tensor,
+    positive: Tensor,
+    positive_lengths: Tensor,
+    negative: Tensor,
+    negative_lengths: Tensor,
+    margin: float,
+) -> Tensor:
+    """max(0, margin - s(anchor, positive) + s(anchor, negative)), averaged; s is the mean cosine along the path.
+
+    Args:
+        anchor, positive, negative: [B, N, d], [B, M, d], [B, O, d] unit embeddings; their lengths [B].
+
+    Returns:
+        scalar.
+    """
+    near = _along(anchor @ positive.transpose(1, 2), anchor_lengths, positive_lengths)
+    far = _along(anchor @ negative.transpose(1, 2), anchor_lengths, negative_lengths)
+    return (margin - near + far).clamp_min(0).mean()
 
 
 def sequence_contrast(similarity: Tensor, label: Tensor, temperature: float) -> Tensor:

@@ -37,19 +37,31 @@ class CodebookScore(nn.Module):
         return (points[:, None, :] - codebook[None, :, :]).abs() @ self.w + self.b
 
 
+def codebook_scores(points: Tensor, codebook: Tensor, score: nn.Module | None) -> Tensor:
+    """How well each point fits each codeword: their cosine, or s(p, e) = w . |p - e| + b of a `CodebookScore`.
+
+    Args:
+        points: [P, d] unit vectors; codebook: [K, d] unit rows; score: None for the cosine.
+
+    Returns:
+        [P, K].
+    """
+    return points @ codebook.T if score is None else score(points, codebook)
+
+
 def matching_loss(
     prototype: Tensor, present: Tensor, codebook: Tensor, temperature: float, score: nn.Module | None
 ) -> Tensor:
-    """K-way cross-entropy of every prototype that occurs against its own codeword, averaged over them.
+    """K-way cross-entropy of every prototype that occurs against its own codeword: a pair's mean, then the pairs' mean.
 
     Args:
         prototype: [B, K, d]; present: bool [B, K]; codebook: [K, d].
-        score: a `CodebookScore`, or None for the cosine.
+        score: as `codebook_scores` takes it.
 
     Returns:
-        scalar; 0 if no token occurs.
+        scalar; a pair in which no token occurs counts as 0.
     """
-    points = prototype[present]
-    target = present.nonzero()[:, 1]
-    scores = points @ codebook.T if score is None else score(points, codebook)
-    return F.cross_entropy(scores / temperature, target) if len(points) else prototype.sum() * 0
+    pair, target = present.nonzero(as_tuple=True)
+    scores = codebook_scores(prototype[pair, target], codebook, score)
+    each = F.cross_entropy(scores / temperature, target, reduction="none")
+    return (each / present.sum(1)[pair]).sum() / len(prototype)

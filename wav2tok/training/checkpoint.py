@@ -1,18 +1,22 @@
 """Checkpoints: safetensors for numbers, JSON for the rest; no pickle, so that loading one runs nothing.
 
-A model folder, what ``wav2tok train --out`` writes::
+A model folder, what ``wav2tok train --out`` writes, NAME being ``train.name``::
 
     config.json             the configuration it was trained with
-    best.safetensors        the model of the best validation score
-    last.safetensors        the last epoch: model, optimizer, and what resuming needs
+    NAME_best.safetensors   the model of the best validation score
+    NAME_5.safetensors      epoch 5 and so on, every ``train.autosave_epoch``: model, optimizer, what resuming needs
+    last.safetensors        the same of the last epoch
     untrained.safetensors   the seed's encoder with its first codebook: a baseline
     history.json            the figures of every epoch
     tokenizer.onnx          the best model, waveform to tokens
+
+Every checkpoint says in its header which configuration it is of.
 """
 
 import contextlib
 import json
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +31,38 @@ from wav2tok.files import read_json, replacing, write_json
 from wav2tok.model import Wav2Tok, create
 
 
-def save(path: Path, model: Wav2Tok, info: dict[str, Any], optimizer: torch.optim.Optimizer | None = None) -> None:
+def named(folder: Path, name: str, epoch: int | None = None) -> Path:
+    """The file of NAME_EPOCH, or of NAME_best."""
+    return folder / f"{name}_{'best' if epoch is None else epoch}.safetensors"
+
+
+def save(
+    path: Path,
+    model: Wav2Tok,
+    config: Config,
+    info: dict[str, Any],
+    optimizer: torch.optim.Optimizer | None = None,
+    best: Path | None = None,
+) -> None:
     """Write a checkpoint, whole or not at all.
 
     Args:
-        info: JSON values, kept in the file's header.
+        info: JSON values, kept in the file's header with the configuration.
         optimizer: given, its state goes in as well.
+        best: another checkpoint, the best so far, whose model goes in too: who goes back to this epoch goes back to
+            what was the best then (`restore_best`).
     """
     tensors = {f"model.{name}": t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    header = {"info": json.dumps(info, allow_nan=False), "config": json.dumps(to_dict(config))}
     if optimizer is not None:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.cpu() for key, value in state.items()}
+    if best is not None:
+        theirs, told = _read(best)
+        tensors |= {f"best.{key}": value for key, value in theirs.items()}
+        header["best"] = json.dumps(told)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"info": json.dumps(info, allow_nan=False)})
+        save_file(tensors, temporary, metadata=header)
 
 
 @contextlib.contextmanager
@@ -77,17 +100,76 @@ def read_config(folder: Path) -> Config:
     return from_dict(read_json(folder / "config.json"))
 
 
-def load(folder: Path, name: str = "best") -> tuple[Wav2Tok, Config, dict[str, Any]]:
-    """The model NAME of a folder in evaluation mode, its configuration, and the info saved with it.
+def load(folder: Path, name: str | None = None) -> tuple[Wav2Tok, Config, dict[str, Any]]:
+    """The model NAME of a folder (its best by default) in evaluation mode, its configuration, and the info with it.
 
     Raises:
         UserError: no such folder or checkpoint, a damaged one, or one that does not fit ``config.json``.
     """
     config = read_config(folder)
     model = create(config)
-    tensors, info = _read(folder / f"{name}.safetensors")
-    _fill(model, tensors, folder / f"{name}.safetensors")
+    path = named(folder, config.train.name) if name is None else folder / f"{name}.safetensors"
+    tensors, info = _read(path)
+    _fill(model, tensors, path)
     return model.eval(), config, info
+
+
+def find(what: str, folder: Path) -> Path:
+    """The checkpoint that ``what`` means: a model folder (its best), NAME, NAME_EPOCH or NAME_best.
+
+    Args:
+        what: names are looked for as paths, then in ``folder``; NAME alone is NAME_best.
+
+    Raises:
+        UserError: there is none.
+    """
+    for place in (Path(what), folder / what):
+        if place.is_dir():
+            return named(place, read_config(place).train.name)
+        for path in (place, place.with_name(f"{place.name}.safetensors"), named(place.parent, place.name)):
+            if path.is_file():
+                return path
+    there = sorted(path.stem for path in folder.glob("*_*.safetensors"))
+    raise UserError(
+        f"train.init_from is {what!r}, which is no model folder and no NAME, NAME_EPOCH or NAME_best in {folder}"
+        f"{' (it has ' + ', '.join(there) + ')' if there else ''}; name one with its folder."
+    )
+
+
+def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
+    """Set ``model``, made by ``config``, to the weights and codebook of a checkpoint; returns its info.
+
+    Raises:
+        UserError: no such checkpoint, or one of a model of another shape; ``model`` is as it was.
+    """
+    theirs = peek_config(path)
+    for part in ("data.sample_rate", "features", "encoder", "codebook.num_tokens"):
+        if attrgetter(part)(theirs) != attrgetter(part)(config):
+            raise UserError(f"{path} is of a model with other parameters ({part}); set them as they were there.")
+    if theirs.recipe.use_cosine != config.recipe.use_cosine:
+        raise UserError(f"{path} is of a model with another use_cosine; set recipes.NAME.use_cosine as it was there.")
+    tensors, info = _read(path)
+    _fill(model, tensors, path)
+    return info
+
+
+def peek_config(path: Path) -> Config:
+    """The configuration that a checkpoint is of, without its numbers."""
+    with _opened(path) as file:
+        return from_dict(json.loads(file.metadata()["config"]))
+
+
+def restore_best(path: Path, target: Path) -> None:
+    """Write the best model as it was when the checkpoint ``path`` was saved to the checkpoint ``target``."""
+    with _opened(path) as file:
+        header = file.metadata()
+        tensors = {
+            key.removeprefix("best."): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118
+            if key.startswith("best.")
+        }
+    with replacing(target) as temporary:
+        save_file(tensors, temporary, metadata={"info": header["best"], "config": header["config"]})
 
 
 def _fill(model: Wav2Tok, tensors: dict[str, Tensor], path: Path) -> None:

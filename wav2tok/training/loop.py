@@ -5,8 +5,8 @@ minute. The same code runs on CPU and CUDA.
 """
 
 import dataclasses
-import hashlib
-import json
+import functools
+import operator
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from wav2tok import audio
-from wav2tok.augment import augment
-from wav2tok.config import Config, to_dict
+from wav2tok.augment import augment, same_length
+from wav2tok.config import Config
 from wav2tok.corpus.splits import Recordings
 from wav2tok.device import fast_products
 from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import Wav2Tok
 from wav2tok.training import checkpoint
-from wav2tok.training.objective import Views, objective
+from wav2tok.training.objective import objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
+from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.steps import derived_seed, expectation
 from wav2tok.training.store import SpectrumStore, build
@@ -37,42 +37,26 @@ Say = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """A batch of pairs ready to be worked on: [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU."""
+    """A batch of pairs ready to be worked on: [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU.
+
+    Of triplets 3 B; ``members`` says which.
+    """
 
     spectrum: torch.Tensor
     frames: torch.Tensor
     labels: torch.Tensor
+    members: int
 
 
-@dataclasses.dataclass
-class Progress:
-    """Where a training stands; all of it goes into the checkpoint."""
+def schedule(step: int, total: int, warmup: float, *, falls: bool = True) -> float:
+    """Share of the learning rate at ``step`` of ``total``: up over the first ``warmup`` of them, then down to 0.
 
-    epoch: int = 0
-    step: int = 0
-    best: float = -1.0
-    best_epoch: int = 0
-    without_gain: int = 0
-    finished: bool = False
-    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
-
-
-def fingerprint(config: Config, train: Recordings, valid: Recordings) -> str:
-    """What must be the same for a checkpoint to be resumed: parameters that training reads, recordings, their bytes."""
-    read = ("seed", "data", "features", "encoder", "codebook", "augment", "train", "recipes")
-    values = to_dict(config)
-    told = [{key: values[key] for key in read}, train.paths, train.classes, valid.paths, valid.classes]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    with ThreadPoolExecutor(4) as pool:
-        for content in pool.map(audio.sha256, (*train.paths, *valid.paths)):
-            digest.update(content.encode())
-    return digest.hexdigest()
-
-
-def schedule(step: int, total: int, warmup: float) -> float:
-    """Share of the learning rate at ``step`` of ``total``: up over the first ``warmup`` of them, then down to 0."""
+    Where it does not fall it stays up.
+    """
     rise = max(1, round(warmup * total))
-    return (step + 1) / rise if step < rise else max(0.0, (total - step) / max(1, total - rise))
+    if step < rise:
+        return (step + 1) / rise
+    return max(0.0, (total - step) / max(1, total - rise)) if falls else 1.0
 
 
 class Trainer:
@@ -103,11 +87,13 @@ class Trainer:
             f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
-        self.sampler = PairSampler.of(train)
+        self.sampler = PairSampler.of(train, config.train.mode)
+        heard_each = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
+        seconds = mean_seconds * (3 if config.train.mode == "triplets" else 2)
         self.batch_size = min(
-            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, mean_seconds), max(2, len(train))
+            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, seconds), max(2, heard_each)
         )
-        self.steps = config.train.steps_per_epoch or -(-len(train) // self.batch_size)
+        self.steps = config.train.steps_per_epoch or -(-heard_each // self.batch_size)
         self.total = self.steps * config.train.epochs
         self.contrast_steps = round(self.recipe.contrast_share * self.total)
         if self.recipe.contrast_share and len(set(self.sampler.labels)) < 2:
@@ -121,7 +107,8 @@ class Trainer:
             fused=True,
         )
         self.progress = Progress()
-        self.fingerprint = fingerprint(config, train, valid)
+        self.recordings = data_digest(train, valid)
+        self.fingerprint = fingerprint(config, self.recordings)
 
     def info(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""
@@ -135,17 +122,37 @@ class Trainer:
         info = checkpoint.peek(path)
         if info.get("fingerprint") != self.fingerprint or info.get("finished"):
             return False
-        checkpoint.restore(path, self.model, self.optimizer)
-        fields = {f.name for f in dataclasses.fields(Progress)}
-        self.progress = Progress(**{k: v for k, v in info.items() if k in fields})
+        self._restore(path)
         return True
+
+    def go_back(self, epoch: int) -> None:
+        """Take up this training at its checkpoint NAME_EPOCH; later ones are dropped, and the best is what it was.
+
+        Raises:
+            UserError: there is no such checkpoint, or it is of other parameters or recordings.
+        """
+        name = self.config.train.name
+        path = checkpoint_of(epoch, self.out, self.config, self.recordings)
+        self._restore(path)
+        checkpoint.restore_best(path, checkpoint.named(self.out, name))
+        for later in self.out.glob(f"{name}_*.safetensors"):
+            number = later.stem.removeprefix(f"{name}_")
+            if number.isdigit() and int(number) > epoch:
+                later.unlink()
+        (self.out / "last.safetensors").unlink(missing_ok=True)
+        checkpoint.write_config(self.out, self.config)
+
+    def _restore(self, path: Path) -> None:
+        """Everything as it was when ``path`` was saved; what is random follows from the seed and the epoch."""
+        p = self.progress = Progress.told(checkpoint.restore(path, self.model, self.optimizer))
+        p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
 
     def load(self, pairs: Pairs) -> Loaded:
         """Read the spectra of a batch of pairs, both views one behind the other, and send them to the device."""
-        anchors = self.store.clips(pairs.anchors, pairs.places, self.config.clip_frames)
-        partners = self.store.clips(pairs.partners, pairs.places, self.config.clip_frames)
-        spectrum, frames = self.store.batch(anchors + partners, pinned=self.device.type == "cuda")
-        return Loaded(spectrum.to(self.device, non_blocking=True), frames, pairs.labels)
+        views = [self.store.clips(view, pairs.places, self.config.clip_frames) for view in pairs.members]
+        tiles = functools.reduce(operator.add, views)
+        spectrum, frames = self.store.batch(tiles, pinned=self.device.type == "cuda")
+        return Loaded(spectrum.to(self.device, non_blocking=True), frames, pairs.labels, len(views))
 
     def loaded(self, batches: list[Pairs]) -> Iterator[Loaded]:
         """The batches of an epoch; while one is worked on the next is read."""
@@ -157,16 +164,24 @@ class Trainer:
                     coming = pool.submit(self.load, following)
                 yield batch
 
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step, as the recipe's schedule has it."""
+        r = self.recipe
+        return r.learning_rate * schedule(step, r.schedule_steps or self.total, r.warmup, falls=r.schedule == "linear")
+
     def step(self, batch: Loaded, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""
-        # Both views of the batch go through augmentation and encoder as one batch of 2 B recordings.
-        spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, self.config.augment, generator)
+        # All views of the batch go through augmentation and encoder as one batch of 2 B (or 3 B) recordings.
+        config, allowed = self.config.augment, None
+        if config.views == "partner":
+            allowed = torch.arange(len(batch.frames)).div(len(batch.labels), rounding_mode="floor") == 1
+        spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
+        if self.config.train.same_length:
+            spectrum, frames = same_length(spectrum, frames, batch.members)
         with fast_products(self.device):
-            z = self.model.embed(spectrum, frames.to(self.device, non_blocking=True))
-            (a, b), (a_frames, b_frames) = z.chunk(2), self.model.encoder.steps(frames).chunk(2)
             loss, parts = objective(
                 self.model,
-                Views(a, a_frames, b, b_frames, batch.labels),
+                views_of(self.model, spectrum, frames, batch.labels, batch.members),
                 self.recipe,
                 generator=generator,
                 frame_rate=self.config.token_rate,
@@ -175,9 +190,7 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        self.optimizer.param_groups[0]["lr"] = self.recipe.learning_rate * schedule(
-            self.progress.step, self.total, self.recipe.warmup
-        )
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate(self.progress.step)
         self.optimizer.step()
         return parts
 
@@ -189,12 +202,16 @@ class Trainer:
         self.model.train()
         rows: list[tuple[int, dict[str, torch.Tensor]]] = []
         started, frames = time.perf_counter(), 0
-        batches = self.sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
+        sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
+        among = torch.from_numpy(sampler.numbers)
+        kept = config.train.init_from is not None  # the codebook has a meaning from the start
+        batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
         for batch in self.loaded(batches):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # The first codebook of the second stage has nothing to keep: the embeddings are new.
-                expectation(self.model, self.store, config, (config.seed, p.step), warm=since > 0)
+                warm = kept or since > 0
+                expectation(self.model, self.store, config, (config.seed, p.step), warm=warm, among=among)
             parts = self.step(batch, generator)
             p.step += 1
             frames += int(batch.frames.sum())
@@ -214,7 +231,8 @@ class Trainer:
                 f"{bad[0]} is not finite in epoch {p.epoch}; lower recipes.{config.train.recipe}.learning_rate."
             )
         if p.step <= self.contrast_steps:
-            expectation(self.model, self.store, config, (config.seed, p.step), warm=p.epoch > 1)
+            warm = kept or p.epoch > 1
+            expectation(self.model, self.store, config, (config.seed, p.step), warm=warm, among=among)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
     def run(self, recorder: Recorder) -> Progress:
@@ -236,10 +254,13 @@ class Trainer:
             row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
             p.history.append(row)
             recorder.metrics([(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})])
+            best = checkpoint.named(self.out, train.name)
             if better:
-                checkpoint.save(self.out / "best.safetensors", self.model, self.info())
-            if p.finished or p.epoch % train.autosave_epoch == 0:
-                checkpoint.save(self.out / "last.safetensors", self.model, self.info(), self.optimizer)
+                checkpoint.save(best, self.model, self.config, self.info())
+            if p.epoch % train.autosave_epoch == 0:
+                path = checkpoint.named(self.out, train.name, p.epoch)
+                checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
+            checkpoint.save(self.out / "last.safetensors", self.model, self.config, self.info(), self.optimizer)
             # Plots want the same keys in every row, also those of losses that only the second stage has.
             keys = list(dict.fromkeys(key for row in p.history for key in row))
             write_json(self.out / "history.json", [{key: row.get(key) for key in keys} for row in p.history])
@@ -255,5 +276,6 @@ class Trainer:
         """What is about to happen, in a line."""
         return (
             f"recipe {self.config.train.recipe}: {self.config.train.epochs} epochs of {self.steps} steps, "
-            f"{self.batch_size} pairs a step, contrast alone for the first {self.contrast_steps} steps"
+            f"{self.batch_size} {self.config.train.mode} a step, "
+            f"contrast alone for the first {self.contrast_steps} steps"
         )

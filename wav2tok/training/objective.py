@@ -10,7 +10,7 @@ from wav2tok.alignment import align
 from wav2tok.codebook import compress
 from wav2tok.config import Recipe
 from wav2tok.features import frame_mask
-from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast
+from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.losses.stretches import Stretches, cut, whole
@@ -21,6 +21,8 @@ from wav2tok.model import Wav2Tok
 class Views:
     """Unit embeddings of both views of every pair, [B, N, d] and [B, M, d]; true lengths [B] and labels [B].
 
+    Of triplets also the negatives', [B, O, d].
+
     Lengths and labels are on the CPU: what follows from them alone is worked out there, so that no step waits for a
     device to tell how large its next tensor is.
     """
@@ -30,6 +32,20 @@ class Views:
     b: Tensor
     b_frames: Tensor
     labels: Tensor
+    negative: Tensor | None = None
+    negative_frames: Tensor | None = None
+
+
+def views_of(model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, members: int = 2) -> Views:
+    """Embed a batch of pairs (``members`` 2) or triplets (3), all of it at once.
+
+    Args:
+        spectrum: [members * B, T, bands] on the model's device: all anchors, then all partners, then all negatives.
+        frames: [members * B] and labels: int64 [B], on the CPU.
+    """
+    z = model.embed(spectrum, frames.to(spectrum.device, non_blocking=True)).chunk(members)
+    n = model.encoder.steps(frames).chunk(members)
+    return Views(z[0], n[0], z[1], n[1], labels, *((z[2], n[2]) if members == 3 else ()))
 
 
 @dataclass(frozen=True)
@@ -154,6 +170,14 @@ def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperatur
     return (F.cross_entropy(a, token_b) + F.cross_entropy(b, token_a)) / 2
 
 
+def triplet_margin(views: Views, margin: float) -> Tensor:
+    """`wav2tok.losses.contrast.triplet_loss` of a batch of triplets: scalar."""
+    assert views.negative is not None
+    assert views.negative_frames is not None
+    a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
+    return triplet_loss(views.a, a, views.b, b, views.negative, c, margin)
+
+
 def objective(
     model: Wav2Tok, views: Views, recipe: Recipe, *, contrast_only: bool, frame_rate: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -171,6 +195,9 @@ def objective(
     if any((recipe.sequence_weight, recipe.frame_weight, recipe.codeword_weight, recipe.aligned_weight)):
         found = contrast(views, recipe, frame_rate, generator)
         parts, loss = dict(found.parts), found.total
+    if views.negative is not None:
+        parts["triplet"] = triplet_margin(views, recipe.triplet_margin)
+        loss = loss + recipe.triplet_weight * parts["triplet"]
     if not contrast_only:
         scores = scored(model, views)
         parts |= paper_losses(model, views, scores, recipe)

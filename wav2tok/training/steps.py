@@ -36,10 +36,15 @@ def embeddings(model: Wav2Tok, store: SpectrumStore, tiles: Tiles) -> Iterator[t
     model.train(was_training)
 
 
-def drawn_tiles(store: SpectrumStore, config: Config, generator: torch.Generator) -> Tiles:
-    """What an E-step reads: ``codebook.cluster_split`` of the recordings, as far as ``codebook.max_frames`` goes."""
-    count = max(1, round(config.codebook.cluster_split * len(store)))
-    chosen = torch.randperm(len(store), generator=generator)[:count].sort().values
+def drawn_tiles(store: SpectrumStore, config: Config, generator: torch.Generator, among: Tensor | None = None) -> Tiles:
+    """What an E-step reads: ``codebook.cluster_split`` of the recordings, as far as ``codebook.max_frames`` goes.
+
+    Args:
+        among: int64 [R], the recordings that there are to choose from; None is all of them.
+    """
+    there = torch.arange(len(store)) if among is None else among
+    count = max(1, round(config.codebook.cluster_split * len(there)))
+    chosen = there[torch.randperm(len(there), generator=generator)[:count]].sort().values
     tiles = store.tiles(config.clip_frames, chosen)
     if int(tiles.frames.sum()) > config.codebook.max_frames:
         tiles = tiles[torch.randperm(len(tiles), generator=generator)]
@@ -48,18 +53,27 @@ def drawn_tiles(store: SpectrumStore, config: Config, generator: torch.Generator
     return tiles
 
 
-def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tuple[int, ...], *, warm: bool) -> float:
+def expectation(
+    model: Wav2Tok,
+    store: SpectrumStore,
+    config: Config,
+    seed: tuple[int, ...],
+    *,
+    warm: bool,
+    among: Tensor | None = None,
+) -> float:
     """The E-step: spherical k-means over the embeddings of `drawn_tiles`. The codebook is set in place.
 
     Args:
         seed: decides the recordings and the cold start.
         warm: begin from the present codebook, so that token ids keep their meaning.
+        among: int64 [R], the recordings to choose from; None is all of them.
 
     Returns:
         The mean cosine of a frame to its codeword.
     """
     generator = torch.Generator().manual_seed(derived_seed(*seed))
-    tiles = drawn_tiles(store, config, generator)
+    tiles = drawn_tiles(store, config, generator, among)
     points = model.codebook.new_empty(int(model.encoder.steps(tiles.frames).sum()), model.codebook.shape[1])
     place = 0
     for _, z, frames in embeddings(model, store, tiles):
@@ -68,11 +82,10 @@ def expectation(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tupl
         place += len(part)
     if not bool(points.isfinite().all()):
         raise UserError(f"embeddings are not finite; lower recipes.{config.train.recipe}.learning_rate.")
-    with torch.no_grad():
-        codebook, fit = spherical_kmeans(
-            points, config.codebook.num_tokens, generator, config.codebook.iterations, model.codebook if warm else None
-        )
-        model.codebook.copy_(codebook)
+    codebook, fit = spherical_kmeans(
+        points, config.codebook.num_tokens, generator, config.codebook.iterations, model.codebook if warm else None
+    )
+    model.set_codebook(codebook)
     return fit
 
 

@@ -1,0 +1,254 @@
+"""Trainings that stop and go on, are killed and go on, go back to an epoch, or begin with other weights."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.trainings import Interrupted, assert_same, changed, fit, stop_after
+from wav2tok.config import Config, to_dict
+from wav2tok.errors import UserError
+from wav2tok.training import checkpoint
+from wav2tok.training.run import prepare
+
+
+@pytest.mark.parametrize("epoch", [1, 4, 5])
+def test_going_on_equals_never_having_stopped(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int
+) -> None:
+    """Stopped within the first stage, at its end, and within the second."""
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(epoch))
+    assert checkpoint.peek(tmp_path / "last.safetensors")["epoch"] == epoch
+    lines: list[str] = []
+    fit(tiny_split, tmp_path, long_config, lines.append)
+    assert any(line.startswith(f"going on after epoch {epoch}") for line in lines)
+    assert not any(line.startswith(f"epoch {epoch}/") for line in lines)
+    assert_same(whole, tmp_path)
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from wav2tok.config import from_dict
+from wav2tok.training import checkpoint, loop
+from wav2tok.training.run import train
+
+# A process for every case, forked from one that has imported what they need: each kills itself at the call it is told.
+data, out, config, cases = sys.argv[1:]
+for where, call in json.loads(cases):
+    child = os.fork()
+    if child:
+        print(os.waitpid(child, 0)[1], flush=True)
+        continue
+    owner, name = {"step": (loop.Trainer, "step"), "save": (checkpoint, "save_file")}[where]
+    real, calls = getattr(owner, name), 0
+    def counted(*args, **more):
+        global calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **more)
+    setattr(owner, name, counted)
+    folder = Path(out) / f"{where}{call}"
+    train(Path(data), folder, None, from_dict(json.loads(config)), "cpu", False, lambda line: None)
+    os._exit(0)
+"""
+# A step within each of the six epochs of eight; and before the best model of the third epoch and the last one of the
+# fourth are in their places, be they ones that improve or not.
+CASES = [("step", epoch * 8 + 4) for epoch in range(6)] + [("save", 6), ("save", 7)]
+
+
+@pytest.fixture(scope="module")
+def killed(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of trainings that SIGKILL ended, one for each of `CASES`."""
+    out = tmp_path_factory.mktemp("killed")
+    arguments = [str(tiny_split), str(out), json.dumps(to_dict(long_config)), json.dumps(CASES)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], env=dict(os.environ), capture_output=True, text=True, check=True
+    )
+    assert [int(status) for status in done.stdout.split()] == [int(signal.SIGKILL)] * len(CASES), done.stderr
+    return out
+
+
+@pytest.mark.parametrize(("where", "call"), CASES)
+def test_a_killed_training_goes_on_as_if_never_killed(
+    tiny_split: Path, long_config: Config, whole: Path, killed: Path, where: str, call: int
+) -> None:
+    out = killed / f"{where}{call}"
+    history = json.loads((out / "history.json").read_text()) if (out / "history.json").exists() else []
+    assert len(history) < 6
+    if where == "step":
+        assert len(history) == (call - 1) // 8
+    lines: list[str] = []
+    fit(tiny_split, out, long_config, lines.append)
+    assert any(line.startswith("going on after epoch") for line in lines) == bool(history)
+    assert_same(whole, out)
+    assert not list(out.glob("*.tmp*"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"augment": {"noise_db": 9.0}}, {"recipe": {"learning_rate": 4e-3}}, {"train": {"epochs": 7}}]
+)
+def test_changed_parameters_begin_anew(
+    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]]
+) -> None:
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(1))
+    lines: list[str] = []
+    with pytest.raises(Interrupted):
+        fit(
+            tiny_split,
+            tmp_path,
+            changed(long_config, **change),
+            lambda line: (lines.append(line), stop_after(1)(line))[0],
+        )
+    assert not any(line.startswith("going on") for line in lines)
+    assert len(json.loads((tmp_path / "history.json").read_text())) == 1
+
+
+def test_fresh_begins_anew(tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fit(tiny_split, tmp_path, long_config, stop_after(2))
+    lines: list[str] = []
+    fit(tiny_split, tmp_path, long_config, lines.append, fresh=True)
+    assert not any(line.startswith("going on") for line in lines)
+    assert_same(whole, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kept(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The training ``whole`` with a checkpoint of every epoch."""
+    out = tmp_path_factory.mktemp("kept") / "model"
+    fit(tiny_split, out, changed(long_config, train={"autosave_epoch": 1}))
+    return out
+
+
+def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None:
+    """Every fifth epoch by default; of each epoch where that is asked for, and training is none the wiser."""
+    assert sorted(p.stem for p in whole.glob("wav2tok_*")) == ["wav2tok_5", "wav2tok_best"]
+    assert sorted(p.stem for p in kept.glob("wav2tok_*")) == [*(f"wav2tok_{e}" for e in range(1, 7)), "wav2tok_best"]
+    assert_same(whole, kept)
+    for epoch in range(1, 7):
+        assert checkpoint.peek(checkpoint.named(kept, "wav2tok", epoch))["epoch"] == epoch
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 4, 5])
+def test_going_back_to_an_epoch_gives_the_same_training_again(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, epoch: int
+) -> None:
+    """Schedule, E-step phase, random state and early stopping are those of then, the best model too."""
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": epoch})
+    trainer = prepare(tiny_split, out, None, config, "cpu", False, lambda line: None)
+    assert trainer.progress.epoch == epoch
+    best = checkpoint.peek(checkpoint.named(out, "wav2tok"))
+    assert (best["best_epoch"], best["best"]) == (trainer.progress.best_epoch, trainer.progress.best)
+    assert best["best_epoch"] <= epoch
+    assert not [p for p in out.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
+    lines: list[str] = []
+    fit(tiny_split, out, config, lines.append)
+    assert sum(line.startswith("epoch ") for line in lines) == 6 - epoch
+    assert_same(kept, out)
+
+
+def test_a_finished_training_goes_on_for_more_epochs(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": 6, "epochs": 8, "patience": 9})
+    progress = fit(tiny_split, out, config)
+    assert [row["epoch"] for row in progress.history] == list(range(1, 9))
+    assert checkpoint.read_config(out).train.epochs == 8
+
+
+def test_an_epoch_that_cannot_be_gone_on_from_is_refused(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for change, said in (
+        (
+            {"train": {"start_epoch": 9, "epochs": 9}},
+            r"wav2tok_9\.safetensors does not exist .*wav2tok_1, .*name one that does",
+        ),
+        ({"train": {"start_epoch": 2}, "recipe": {"alpha": 0.2}}, "other parameters or recordings"),
+    ):
+        with pytest.raises(UserError, match=said):
+            fit(tiny_split, out, changed(long_config, **change))
+    with pytest.raises(UserError, match="--fresh begins anew"):
+        fit(tiny_split, out, changed(long_config, train={"start_epoch": 2}), fresh=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("what", "file"),
+    [
+        ("", "wav2tok_best"),
+        ("wav2tok", "wav2tok_best"),
+        ("wav2tok_best", "wav2tok_best"),
+        ("wav2tok_3", "wav2tok_3"),
+        ("wav2tok_3.safetensors", "wav2tok_3"),
+    ],
+)
+def test_a_training_begins_with_the_weights_that_are_named(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, what: str, file: str
+) -> None:
+    config = changed(long_config, train={"init_from": str(kept / what), "epochs": 1, "name": "mine"}, features={})
+    trainer = prepare(tiny_split, tmp_path, None, config, "cpu", False, lambda line: None)
+    theirs = load_file(kept / f"{file}.safetensors")
+    ours = trainer.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[f"model.{name}"]) for name in ours)
+    untrained = load_file(tmp_path / "untrained.safetensors")
+    assert not torch.equal(untrained["model.codebook"], theirs["model.codebook"])
+    assert trainer.progress.epoch == 0
+
+
+def test_token_ids_keep_their_meaning_when_a_training_begins_with_weights(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
+) -> None:
+    """The first E-step of the first stage is warm, where a training from nothing begins cold."""
+    change = {"train": {"init_from": str(kept), "epochs": 1}, "recipe": {"learning_rate": 1e-5, "contrast_share": 1.0}}
+    fit(tiny_split, tmp_path, changed(long_config, **change))
+    before = load_file(kept / "wav2tok_best.safetensors")["model.codebook"]
+    after = load_file(tmp_path / "last.safetensors")["model.codebook"]
+    assert (before @ after.T).argmax(1).tolist() == list(range(len(before)))
+
+
+def test_names_share_a_folder(tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path) -> None:
+    """A name without a folder is looked for in OUT, and another training there leaves its weights alone."""
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    theirs = {path.name: path.read_bytes() for path in out.glob("wav2tok_*")}
+    config = changed(long_config, train={"init_from": "wav2tok_2", "name": "second", "epochs": 1})
+    fit(tiny_split, out, config, fresh=True)
+    assert {path.name: path.read_bytes() for path in out.glob("wav2tok_*")} == theirs
+    assert checkpoint.load(out)[2]["epoch"] == 1
+    assert (out / "second_best.safetensors").exists()
+
+
+def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for change, said in (
+        ({"train": {"init_from": "nobody"}}, r"train\.init_from is 'nobody'.*wav2tok_1, "),
+        ({"train": {"init_from": "wav2tok_1"}, "encoder": {"hidden": 6}}, r"other parameters \(encoder\)"),
+        ({"train": {"init_from": "wav2tok_1"}, "codebook": {"num_tokens": 9}}, r"\(codebook\.num_tokens\)"),
+        ({"train": {"init_from": "wav2tok_1"}, "recipe": {"use_cosine": False}}, "use_cosine"),
+    ):
+        with pytest.raises(UserError, match=said):
+            fit(tiny_split, out, changed(long_config, **change), fresh=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

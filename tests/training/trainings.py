@@ -1,0 +1,60 @@
+"""Trainings on the tiny corpus, as several tests start and compare them."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from wav2tok.config import Config, from_dict, to_dict
+from wav2tok.training import checkpoint
+from wav2tok.training.progress import Progress
+from wav2tok.training.run import train
+
+
+def changed(config: Config, **parts: Mapping[str, object]) -> Config:
+    """``config`` with keys of its sections changed; those of ``recipe`` go to the recipe in use."""
+    values = to_dict(config)
+    for part, keys in parts.items():
+        (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
+    return from_dict(values)
+
+
+class Interrupted(Exception):
+    """What a test stops a training with."""
+
+
+def stop_after(epoch: int) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if line.startswith(f"epoch {epoch}/"):
+            raise Interrupted
+
+    return say
+
+
+def fit(
+    data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
+) -> Progress:
+    return train(data, out, None, config, "cpu", fresh, say)
+
+
+def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    files = {"best": "wav2tok_best", "last": "last", "untrained": "untrained"}
+    return {name: load_file(folder / f"{file}.safetensors") for name, file in files.items()}
+
+
+def assert_same(one: Path, two: Path) -> None:
+    """Bit-identical checkpoints, optimiser included, and the same figures but for the time they took."""
+    ours, theirs = weights(one), weights(two)
+    for name in ours:
+        assert ours[name].keys() == theirs[name].keys()
+        differing = [key for key in ours[name] if not torch.equal(ours[name][key], theirs[name][key])]
+        assert not differing, name
+    histories = [json.loads((folder / "history.json").read_text()) for folder in (one, two)]
+    for history in histories:
+        for row in history:
+            del row["seconds"], row["audio_per_second"]
+    assert histories[0] == histories[1]
+    infos = [checkpoint.peek(folder / "last.safetensors") for folder in (one, two)]
+    assert infos[0]["best_epoch"] == infos[1]["best_epoch"]

@@ -540,3 +540,55 @@ def test_a_bad_line_ends_with_2_and_one_sentence(arguments: list[str], sentence:
     assert line.startswith("wav2tok: ")
     assert sentence in line
     assert not (files / "new").exists()
+
+
+LOOP, OPTS, RESUME = "training/test_loop.py::", "training/test_options.py::", "training/test_resume.py::"
+PROVEN = {
+    "debug": OPTS + "test_debug",
+    "dataset": "test_published.py::test_train_takes_a_published_line",
+    "is_dict": "test_published.py::test_a_line_that_contradicts_its_file_is_refused",
+    "is_pairwise": OPTS + "test_mode",
+    "sample_subdataset": OPTS + "test_subset_share",
+    "subdata_split": OPTS + "test_subset_share",
+    "is_triplet": OPTS + "test_the_negative_enters_the_loss",
+    "is_single": OPTS + "test_mode",
+    "same_length": OPTS + "test_same_length",
+    "apply_augmentation": OPTS + "test_augment_share_and_views",
+    "batch_size": OPTS + "test_batch_size_and_epochs",
+    "EPOCHS": OPTS + "test_batch_size_and_epochs",
+    "autosave_epoch": RESUME + "test_checkpoints_are_kept_by_name_and_epoch",
+    "patience": LOOP + "test_training_ends_after_patience_epochs_without_a_better_score",
+    "name": OPTS + "test_name",
+    "epoch_start": RESUME + "test_going_back_to_an_epoch_gives_the_same_training_again",
+    "device": "test_device.py::test_cuda_is_refused_where_there_is_none",
+    "learning_rate": OPTS + "test_the_optimiser_takes_the_learning_rate_of_its_step",
+    "use_scheduler": OPTS + "test_learning_rate_and_schedule",
+    "train_steps": OPTS + "test_learning_rate_and_schedule",
+    "warmup": OPTS + "test_learning_rate_and_schedule",
+    "load_dir": RESUME + "test_a_training_begins_with_the_weights_that_are_named",
+    "load_model_epochid": RESUME + "test_a_training_begins_with_the_weights_that_are_named",
+    "best_model": RESUME + "test_a_training_begins_with_the_weights_that_are_named",
+    "use_transformer": "test_encoder.py::test_the_configuration_names_the_encoder",
+    "input_dim": "test_encoder.py::test_a_stated_input_width_must_be_the_features",
+    "emb_dim": "test_transformer.py::test_the_configuration_gives_the_shapes",
+    "num_tokens": OPTS + "test_num_tokens_and_sample_rate",
+    "num_layers": "test_encoder.py::test_bilstm_is_torchs_over_packed_sequences",
+    "mfcc": "test_features.py::test_width_follows_from_the_features",
+    "cluster_split": OPTS + "test_cluster_split_is_of_the_subset",
+    "iter_clust": OPTS + "test_iter_clust",
+    "clip": LOOP + "test_both_views_of_a_pair_are_clips_of_the_same_place",
+    "clip_duration": LOOP + "test_recordings_longer_than_a_clip_are_trained_on",
+    "sr": OPTS + "test_num_tokens_and_sample_rate",
+    "use_cosine": "losses/test_paper.py::test_the_published_objective",
+    "temp": "losses/test_paper.py::test_the_published_objective",
+    "alpha": "losses/test_paper.py::test_the_published_objective",
+    "beta": "losses/test_paper.py::test_the_published_objective",
+}
+"""Where what an option governs is seen to change with it, beside the translation that is tested above."""
+
+
+def test_every_option_is_proven_somewhere() -> None:
+    assert PROVEN.keys() == {option.name for option in OPTIONS}
+    for place in PROVEN.values():
+        file, _, name = place.partition("::")
+        assert re.search(rf"^def {name}\(", (Path(__file__).parent / file).read_text(encoding="utf-8"), re.M), place

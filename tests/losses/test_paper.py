@@ -178,10 +178,10 @@ def model_of(k: int, d: int, use_cosine: bool, dtype: torch.dtype) -> Wav2Tok:
 
 
 @pytest.mark.parametrize(("dtype", "precision"), PRECISIONS)
-@given(**BATCHES, use_cosine=st.booleans(), per_token=st.booleans())
+@given(**BATCHES, use_cosine=st.booleans(), per_token=st.booleans(), tau=st.sampled_from([0.1, 0.4]))
 @settings(max_examples=60)
 def test_the_published_objective(
-    dtype: torch.dtype, precision: Precision, use_cosine: bool, per_token: bool, **sizes: Any
+    dtype: torch.dtype, precision: Precision, use_cosine: bool, per_token: bool, tau: float, **sizes: Any
 ) -> None:
     """Values, and gradients of the embeddings, w and b."""
     drawn = batch(**sizes, dtype=dtype)
@@ -189,7 +189,9 @@ def test_the_published_objective(
     model.set_codebook(drawn.codebook)
     model.score = None if use_cosine else random_score(sizes["d"], sizes["seed"], dtype)
     learned = [] if model.score is None else [model.score.w, model.score.b]
-    recipe = dataclasses.replace(PUBLISHED, use_cosine=use_cosine, per_token=per_token, alpha=ALPHA, beta=BETA)
+    recipe = dataclasses.replace(
+        PUBLISHED, use_cosine=use_cosine, per_token=per_token, alpha=ALPHA, beta=BETA, temperature=tau
+    )
     v = drawn.views
     loss, parts = objective(
         model, v, recipe, contrast_only=False, frame_rate=62.5, generator=torch.Generator().manual_seed(0)

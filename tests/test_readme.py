@@ -1,5 +1,6 @@
 """The README is true: its commands exist, and those that can run here do."""
 
+import itertools
 import json
 import re
 import shlex
@@ -53,8 +54,8 @@ def test_there_are_commands():
 def test_verbs_and_options_are_real(words):
     verb = COMMANDS[words[1]]
     real = {name for p in verb.params for name in p.opts} | {"--help"}
-    for word in words[2:]:
-        if word.startswith("--"):
+    for before, word in itertools.pairwise(words):
+        if word.startswith("--") and before != "--published-args":
             assert word in real
     verb.make_context(words[1], list(words[2:]), resilient_parsing=False)
     for i, word in enumerate(words):
@@ -194,6 +195,27 @@ def test_get_a_model(champion, place, monkeypatch, capsys):
     assert promote[:2] == ["wav2tok", "promote"]
     wav2tok(monkeypatch, "promote", "1")
     assert "models:/wav2tok@champion" in capsys.readouterr().out
+
+
+def test_the_published_commands_train_go_back_and_begin_with_weights(outside, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    small = [f"--set={key}" for key in ("train.epochs=6", "train.steps_per_epoch=1", "encoder.hidden=8")]
+    train, back, second = (words[1:] for words in commands(SECTIONS["From the published code"]))
+    for words, epochs in ((train, range(1, 7)), (back, [6]), (second, range(1, 7))):
+        capsys.readouterr()
+        wav2tok(monkeypatch, *words, *small)
+        said = capsys.readouterr().out.splitlines()
+        assert [int(line.split()[1].split("/")[0]) for line in said if line.startswith("epoch ")] == list(epochs)
+        folder = place / words[words.index("--out") + 1]
+        assert (folder / "tokenizer.onnx").exists()
+    assert {p.stem for p in (place / "W" / "case").glob("TrialTok_*")} == {"TrialTok_5", "TrialTok_best"}
+    assert any(line == "beginning with the weights of W/case/TrialTok_5.safetensors" for line in said)
+
+
+def test_it_names_no_machine():
+    assert "\x1b" not in README
+    assert not re.search(r"(^|[\s'\"(])/(tmp|home|root|work)/", README)
 
 
 def test_make_help_lists_what_the_readme_names():

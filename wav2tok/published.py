@@ -112,7 +112,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("is_triplet", False, "flag", ("train.mode",), "`triplets`: a recording of another class beside the pair; "
            "needs classes", _mode),
     Option("is_single", False, "flag", ("train.mode",), "`singles`: a recording and itself", _mode),
-    Option("same_length", False, "flag", ("train.same_length",), "the members of a pair or triplet are stretched"),
+    Option("same_length", False, "flag", ("train.same_length",), "the members of a pair or triplet are stretched "
+           "to their mean length"),
     Option("apply_augmentation", False, "flag", ("augment.share", "augment.views"), "of every partner or of none, and "
            "always where there are no classes; here of both, so that changed copies stand for other voices",
            _augmentation),

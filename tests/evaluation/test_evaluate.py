@@ -327,7 +327,7 @@ def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"snr_db": [float("inf")]}, "finite number of decibels"),
+        ({"snr_db": [float("inf")]}, r"snr_db\[0\] is inf; it must be a finite number"),
         ({"tempos": [1.25, 0.0]}, "positive and not 1"),
         ({"tempos": [1.0]}, "positive and not 1"),
         ({"semitones": [2, 0]}, "shifts nothing"),

@@ -200,7 +200,8 @@ def test_get_a_model(champion, place, monkeypatch, capsys):
 def test_the_published_commands_train_go_back_and_begin_with_weights(outside, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-    small = [f"--set={key}" for key in ("train.epochs=6", "train.steps_per_epoch=1", "encoder.hidden=8")]
+    small = [f"--set={key}" for key in ("train.epochs=6", "train.steps_per_epoch=1")]
+    small += ["--set=data.sample_rate=16000", "--set=encoder.hidden=8"]
     train, back, second = (words[1:] for words in commands(SECTIONS["From the published code"]))
     for words, epochs in ((train, range(1, 7)), (back, [6]), (second, range(1, 7))):
         capsys.readouterr()

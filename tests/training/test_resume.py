@@ -204,7 +204,9 @@ def test_an_epoch_that_cannot_be_gone_on_from_is_refused(
 def test_a_training_begins_with_the_weights_that_are_named(
     tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, what: str, file: str
 ) -> None:
-    config = changed(long_config, train={"init_from": str(kept / what), "epochs": 1, "name": "mine"}, features={})
+    config = changed(
+        long_config, train={"init_from": str(kept / what), "epochs": 1, "name": "mine"}, encoder={"dropout": 0.3}
+    )
     trainer = prepare(tiny_split, tmp_path, None, config, "cpu", False, lambda line: None)
     theirs = load_file(kept / f"{file}.safetensors")
     ours = trainer.model.state_dict()
@@ -245,9 +247,15 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     for change, said in (
         ({"train": {"init_from": "nobody"}}, r"train\.init_from is 'nobody'.*wav2tok_1, "),
-        ({"train": {"init_from": "wav2tok_1"}, "encoder": {"hidden": 6}}, r"other parameters \(encoder\)"),
-        ({"train": {"init_from": "wav2tok_1"}, "codebook": {"num_tokens": 9}}, r"\(codebook\.num_tokens\)"),
-        ({"train": {"init_from": "wav2tok_1"}, "recipe": {"use_cosine": False}}, "use_cosine"),
+        ({"train": {"init_from": "wav2tok_1"}, "encoder": {"hidden": 6}}, r"encoder\.hidden is 8 there and 6 here"),
+        (
+            {"train": {"init_from": "wav2tok_1"}, "codebook": {"num_tokens": 9}},
+            r"codebook\.num_tokens is 8 there and 9 here",
+        ),
+        (
+            {"train": {"init_from": "wav2tok_1"}, "recipe": {"use_cosine": False}},
+            "use_cosine is True there and False here",
+        ),
     ):
         with pytest.raises(UserError, match=said):
             fit(tiny_split, out, changed(long_config, **change), fresh=True)

@@ -14,9 +14,9 @@ Every checkpoint says in its header which configuration it is of.
 """
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -142,15 +142,26 @@ def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
     Raises:
         UserError: no such checkpoint, or one of a model of another shape; ``model`` is as it was.
     """
-    theirs = peek_config(path)
-    for part in ("data.sample_rate", "features", "encoder", "codebook.num_tokens"):
-        if attrgetter(part)(theirs) != attrgetter(part)(config):
-            raise UserError(f"{path} is of a model with other parameters ({part}); set them as they were there.")
-    if theirs.recipe.use_cosine != config.recipe.use_cosine:
-        raise UserError(f"{path} is of a model with another use_cosine; set recipes.NAME.use_cosine as it was there.")
+    theirs, ours = _shape(peek_config(path)), _shape(config)
+    other = [f"{key} is {theirs[key]} there and {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+    if other:
+        raise UserError(f"{path} is of another model: {', '.join(other)}; set what differs as it is there.")
     tensors, info = _read(path)
     _fill(model, tensors, path)
     return info
+
+
+def _shape(config: Config) -> dict[str, Any]:
+    """The parameters that weights hang on, by name."""
+    sections: dict[str, Any] = {"features": config.features, "encoder": config.encoder}
+    within = {f"{name}.{key}": v for name, part in sections.items() for key, v in dataclasses.asdict(part).items()}
+    for free in ("dropout", "layerdrop", "input_dim", "tiled"):
+        del within[f"encoder.{free}"]
+    return within | {
+        "data.sample_rate": config.data.sample_rate,
+        "codebook.num_tokens": config.codebook.num_tokens,
+        "use_cosine": config.recipe.use_cosine,
+    }
 
 
 def peek_config(path: Path) -> Config:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import report, scaling
 from benchmarks.compare import beside, plain_rates, pretrained_rates
-from wav2tok import config
+from wav2tok import parameters
 from wav2tok.benchmark.machine import describe
 from wav2tok.benchmark.parts import Bench
 from wav2tok.benchmark.table import text_table
@@ -43,7 +43,7 @@ def main() -> None:
         free = shutil.disk_usage(folder).free / 2**30
         if free < GIB_AN_HOUR * hours[-1] * 1.3 + 2:
             raise SystemExit(f"{free:.0f} GiB are free for temporary files; --hours {given.hours:g} needs more.")
-        bench = Bench(config.load(), device, Path(folder), 1.0, 600)
+        bench = Bench(parameters.load(), device, Path(folder), 1.0, 600)
         rows = bench.rows(say)
         say("measuring the plain implementation")
         plain = plain_rates(bench)

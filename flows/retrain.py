@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed, State
 
 from flows import artifacts, stages
 from flows.stages import STAGES, StageFailed, StageRefused, TimeLimit
-from wav2tok import config
+from wav2tok import parameters
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
 
@@ -62,7 +62,7 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
     """
     try:
         root = root.resolve()
-        settings = config.load(root / "params.yaml").schedule
+        settings = parameters.load(root / "params.yaml").schedule
         with stages.alone(root):
             worked = False
             for each in TASKS:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.retrain import PROJECT, retrain
-from wav2tok import config
+from wav2tok import parameters
 from wav2tok.errors import UserError
 
 NAME = "served"
@@ -109,7 +109,7 @@ def main() -> None:
     # So that the server is stopped too, whichever way this is ended; serve() later puts its own in this one's place.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        cron = config.load(root / "params.yaml").schedule.cron
+        cron = parameters.load(root / "params.yaml").schedule.cron
         print(announcement(cron, next_runs(cron)), flush=True)
         with server():
             retrain.serve(name=NAME, cron=cron, limit=1, parameters={"root": str(root)})

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wav2tok import cli as command_line
-from wav2tok.config import PROFILES, Config, load
+from wav2tok.config import Config
 from wav2tok.corpus import splits
 from wav2tok.errors import UserError
+from wav2tok.parameters import PROFILES, load
 from wav2tok.published import COMMAND, OPTIONS, check, table, translate
 
 PAGE = PROFILES / "published.md"

@@ -16,8 +16,9 @@ import yaml
 from typer.main import get_command
 
 from wav2tok import cli
-from wav2tok.config import load, to_dict
+from wav2tok.config import to_dict
 from wav2tok.corpus import splits
+from wav2tok.parameters import load
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

@@ -1,17 +1,15 @@
-"""The typed configuration: every number that governs a result, read once from ``params.yaml``.
+"""The typed configuration: every number that governs a result; `wav2tok.parameters` reads it from ``params.yaml``.
 
-``load("params.yaml", ["train.epochs=3"])`` gives a `Config`. A key that is not a field below, or a value of the wrong
-type, is a `UserError` that names it. The defaults here and the committed ``params.yaml`` are the same; a test says so.
+A key that is not a field below, or a value of the wrong type, is a `UserError` that names it. The defaults here and the
+committed ``params.yaml`` are the same; a test says so.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from wav2tok.config_check import check
-from wav2tok.errors import UserError
 from wav2tok.typed import build
 
 
@@ -171,7 +169,6 @@ class Schedule:
 
 WHOLE = 2**40
 """More frames than a recording has."""
-PROFILES = Path(__file__).parent / "profiles"
 STAGED = Recipe()
 PUBLISHED = Recipe(
     batch_size=4,
@@ -256,66 +253,3 @@ def to_dict(config: Config) -> dict[str, Any]:
         return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
     return plain(dataclasses.asdict(config))
-
-
-def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read ``path`` (else ``params.yaml`` here, else the defaults) and apply ``KEY=VALUE`` overrides.
-
-    Where ``profile`` names one, the values of ``wav2tok/profiles/NAME.yaml`` come before the file's, and the overrides
-    before both.
-
-    Args:
-        path: a YAML file; ``None`` means ``params.yaml`` in the working folder if there is one.
-        overrides: dotted, as ``train.epochs=3``; values are YAML.
-
-    Raises:
-        UserError: a missing or broken file, an unknown key, an ill-typed value.
-    """
-    import yaml
-
-    if path is None:
-        path = Path("params.yaml") if Path("params.yaml").exists() else None
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            raise UserError(f"{path} does not exist; name another with --params or leave it out.") from None
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
-        if not isinstance(values, dict):
-            raise UserError(f"{path} holds no mapping of parameters.")
-    asked: dict[str, Any] = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key:
-            raise UserError(f"--set {override!r} is not KEY=VALUE, such as train.epochs=3.")
-        node = asked
-        *parents, last = key.split(".")
-        for parent in parents:
-            node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
-                raise UserError(f"--set {override!r}: {parent} has no parameters of its own.")
-        try:
-            node[last] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UserError(f"--set {override!r}: the value is not valid YAML.") from None
-    name = asked.get("profile", values.get("profile"))
-    return from_dict(_over(_over(values, _profile(name)), asked))
-
-
-def _profile(name: Any) -> dict[str, Any]:
-    """The values of a profile; none for None, and for a name that `from_dict` will refuse."""
-    import yaml
-
-    path = PROFILES / f"{name}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if name is not None and path.is_file() else {}
-
-
-def _over(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """``others`` laid over ``values``, mapping by mapping."""
-    merged = dict(values)
-    for key, other in others.items():
-        both = isinstance(merged.get(key), Mapping) and isinstance(other, Mapping)
-        merged[key] = _over(merged[key], other) if both else other
-    return merged

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows.schedule import announcement, next_runs
-from wav2tok import config
+from wav2tok import parameters
 from wav2tok.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_the_module_refuses_a_broken_cron_line_before_anything_starts(tmp_path):
 def test_the_work_pool_has_the_same_schedule():
     (deployment,) = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     (schedule,) = deployment["schedules"]
-    assert schedule["cron"] == config.load(PROJECT / "params.yaml").schedule.cron
+    assert schedule["cron"] == parameters.load(PROJECT / "params.yaml").schedule.cron
     assert schedule["timezone"] == "UTC"
     assert deployment["concurrency_limit"]["limit"] == 1
     file, _, name = deployment["entrypoint"].partition(":")

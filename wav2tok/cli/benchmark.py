@@ -17,13 +17,13 @@ def benchmark(
     sets: Sets = None,
 ) -> None:
     """Measure each part of training and tokenizing on made-up recordings, beside what the machine could do."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.benchmark.machine import describe
     from wav2tok.benchmark.parts import Bench
     from wav2tok.benchmark.table import text_table
     from wav2tok.device import choose
 
-    settings = config.load(params, sets or ())
+    settings = parameters.load(params, sets or ())
     chosen = choose(device)
     say("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in describe(chosen).items()))
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:

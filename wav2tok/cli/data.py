@@ -27,12 +27,12 @@ def validate(
     sets: Sets = None,
 ) -> None:
     """Measure every recording and judge the corpus; writes a manifest and Data Docs."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.corpus.validation import validate as judge
     from wav2tok.extras import need
 
     need("workflow", "great_expectations", "pandas")
-    report = judge(folder, out, config.load(params, sets or ()), counter("measuring"))
+    report = judge(folder, out, parameters.load(params, sets or ()), counter("measuring"))
     for warning in report.warnings:
         say(f"warning: {warning}")
     summary = report.summary
@@ -73,17 +73,17 @@ def split(
     """Cut a corpus into training, validation and test recordings: audios.bin."""
     from dataclasses import replace
 
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.corpus import splits
     from wav2tok.corpus.listing import listing
     from wav2tok.errors import UserError
 
     given = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
-    settings = config.load(params, [*(sets or ()), *given])
+    settings = parameters.load(params, [*(sets or ()), *given])
     recordings, groups = listing(folder, settings.split, manifest)
     wanted, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
     if wanted and settings.split.group_by == "none":
-        settings = config.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
+        settings = parameters.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
     added = [listing(more, replace(settings.split, kind="list"), None)[0] for more in also or ()]
     others = splits.Recordings(tuple(path for part in added for path in part.paths))
     if only_test:

@@ -16,10 +16,10 @@ def cluster(
     sets: Sets = None,
 ) -> None:
     """The first codebook: k-means over the embeddings of the untrained encoder."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.training.run import cluster as run
 
-    run(data, out, config.load(params, sets or ()), device, say)
+    run(data, out, parameters.load(params, sets or ()), device, say)
 
 
 def _given(context: typer.Context, name: str) -> bool:
@@ -53,7 +53,7 @@ def train(
     sets: Sets = None,
 ) -> None:
     """Train a tokenizer; a training that was killed goes on where its last checkpoint is."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.training import run
 
     overrides = list(sets or ())
@@ -74,7 +74,7 @@ def train(
             device = line.device
         published.check(line, splits.read(data), data)
         overrides = [*line.overrides, *overrides]
-    settings = config.load(params, overrides)
+    settings = parameters.load(params, overrides)
     if track:
         from wav2tok import tracking
 
@@ -97,7 +97,7 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Retrieval on the test recordings beside the baselines, the report, and the gate."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.evaluation.run import evaluate as run
 
-    run(data, model, out, config.load(params, sets or ()), device, track, say)
+    run(data, model, out, parameters.load(params, sets or ()), device, track, say)

@@ -30,10 +30,10 @@ def register(
     sets: Sets = None,
 ) -> None:
     """Register an approved model; it becomes the champion if there is none or if it beats it."""
-    from wav2tok import config
+    from wav2tok import parameters
     from wav2tok.shipping import register as run
 
-    run(model, report, data, out, config.load(params, sets or ()), say)
+    run(model, report, data, out, parameters.load(params, sets or ()), say)
 
 
 def promote(
@@ -42,9 +42,9 @@ def promote(
     sets: Sets = None,
 ) -> None:
     """Make VERSION of the registered model the champion, by hand."""
-    from wav2tok import config, registry
+    from wav2tok import parameters, registry
 
-    name = config.load(params, sets or ()).register.name
+    name = parameters.load(params, sets or ()).register.name
     registry.promote(name, version)
     say(f"{name} version {version} is the champion: models:/{name}@champion")
 

@@ -1,6 +1,6 @@
 """What counts as good data: a corpus judged by a Great Expectations checkpoint.
 
-    report = validate(Path("data"), Path("artifacts/validation"), config.load())
+    report = validate(Path("data"), Path("artifacts/validation"), parameters.load())
 
 measures every recording (`wav2tok.corpus.manifest`), runs `wav2tok.corpus.checks` over the manifest, and writes
 ``manifest.csv``, ``validation.json`` and the Data Docs ``docs/index.html``. A critical failure stops the pipeline once

@@ -37,7 +37,7 @@ def train(
         tracking.write_run(out, recorder.run_id)
         if not resumed:
             # Only the recipe that is used, so that runs compare on what made them.
-            values = to_dict(config)
+            values = to_dict(trainer.config)
             values["recipe"] = values.pop("recipes")[config.train.recipe]
             recorder.params(values)
             recorder.data(parts, data, lineage.file_digest(data))

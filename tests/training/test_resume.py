@@ -239,6 +239,20 @@ def test_names_share_a_folder(tiny_split: Path, long_config: Config, kept: Path,
     assert (out / "second_best.safetensors").exists()
 
 
+@pytest.mark.parametrize("epoch", ["2", "best"])
+def test_a_training_that_begins_with_weights_of_its_own_name_can_be_killed_at_once(
+    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, epoch: str
+) -> None:
+    out = tmp_path / "model"
+    shutil.copytree(kept, out)
+    theirs = (out / f"wav2tok_{epoch}.safetensors").read_bytes()
+    config = changed(long_config, train={"init_from": f"wav2tok_{epoch}"})
+    for _ in range(2):  # before the first epoch's end, and once more
+        prepare(tiny_split, out, None, config, "cpu", True, lambda line: None)
+        assert (out / f"wav2tok_{epoch}.safetensors").read_bytes() == theirs
+        assert [p.stem for p in out.glob("wav2tok_*")] == [f"wav2tok_{epoch}"]
+
+
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
     tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
 ) -> None:

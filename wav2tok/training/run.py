@@ -116,15 +116,16 @@ def prepare(
         return trainer
     if codebook is None:
         first_codebook(trainer.model, trainer.store, trainer.sampler, config)
-    untrained = copy.deepcopy(trainer.model)
+    untrained, source = copy.deepcopy(trainer.model), None
     if config.train.init_from is not None:
-        path = checkpoint.find(config.train.init_from, out)
-        checkpoint.load_weights(trainer.model, config, path)
-        say(f"beginning with the weights of {path}")
-    # Only now, when nothing can be refused any more; weights of other names stay.
+        source = checkpoint.find(config.train.init_from, out)
+        checkpoint.load_weights(trainer.model, config, source)
+        say(f"beginning with the weights of {source}")
+    # Only now, when nothing can be refused any more. Weights of other names stay, and those that this begins with.
     named = (path for path in out.glob("*.safetensors") if re.fullmatch(_weights(config.train.name), path.stem))
     for stale in (*named, *out.glob("*.onnx"), out / "history.json"):
-        stale.unlink(missing_ok=True)
+        if stale != source:
+            stale.unlink(missing_ok=True)
     checkpoint.write_config(out, config)
     checkpoint.save(out / f"{UNTRAINED}.safetensors", untrained, config, {})
     return trainer

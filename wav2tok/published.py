@@ -250,10 +250,9 @@ def translate(text: str) -> Translation:
                 command[key] = str(value)
                 said.append(f"{key} {value}")
         value = "" if line[option.name] is None else f" {line[option.name]}"
-        default = "" if option.name in line.given else " (not given)"
         note = f" ({notes[option.name]})" if option.name in notes else ""
-        if option.ours or option.name in line.given:
-            told.append(f"{option.name}{value}{default} -> {', '.join(said) or 'nothing'}{note}")
+        if option.name in line.given or note:
+            told.append(f"{option.name}{value} -> {', '.join(said) or 'nothing'}{note}")
     return Translation(
         data=Path(command["--data"]) if "--data" in command else None,
         device=command.get("--device"),

@@ -154,8 +154,11 @@ def test_going_back_to_an_epoch_gives_the_same_training_again(
     assert (best["best_epoch"], best["best"]) == (trainer.progress.best_epoch, trainer.progress.best)
     assert best["best_epoch"] <= epoch
     assert not [p for p in out.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
+    assert len(json.loads((out / "history.json").read_text())) == epoch
+    # Killed before the next epoch ends, it goes on from here, told where to start or not.
+    begun = config if epoch % 2 else changed(config, train={"start_epoch": 0})
     lines: list[str] = []
-    fit(tiny_split, out, config, lines.append)
+    fit(tiny_split, out, begun, lines.append)
     assert sum(line.startswith("epoch ") for line in lines) == 6 - epoch
     assert_same(kept, out)
 
@@ -239,20 +242,6 @@ def test_names_share_a_folder(tiny_split: Path, long_config: Config, kept: Path,
     assert (out / "second_best.safetensors").exists()
 
 
-@pytest.mark.parametrize("epoch", ["2", "best"])
-def test_a_training_that_begins_with_weights_of_its_own_name_can_be_killed_at_once(
-    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, epoch: str
-) -> None:
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
-    theirs = (out / f"wav2tok_{epoch}.safetensors").read_bytes()
-    config = changed(long_config, train={"init_from": f"wav2tok_{epoch}"})
-    for _ in range(2):  # before the first epoch's end, and once more
-        prepare(tiny_split, out, None, config, "cpu", True, lambda line: None)
-        assert (out / f"wav2tok_{epoch}.safetensors").read_bytes() == theirs
-        assert [p.stem for p in out.glob("wav2tok_*")] == [f"wav2tok_{epoch}"]
-
-
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
     tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
 ) -> None:
@@ -261,6 +250,13 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     for change, said in (
         ({"train": {"init_from": "nobody"}}, r"train\.init_from is 'nobody'.*wav2tok_1, "),
+        ({"train": {"init_from": ""}}, r"train\.init_from is ''"),
+        ({"train": {"init_from": str(tmp_path)}}, r"train\.init_from is '.*which is no model folder"),
+        (
+            {"train": {"init_from": "wav2tok_2"}},
+            r"would write over .*wav2tok_2\.safetensors; give it another",
+        ),
+        ({"train": {"init_from": "wav2tok"}}, r"would write over .*wav2tok_best"),
         ({"train": {"init_from": "wav2tok_1"}, "encoder": {"hidden": 6}}, r"encoder\.hidden is 8 there and 6 here"),
         (
             {"train": {"init_from": "wav2tok_1"}, "codebook": {"num_tokens": 9}},

@@ -54,7 +54,6 @@ def train(
 ) -> None:
     """Train a tokenizer; a training that was killed goes on where its last checkpoint is."""
     from wav2tok import parameters
-    from wav2tok.training import run
 
     overrides = list(sets or ())
     if init_from is not None:
@@ -66,15 +65,19 @@ def train(
         from wav2tok.corpus import splits
 
         line = published.translate(published_args)
-        for told in (*line.told, *(f"warning: {warning}" for warning in line.warnings)):
-            say(told)
         if line.data is not None and not _given(context, "data"):
             data = line.data
         if line.device is not None and not _given(context, "device"):
             device = line.device
         published.check(line, splits.read(data), data)
-        overrides = [*line.overrides, *overrides]
-    settings = parameters.load(params, overrides)
+        settings = parameters.load(params, [*line.overrides, *overrides])
+        for told in (*line.told, *(f"warning: {warning}" for warning in line.warnings)):
+            say(told)
+        say("what the line leaves out is as published; what is given beside it comes before it")
+    else:
+        settings = parameters.load(params, overrides)
+    from wav2tok.training import run
+
     if track:
         from wav2tok import tracking
 

@@ -123,8 +123,8 @@ def find(what: str, folder: Path) -> Path:
     Raises:
         UserError: there is none.
     """
-    for place in (Path(what), folder / what):
-        if place.is_dir():
+    for place in (Path(what), folder / what) if what.strip() else ():
+        if (place / "config.json").is_file():
             return named(place, read_config(place).train.name)
         for path in (place, place.with_name(f"{place.name}.safetensors"), named(place.parent, place.name)):
             if path.is_file():
@@ -142,13 +142,18 @@ def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
     Raises:
         UserError: no such checkpoint, or one of a model of another shape; ``model`` is as it was.
     """
+    require_same_shape(config, path)
+    tensors, info = _read(path)
+    _fill(model, tensors, path)
+    return info
+
+
+def require_same_shape(config: Config, path: Path) -> None:
+    """Refuse a checkpoint of a model that is not of ``config``'s shape, from its header alone."""
     theirs, ours = _shape(peek_config(path)), _shape(config)
     other = [f"{key} is {theirs[key]} there and {ours[key]} here" for key in ours if theirs[key] != ours[key]]
     if other:
         raise UserError(f"{path} is of another model: {', '.join(other)}; set what differs as it is there.")
-    tensors, info = _read(path)
-    _fill(model, tensors, path)
-    return info
 
 
 def _shape(config: Config) -> dict[str, Any]:

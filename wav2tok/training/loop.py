@@ -75,6 +75,7 @@ class Trainer:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
         self.recipe, self.say = config.recipe, say
         self.valid = valid = some_of(valid, config.train.validate_recordings, config.seed)
+        self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
         self.valid_store = build(valid.paths, model.front_end, out, device)
@@ -87,7 +88,6 @@ class Trainer:
             f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
-        self.sampler = PairSampler.of(train, config.train.mode)
         heard_each = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
         seconds = mean_seconds * (3 if config.train.mode == "triplets" else 2)
         self.batch_size = min(
@@ -139,13 +139,21 @@ class Trainer:
             number = later.stem.removeprefix(f"{name}_")
             if number.isdigit() and int(number) > epoch:
                 later.unlink()
-        (self.out / "last.safetensors").unlink(missing_ok=True)
         checkpoint.write_config(self.out, self.config)
+        self._write_last()
 
     def _restore(self, path: Path) -> None:
         """Everything as it was when ``path`` was saved; what is random follows from the seed and the epoch."""
         p = self.progress = Progress.told(checkpoint.restore(path, self.model, self.optimizer))
         p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
+
+    def _write_last(self) -> None:
+        """What a training that is killed goes on from, and the figures of every epoch so far."""
+        checkpoint.save(self.out / "last.safetensors", self.model, self.config, self.info(), self.optimizer)
+        # Plots want the same keys in every row, also those of losses that only the second stage has.
+        history = self.progress.history
+        keys = list(dict.fromkeys(key for row in history for key in row))
+        write_json(self.out / "history.json", [{key: row.get(key) for key in keys} for row in history])
 
     def load(self, pairs: Pairs) -> Loaded:
         """Read the spectra of a batch of pairs, both views one behind the other, and send them to the device."""
@@ -260,10 +268,7 @@ class Trainer:
             if p.epoch % train.autosave_epoch == 0:
                 path = checkpoint.named(self.out, train.name, p.epoch)
                 checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
-            checkpoint.save(self.out / "last.safetensors", self.model, self.config, self.info(), self.optimizer)
-            # Plots want the same keys in every row, also those of losses that only the second stage has.
-            keys = list(dict.fromkeys(key for row in p.history for key in row))
-            write_json(self.out / "history.json", [{key: row.get(key) for key in keys} for row in p.history])
+            self._write_last()
             self.say(
                 f"epoch {p.epoch}/{train.epochs}  loss {figures['loss']:.3f}  "
                 + "  ".join(f"{k} {v:.3f}" for k, v in score.items())

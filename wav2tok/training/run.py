@@ -78,7 +78,8 @@ def first_codebook(model: Wav2Tok, store: SpectrumStore, sampler: PairSampler, c
 def _start(codebook: Path, config: Config) -> Wav2Tok:
     """The model that `cluster` wrote, if it is of the shape that ``config`` asks for."""
     model, theirs, _ = checkpoint.load(codebook, UNTRAINED)
-    for part in ("seed", "data.sample_rate", "features", "encoder", "codebook"):
+    within = ("train.clip_seconds", "train.subset_share", "train.debug")
+    for part in ("seed", "data.sample_rate", "features", "encoder", "codebook", *within):
         if attrgetter(part)(theirs) != attrgetter(part)(config):
             raise UserError(f"{codebook} was made with other parameters ({part}); run wav2tok cluster again.")
     if (model.score is None) != config.recipe.use_cosine:
@@ -107,6 +108,7 @@ def prepare(
         raise UserError(f"{out} is a file; name a folder.")
     say(describe(chosen))
     heap.keep()
+    source = _source(config, out)
     model = create(config) if codebook is None else _start(codebook, config)
     trainer = Trainer(model, config, parts.train, parts.valid, out, chosen, say)
     if start:
@@ -116,19 +118,31 @@ def prepare(
         return trainer
     if codebook is None:
         first_codebook(trainer.model, trainer.store, trainer.sampler, config)
-    untrained, source = copy.deepcopy(trainer.model), None
-    if config.train.init_from is not None:
-        source = checkpoint.find(config.train.init_from, out)
+    untrained = copy.deepcopy(trainer.model)
+    if source is not None:
         checkpoint.load_weights(trainer.model, config, source)
         say(f"beginning with the weights of {source}")
-    # Only now, when nothing can be refused any more. Weights of other names stay, and those that this begins with.
+    # Only now, when nothing can be refused any more; weights of other names stay.
     named = (path for path in out.glob("*.safetensors") if re.fullmatch(_weights(config.train.name), path.stem))
     for stale in (*named, *out.glob("*.onnx"), out / "history.json"):
-        if stale != source:
-            stale.unlink(missing_ok=True)
+        stale.unlink(missing_ok=True)
     checkpoint.write_config(out, config)
     checkpoint.save(out / f"{UNTRAINED}.safetensors", untrained, config, {})
     return trainer
+
+
+def _source(config: Config, out: Path) -> Path | None:
+    """The checkpoint of ``train.init_from``, if it can be begun with."""
+    if config.train.init_from is None:
+        return None
+    source = checkpoint.find(config.train.init_from, out)
+    checkpoint.require_same_shape(config, source)
+    if source.parent.resolve() == out.resolve() and re.fullmatch(_weights(config.train.name), source.stem):
+        raise UserError(
+            f"train.init_from is {config.train.init_from!r}, and this training would write over {source}; give it "
+            "another train.name or --out."
+        )
+    return source
 
 
 def _weights(name: str) -> str:

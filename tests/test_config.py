@@ -9,20 +9,14 @@ import yaml
 
 from wav2tok.config import PUBLISHED, STAGED, Config, from_dict, to_dict
 from wav2tok.errors import UserError
+from wav2tok.tracking import flatten
 
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 
 
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """{"train.epochs": 12, ...}"""
-    if not isinstance(values, dict):
-        return {prefix.removesuffix("."): values}
-    return {k: v for key, value in values.items() for k, v in flat(value, f"{prefix}{key}.").items()}
-
-
 def test_the_committed_parameters_are_the_defaults() -> None:
-    committed = flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
-    defaults = flat(to_dict(Config()))
+    committed = flatten(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
+    defaults = flatten(to_dict(Config()))
     absent = "absent"
     differing = {
         key: (committed.get(key, absent), defaults.get(key, absent))

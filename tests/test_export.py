@@ -9,6 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+from tests.codewords import spread_codebook
 from wav2tok.config import Config, from_dict, to_dict
 from wav2tok.errors import UserError
 from wav2tok.export import PARITY, compare, parity_report, write_onnx
@@ -28,16 +29,7 @@ def test_the_graph_gives_the_tokens_of_the_module(
     values["encoder"]["stack"] = stack
     config = from_dict(values)
     model = create(config)
-    # A codebook of its own embeddings of noise and tones, so that many tokens occur.
-    wave = torch.randn(4, 8000, generator=generator) * torch.linspace(0, 1, 8000)
-    wave += torch.sin(torch.arange(8000) * torch.linspace(0.1, 2.5, 4)[:, None])
-    samples = torch.full((4,), 8000)
-    with torch.no_grad():
-        z = model.eval().embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples)).flatten(0, 1)
-        chosen = [0]
-        for _ in range(7):  # whatever is least like those that are chosen: codewords without close neighbours
-            chosen.append(int((z @ z[chosen].T).amax(1).argmin()))
-        model.codebook.copy_(z[chosen])
+    wave = spread_codebook(model, generator)
     parity = write_onnx(model, config, tmp_path / "t.onnx")
     assert len(parity.lengths) == len(PARITY)
     assert [len(lengths) for lengths in parity.lengths] == [batch for batch, _ in PARITY]

@@ -1,7 +1,6 @@
 """Parameters from a file, a profile and the command line, and which of them comes before which."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -9,15 +8,9 @@ import yaml
 from wav2tok.config import Config, from_dict, to_dict
 from wav2tok.errors import UserError
 from wav2tok.parameters import PROFILES, load
+from wav2tok.tracking import flatten
 
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
-
-
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """{"train.epochs": 12, ...}"""
-    if not isinstance(values, dict):
-        return {prefix.removesuffix("."): values}
-    return {k: v for key, value in values.items() for k, v in flat(value, f"{prefix}{key}.").items()}
 
 
 def test_the_committed_parameters_load() -> None:
@@ -78,10 +71,10 @@ def test_every_profile_loads_and_changes_what_it_names() -> None:
     for name in ("speech", "humming", "published"):
         profile = load(None, [f"profile={name}"])
         assert profile.profile == name
-        named = flat(yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")))
-        values = flat(to_dict(profile))
+        named = flatten(yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")))
+        values = flatten(to_dict(profile))
         assert {key: values[key] for key in named} == named
-        rest = flat(to_dict(Config()))
+        rest = flatten(to_dict(Config()))
         assert {k: v for k, v in values.items() if k not in named and k != "profile"} == {
             k: v for k, v in rest.items() if k not in named and k != "profile"
         }

@@ -19,6 +19,7 @@ from wav2tok.corpus import splits
 from wav2tok.errors import UserError
 from wav2tok.parameters import PROFILES, load
 from wav2tok.published import COMMAND, OPTIONS, check, table, translate
+from wav2tok.tracking import flatten
 
 PAGE = PROFILES / "published.md"
 NAMES = [
@@ -95,12 +96,6 @@ def without(line: str, option: str) -> str:
     return re.sub(rf"{option.split()[0]} \S+ ?", "", line)
 
 
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {prefix.removesuffix("."): values}
-    return {k: v for key, inner in values.items() for k, v in flat(inner, f"{prefix}{key}.").items()}
-
-
 def test_every_option_is_in_the_table_and_has_a_case() -> None:
     assert sorted(option.name for option in OPTIONS) == sorted(NAMES)
     # Three govern no parameter: the first two an option of ours, the last nothing.
@@ -115,7 +110,7 @@ def test_an_option_changes_what_it_governs_and_nothing_else(name: str) -> None:
         assert value(before, key) != wanted, key
         assert value(after, key) == wanted, key
     # Nothing beside it is another.
-    old, new = flat(dataclasses.asdict(before)), flat(dataclasses.asdict(after))
+    old, new = flatten(dataclasses.asdict(before)), flatten(dataclasses.asdict(after))
     changed = {key.replace("recipes.published.", "recipes.") for key in new if new[key] != old[key]}
     assert changed == set(expected)
     (row,) = [row for row in OPTIONS if row.name == name]
@@ -172,8 +167,8 @@ def test_the_documented_command_of_case_1(here: Path) -> None:
     config = load(None, translation.overrides)
     assert (config.augment.share, config.augment.views, config.train.mode) == (1.0, "partner", "pairs")
     # The profile is the same training but for the values of the documentation's examples.
-    profile = flat(dataclasses.asdict(load(None, ["profile=published"])))
-    ours = flat(dataclasses.asdict(config))
+    profile = flatten(dataclasses.asdict(load(None, ["profile=published"])))
+    ours = flatten(dataclasses.asdict(config))
     assert {key for key in ours if ours[key] != profile[key]} == {
         "train.name",
         "recipes.published.batch_size",
@@ -188,7 +183,7 @@ def test_the_documented_command_of_case_2(here: Path) -> None:
     config = load(None, translation.overrides)
     assert (config.augment.share, config.augment.views) == (1.0, "partner")
     assert any("always pairs with its augmentation" in line for line in translation.told)
-    assert flat(dataclasses.asdict(config)) == flat(dataclasses.asdict(loaded(CASE_1)))
+    assert flatten(dataclasses.asdict(config)) == flatten(dataclasses.asdict(loaded(CASE_1)))
 
 
 def test_the_profile_has_the_values_of_the_documented_cases() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tests.codewords import spread_codebook
 from wav2tok.config import Config, Encoder
 from wav2tok.encoder import Dropout
 from wav2tok.errors import UserError
@@ -308,15 +309,7 @@ def test_the_graph_gives_the_tokens_of_the_module(
     with torch.no_grad():
         for weight in model.encoder.parameters():  # so that steps of one recording differ
             weight += 0.2 * torch.randn(weight.shape, generator=generator)
-    wave = torch.randn(4, 8000, generator=generator) * torch.linspace(0, 1, 8000)
-    wave += torch.sin(torch.arange(8000) * torch.linspace(0.1, 2.5, 4)[:, None])
-    samples = torch.full((4,), 8000)
-    with torch.no_grad():
-        z = model.eval().embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples)).flatten(0, 1)
-        chosen = [0]
-        for _ in range(7):  # whatever is least like those that are chosen: codewords without close neighbours
-            chosen.append(int((z @ z[chosen].T).amax(1).argmin()))
-        model.codebook.copy_(z[chosen])
+    wave = spread_codebook(model, generator)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     parity = write_onnx(model.train(), config, tmp_path / "t.onnx")
     assert [len(lengths) for lengths in parity.lengths] == [batch for batch, _ in PARITY]

@@ -170,7 +170,7 @@ class Translation:
 
     Attributes:
         data, device: ``--data`` and ``--device``; None where the line does not say.
-        overrides: KEY=VALUE for `wav2tok.config.load`.
+        overrides: KEY=VALUE for `wav2tok.parameters.load`.
         told: a line an option, "is_triplet True -> train.mode=triplets".
         warnings: what the line says in vain.
         classes, triplets: what `check` asks of the file.

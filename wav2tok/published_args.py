@@ -74,7 +74,7 @@ def as_yaml(value: Value) -> str:
 
 
 def setting(key: str, value: Value) -> str:
-    """KEY=VALUE for `wav2tok.config.load`; a name that looks like a number stays a name."""
+    """KEY=VALUE for `wav2tok.parameters.load`; a name that looks like a number stays a name."""
     return f"{key}={as_yaml(value)}"
 
 

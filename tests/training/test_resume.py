@@ -131,6 +131,12 @@ def kept(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempPat
     return out
 
 
+@pytest.fixture
+def copied(kept: Path, tmp_path: Path) -> Path:
+    """A copy of ``kept`` to go on in."""
+    return Path(shutil.copytree(kept, tmp_path / "model"))
+
+
 def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None:
     """Every fifth epoch by default; of each epoch where that is asked for, and training is none the wiser."""
     assert sorted(p.stem for p in whole.glob("wav2tok_*")) == ["wav2tok_5", "wav2tok_best"]
@@ -142,44 +148,34 @@ def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 5])
 def test_going_back_to_an_epoch_gives_the_same_training_again(
-    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path, epoch: int
+    tiny_split: Path, long_config: Config, copied: Path, kept: Path, epoch: int
 ) -> None:
     """Schedule, E-step phase, random state and early stopping are those of then, the best model too."""
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": epoch})
-    trainer = prepare(tiny_split, out, None, config, "cpu", False, lambda line: None)
+    trainer = prepare(tiny_split, copied, None, config, "cpu", False, lambda line: None)
     assert trainer.progress.epoch == epoch
-    best = checkpoint.peek(checkpoint.named(out, "wav2tok"))
+    best = checkpoint.peek(checkpoint.named(copied, "wav2tok"))
     assert (best["best_epoch"], best["best"]) == (trainer.progress.best_epoch, trainer.progress.best)
     assert best["best_epoch"] <= epoch
-    assert not [p for p in out.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
-    assert len(json.loads((out / "history.json").read_text())) == epoch
+    assert not [p for p in copied.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
+    assert len(json.loads((copied / "history.json").read_text())) == epoch
     # Killed before the next epoch ends, it goes on from here, told where to start or not.
     begun = config if epoch % 2 else changed(config, train={"start_epoch": 0})
     lines: list[str] = []
-    fit(tiny_split, out, begun, lines.append)
+    fit(tiny_split, copied, begun, lines.append)
     assert sum(line.startswith("epoch ") for line in lines) == 6 - epoch
-    assert_same(kept, out)
+    assert_same(kept, copied)
 
 
-def test_a_finished_training_goes_on_for_more_epochs(
-    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
+def test_a_finished_training_goes_on_for_more_epochs(tiny_split: Path, long_config: Config, copied: Path) -> None:
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": 6, "epochs": 8, "patience": 9})
-    progress = fit(tiny_split, out, config)
+    progress = fit(tiny_split, copied, config)
     assert [row["epoch"] for row in progress.history] == list(range(1, 9))
-    assert checkpoint.read_config(out).train.epochs == 8
+    assert checkpoint.read_config(copied).train.epochs == 8
 
 
-def test_an_epoch_that_cannot_be_gone_on_from_is_refused(
-    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+def test_an_epoch_that_cannot_be_gone_on_from_is_refused(tiny_split: Path, long_config: Config, copied: Path) -> None:
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
     for change, said in (
         (
             {"train": {"start_epoch": 9, "epochs": 9}},
@@ -188,10 +184,10 @@ def test_an_epoch_that_cannot_be_gone_on_from_is_refused(
         ({"train": {"start_epoch": 2}, "recipe": {"alpha": 0.2}}, "other parameters or recordings"),
     ):
         with pytest.raises(UserError, match=said):
-            fit(tiny_split, out, changed(long_config, **change))
+            fit(tiny_split, copied, changed(long_config, **change))
     with pytest.raises(UserError, match="--fresh begins anew"):
-        fit(tiny_split, out, changed(long_config, train={"start_epoch": 2}), fresh=True)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+        fit(tiny_split, copied, changed(long_config, train={"start_epoch": 2}), fresh=True)
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -230,24 +226,20 @@ def test_token_ids_keep_their_meaning_when_a_training_begins_with_weights(
     assert (before @ after.T).argmax(1).tolist() == list(range(len(before)))
 
 
-def test_names_share_a_folder(tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path) -> None:
+def test_names_share_a_folder(tiny_split: Path, long_config: Config, copied: Path) -> None:
     """A name without a folder is looked for in OUT, and another training there leaves its weights alone."""
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
-    theirs = {path.name: path.read_bytes() for path in out.glob("wav2tok_*")}
+    theirs = {path.name: path.read_bytes() for path in copied.glob("wav2tok_*")}
     config = changed(long_config, train={"init_from": "wav2tok_2", "name": "second", "epochs": 1})
-    fit(tiny_split, out, config, fresh=True)
-    assert {path.name: path.read_bytes() for path in out.glob("wav2tok_*")} == theirs
-    assert checkpoint.load(out)[2]["epoch"] == 1
-    assert (out / "second_best.safetensors").exists()
+    fit(tiny_split, copied, config, fresh=True)
+    assert {path.name: path.read_bytes() for path in copied.glob("wav2tok_*")} == theirs
+    assert checkpoint.load(copied)[2]["epoch"] == 1
+    assert (copied / "second_best.safetensors").exists()
 
 
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
-    tiny_split: Path, long_config: Config, kept: Path, tmp_path: Path
+    tiny_split: Path, long_config: Config, copied: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "model"
-    shutil.copytree(kept, out)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
     for change, said in (
         ({"train": {"init_from": "nobody"}}, r"train\.init_from is 'nobody'.*wav2tok_1, "),
         ({"train": {"init_from": ""}}, r"train\.init_from is ''"),
@@ -268,5 +260,5 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
         ),
     ):
         with pytest.raises(UserError, match=said):
-            fit(tiny_split, out, changed(long_config, **change), fresh=True)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+            fit(tiny_split, copied, changed(long_config, **change), fresh=True)
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == before

@@ -37,10 +37,6 @@ class Tiles:
     def __getitem__(self, index: Tensor) -> "Tiles":
         return Tiles(self.recording[index], self.start[index], self.frames[index])
 
-    def __add__(self, other: "Tiles") -> "Tiles":
-        both = ((self.recording, other.recording), (self.start, other.start), (self.frames, other.frames))
-        return Tiles(*(torch.cat(pair) for pair in both))
-
     def batches(self, frames_at_once: int = 40_000) -> list[Tensor]:
         """Positions of tiles in batches of similar length, each within ``frames_at_once`` when padded."""
         order = torch.argsort(self.frames, stable=True)

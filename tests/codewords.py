@@ -1,0 +1,19 @@
+"""A codebook that tells a model's embeddings well apart, for tests of the exported graph."""
+
+import torch
+
+from wav2tok.model import Wav2Tok
+
+
+def spread_codebook(model: Wav2Tok, generator: torch.Generator) -> torch.Tensor:
+    """Set the codebook to eight embeddings of noise and tones, so that many tokens occur: the waveforms, [4, 8000]."""
+    wave = torch.randn(4, 8000, generator=generator) * torch.linspace(0, 1, 8000)
+    wave += torch.sin(torch.arange(8000) * torch.linspace(0.1, 2.5, 4)[:, None])
+    samples = torch.full((4,), 8000)
+    with torch.no_grad():
+        z = model.eval().embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples)).flatten(0, 1)
+        chosen = [0]
+        for _ in range(7):  # whatever is least like those that are chosen: codewords without close neighbours
+            chosen.append(int((z @ z[chosen].T).amax(1).argmin()))
+        model.codebook.copy_(z[chosen])
+    return wave

@@ -9,13 +9,18 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Where numbers are computed.
+NUMBERS := $(addprefix tests/,losses training/test_objective.py training/test_steps.py training/test_store.py evaluation \
+	test_alignment.py test_augment.py test_codebook.py test_constant_q.py test_encoder.py test_export.py \
+	test_features.py test_layout.py test_matching.py test_pitch.py test_retrieval.py test_spectrum.py test_tiles.py \
+	test_tokenizer.py test_transformer.py test_windows.py)
 
-.PHONY: all help setup run retrain schedule ui test bench lint format clean
+.PHONY: all help setup run retrain schedule ui test test-numbers bench lint format clean
 
 all: run  ## set up, then run the main job: recordings in, a registered tokenizer out
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/ready  ## the virtual environment, .venv
 
@@ -44,6 +49,9 @@ ui: setup  ## open the runs and the registry: http://127.0.0.1:5000
 
 test: setup  ## the tests
 	pytest
+
+test-numbers: setup  ## the tests of everything that computes
+	pytest $(NUMBERS)
 
 bench: setup  ## what it costs on this machine: table and curves into benchmarks/ (a quarter of an hour, 8 GB of disk)
 	python -m benchmarks

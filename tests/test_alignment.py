@@ -1,6 +1,7 @@
 """Batched warping against dynamic programming over plain lists."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from wav2tok.alignment import _align_compiled, _align_diagonals, accumulate, align, reverse
 from wav2tok.features import frame_mask
+
+Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 def dtw(cost: list[list[float]]) -> list[list[float]]:
@@ -113,6 +116,33 @@ def test_the_compiled_kernel_gives_what_the_diagonals_give(
         _align_compiled(cost, n, m), _align_diagonals(cost, n, m), (inside.any(2), inside.any(1)), strict=True
     ):
         assert torch.equal(ours[mask], theirs[mask])
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 25), st.integers(1, 25)), min_size=1, max_size=4),
+    levels=st.sampled_from([1, 2, 5]),
+    form=st.sampled_from([_align_compiled, _align_diagonals]),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=100, deadline=None)
+def test_rounding_moves_no_partner(lengths: list[tuple[int, int]], levels: int, form: Align, seed: int) -> None:
+    """Few levels make many paths equally cheap; noise as large as a float32 cosine's rounding leaves them so."""
+    generator = torch.Generator().manual_seed(seed)
+    n, m = (torch.tensor(x) for x in zip(*lengths, strict=True))
+    shape = (len(lengths), int(n.max()), int(m.max()))
+    cost = torch.randint(0, levels, shape, generator=generator).float() / levels
+    noise = 5e-6 * (2 * torch.rand(shape, generator=generator) - 1)
+    rows, columns = frame_mask(n, shape[1]), frame_mask(m, shape[2])
+    for clean, noisy, mask in zip(form(cost, n, m), form(cost + noise, n, m), (rows, columns), strict=True):
+        assert torch.equal(clean[mask], noisy[mask])
+
+
+@pytest.mark.parametrize("form", [_align_compiled, _align_diagonals])
+def test_the_first_of_several_frames_on_a_path_is_the_partner(form: Align) -> None:
+    held = torch.zeros(1, 3, 9)  # every path is equally cheap, so every cell lies on one
+    of_a, of_b = form(held, torch.tensor([3]), torch.tensor([9]))
+    assert of_a.tolist() == [[0, 0, 0]]
+    assert of_b.tolist() == [[0] * 9]
 
 
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.codebook import TOLERANCE, assign, compress, spherical_kmeans, usage
+from wav2tok.codebook import TOLERANCE, assign, compress, nearest, spherical_kmeans, usage
 
 
 def directions(n: int, d: int, seed: int) -> torch.Tensor:
@@ -40,6 +40,15 @@ def test_assign_is_the_codeword_of_the_greatest_cosine() -> None:
         for t in range(20):
             cosines = [float(F.cosine_similarity(points[b, t], e, dim=0)) for e in codebook]
             assert int(got[b, t]) == max(range(7), key=cosines.__getitem__)
+
+
+@given(seed=st.integers(0, 999), repeats=st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_rounding_chooses_no_token_among_equal_codewords(seed: int, repeats: int) -> None:
+    points, distinct = directions(40, 16, seed), directions(5, 16, seed + 1)
+    cosines = points @ distinct.repeat(repeats, 1).T
+    noise = 4e-7 * (2 * torch.rand(cosines.shape, generator=torch.Generator().manual_seed(seed)) - 1)
+    assert torch.equal(nearest(cosines + noise), (points @ distinct.T).argmax(1))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -119,3 +119,15 @@ def test_codebook_rows_need_no_unit_length():
         np.testing.assert_allclose(
             distances(queries, database, CODEBOOK), distances(queries, database, scaled), rtol=1e-5
         )
+
+
+@pytest.mark.parametrize("form", [matching.weighted_edit_distances, matching.centroid_dtw_distances])
+@given(seed=st.integers(0, 999))
+@settings(max_examples=30, deadline=None)
+def test_sums_of_the_same_costs_in_another_order_are_equal(form, seed: int) -> None:
+    """Read backwards, two strings are as far apart as before: to the bit, or rounding would rank them."""
+    rng = np.random.default_rng(seed)
+    codebook = rng.standard_normal((6, 5)).astype(np.float32)
+    strings = [matching.deduplicate(rng.integers(0, 6, n)) for n in rng.integers(1, 30, 6)]
+    backwards = [string[::-1] for string in strings]
+    assert np.array_equal(form(strings, strings, codebook), form(backwards, backwards, codebook))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.evaluation import metrics
-from wav2tok.retrieval import mrr_map
+from wav2tok.retrieval import mrr_map, rank
 
 
 def looped(distances: np.ndarray, relevant: np.ndarray, candidate: np.ndarray) -> tuple[float, float]:
@@ -37,10 +37,15 @@ def test_they_are_the_figures_of_the_report(empty: float) -> None:
     distances[rng.random((40, 12)) < empty] = np.inf
     relevant = rng.random((40, 12)) < 0.3
     asked = (relevant & candidate).any(axis=1)
-    scores = metrics.query_scores(metrics.rank(distances, candidate)[asked], (relevant & candidate)[asked])
+    scores = metrics.query_scores(rank(distances, candidate)[asked], (relevant & candidate)[asked])
     expected = dict(zip(metrics.METRICS, scores.mean(axis=0), strict=True))
     assert mrr_map(distances, relevant, candidate) == pytest.approx((expected["mrr"], expected["map"]))
 
 
 def test_no_query_with_a_relevant_candidate_gives_0() -> None:
     assert mrr_map(np.zeros((2, 2)), np.eye(2, dtype=bool), ~np.eye(2, dtype=bool)) == (0.0, 0.0)
+
+
+def test_distances_that_differ_by_rounding_are_ties() -> None:
+    distances = np.array([[0.3000001, 0.3, 0.2, 0.30000004]])
+    assert rank(distances, np.ones((1, 4), dtype=bool)).tolist() == [[2, 0, 1, 3]]

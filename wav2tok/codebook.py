@@ -12,16 +12,31 @@ CHUNK = 1 << 14
 TOLERANCE = 1e-4
 """Rounds end when the mean cosine grows by less: what is left to gain is far below what a training step changes."""
 
+TIE = 1e-6
+"""Codewords whose cosines differ by less are equally near. Equal codewords occur (more of them than different frames);
+without a rule the rounding of a product, which differs between processors, would choose among them."""
+
+
+def nearest(similarity: Tensor) -> Tensor:
+    """The token of each frame, the first of equally near codewords (`TIE`): cosines [..., K] -> int64 [...]."""
+    best = similarity.amax(dim=-1, keepdim=True)
+    # Of floats, because ONNX Runtime's CUDA provider has no ArgMax of anything else.
+    return (similarity >= best - TIE).to(similarity.dtype).argmax(dim=-1)
+
 
 def assign(embeddings: Tensor, codebook: Tensor) -> Tensor:
     """The nearest codeword by cosine: [..., d], [K, d] -> int64 [...]."""
-    return (embeddings @ codebook.T).argmax(dim=-1)
+    return nearest(embeddings @ codebook.T)
 
 
 def _assign_all(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     """Index and similarity of the nearest codeword of every point: [N, d] -> int64 [N], [N]."""
-    best = [(chunk @ codebook.T).max(dim=1) for chunk in points.split(CHUNK)]
-    return torch.cat([b.indices for b in best]), torch.cat([b.values for b in best])
+    index, similarity = [], []
+    for chunk in points.split(CHUNK):
+        cosine = chunk @ codebook.T
+        index.append(nearest(cosine))
+        similarity.append(cosine.gather(1, index[-1][:, None])[:, 0])
+    return torch.cat(index), torch.cat(similarity)
 
 
 def _plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:

@@ -11,6 +11,7 @@ from wav2tok.batch import Tokenized
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
 from wav2tok.matching import as_text, edit_distances
+from wav2tok.retrieval import rank
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ def read(path: Path, identity: str) -> Collection:
 
 def nearest(collection: Collection, query: np.ndarray, top: int) -> list[tuple[str, float]]:
     """The ``top`` recordings nearest to a token string by normalised edit distance, best first, ties in order."""
-    distances = edit_distances([query], [e.tokens for e in collection.entries])[0]
-    order = [i for i in np.argsort(distances, kind="stable")[:top] if np.isfinite(distances[i])]
-    return [(collection.entries[i].path, round(float(distances[i]), 4)) for i in order]
+    distances = edit_distances([query], [e.tokens for e in collection.entries])
+    order = rank(distances, np.ones(distances.shape, dtype=bool))[0, :top]
+    return [(collection.entries[i].path, round(float(distances[0, i]), 4)) for i in order if i >= 0]
 
 
 def spot(collection: Collection, query: np.ndarray, top: int) -> list[Hit]:

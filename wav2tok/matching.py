@@ -24,6 +24,7 @@ from wav2tok.errors import UserError
 # a line break or a space.
 _FIRST = 0x21
 _SURROGATES = range(0xD800, 0xE000)
+_QUANTUM = 2.0**-32
 MAX_TOKENS = 0x110000 - _FIRST - len(_SURROGATES)
 
 
@@ -102,6 +103,26 @@ def centroid_dtw_distances(
     return _over_strings("string_dtw", queries, database, codebook, 2.0)
 
 
+def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most: float) -> np.ndarray:
+    """What it costs to take one token for another: ``min(most, 1 - cos)`` of their centroids, 0 for the same token.
+
+    Costs are whole multiples of `_QUANTUM`: sums of them in float64 are exact, so that paths and strings that cost the
+    same are equal in whatever order they are added up, on every processor.
+
+    Args:
+        codebook: [K, d]; rows need not be of unit length.
+        ours, theirs: int [U] and [V] tokens.
+
+    Returns:
+        float64 [U, V].
+    """
+    centroids = np.asarray(codebook, dtype=np.float64)
+    unit = centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
+    costs = np.round(np.clip(1.0 - unit[ours] @ unit[theirs].T, 0.0, most) / _QUANTUM) * _QUANTUM
+    costs[ours[:, None] == theirs[None, :]] = 0.0  # exactly, whatever the rounding of the product
+    return costs
+
+
 def _over_strings(
     kernel: str, queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray, most: float
 ) -> np.ndarray:
@@ -115,9 +136,7 @@ def _over_strings(
     # Tokens are renumbered among those that occur, so that the table stays small for a codebook of any size.
     used_q, flat_q, ends_q = _flatten(queries)
     used_d, flat_d, ends_d = _flatten(database)
-    unit = codebook / np.maximum(np.linalg.norm(codebook, axis=1, keepdims=True), 1e-12)
-    costs = np.clip(1.0 - unit[used_q].astype(np.float64) @ unit[used_d].astype(np.float64).T, 0.0, most)
-    costs[used_q[:, None] == used_d[None, :]] = 0.0  # exactly, whatever the rounding of the product
+    costs = token_costs(codebook, used_q, used_d, most)
     distances = getattr(matching_kernels, kernel)(flat_q, ends_q, flat_d, ends_d, costs)
     return _empty_last(distances, queries, database)
 

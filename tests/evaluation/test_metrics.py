@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wav2tok import retrieval
 from wav2tok.evaluation import metrics
 
 ALL = np.ones((1, 5), dtype=bool)
@@ -44,7 +45,7 @@ def test_ranx_agrees_with_the_oracle(seed, queries, width):
     # Few distinct values, so that there are ties; some candidates excluded, some never retrieved.
     distances = generator.choice([0.0, 0.25, 0.5, np.inf], (queries, width))
     candidates = generator.random((queries, width)) < 0.8
-    order = metrics.rank(distances, candidates)
+    order = retrieval.rank(distances, candidates)
     found = metrics.query_scores(order, relevant)
     np.testing.assert_allclose(found, [oracle(o, r) for o, r in zip(order, relevant, strict=True)], atol=1e-12)
     first = metrics.first_ranks(order, relevant)
@@ -52,15 +53,15 @@ def test_ranx_agrees_with_the_oracle(seed, queries, width):
 
 
 def test_ties_rank_by_the_order_of_the_database():
-    assert metrics.rank(np.array([[1.0, 0.5, 1.0, 0.5, 0.5]]), ALL).tolist() == [[1, 3, 4, 0, 2]]
-    assert metrics.rank(np.zeros((1, 5)), ALL).tolist() == [[0, 1, 2, 3, 4]]
+    assert retrieval.rank(np.array([[1.0, 0.5, 1.0, 0.5, 0.5]]), ALL).tolist() == [[1, 3, 4, 0, 2]]
+    assert retrieval.rank(np.zeros((1, 5)), ALL).tolist() == [[0, 1, 2, 3, 4]]
 
 
 def test_what_is_no_candidate_or_infinitely_far_is_not_retrieved():
     distances = np.array([[0.0, np.inf, 0.3, np.nan, 0.1]])
     candidates = np.array([[False, True, True, True, True]])
-    assert metrics.rank(distances, candidates).tolist() == [[4, 2, -1, -1, -1]]
-    nothing = metrics.rank(np.full((1, 5), np.inf), ALL)
+    assert retrieval.rank(distances, candidates).tolist() == [[4, 2, -1, -1, -1]]
+    nothing = retrieval.rank(np.full((1, 5), np.inf), ALL)
     relevant = np.array([[True, False, False, False, False]])
     assert metrics.query_scores(nothing, relevant).tolist() == [[0.0, 0.0, 0.0, 0.0]]
     assert metrics.first_ranks(nothing, relevant).tolist() == [0]

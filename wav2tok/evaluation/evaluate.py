@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2tok import audio
+from wav2tok import audio, retrieval
 from wav2tok.config import Config
 from wav2tok.corpus.splits import Recordings
 from wav2tok.errors import UserError
@@ -185,7 +185,7 @@ def evaluate(
             changed.setdefault(view.kind, []).append(asking[id(encode)])
         scores[view] = {}
         for system, distances in bench.match(asking):
-            order = metrics.rank(distances, task.candidates)
+            order = retrieval.rank(distances, task.candidates)
             scores[view][system.name] = metrics.query_scores(order, task.relevant)
             if view == task.views[0] and system.name == FORMS[0]:
                 result.order, result.distances = order.astype(np.int32), distances.astype(np.float32)
@@ -195,7 +195,7 @@ def evaluate(
         progress(_describe(view, len(rows), len(judged)) + ", for the curves")
         candidates, relevant = task.candidates[rows], task.relevant[rows]
         return {
-            system.name: metrics.query_scores(metrics.rank(distances, candidates), relevant)
+            system.name: metrics.query_scores(retrieval.rank(distances, candidates), relevant)
             for system, distances in bench.match(bench.ask(view, rows))
         }
 

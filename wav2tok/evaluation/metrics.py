@@ -25,22 +25,6 @@ class Estimate:
     high: float
 
 
-def rank(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Each query's answers, nearest first.
-
-    Args:
-        distances: float [Q, N]; infinite or NaN means not retrieved.
-        candidates: bool [Q, N], what a query may be answered with.
-
-    Returns:
-        int [Q, N], indices into the database; -1 after the last answer.
-    """
-    distances = np.where(candidates, distances, np.inf)
-    order = np.argsort(distances, axis=1, kind="stable")
-    order[~np.isfinite(np.take_along_axis(distances, order, axis=1))] = -1
-    return order
-
-
 def first_ranks(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """The rank, from 1, of each query's first relevant answer, int [Q]; 0 where none was retrieved."""
     hits = np.take_along_axis(relevant, np.maximum(order, 0), axis=1) & (order >= 0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2tok import audio
+from wav2tok import audio, retrieval
 from wav2tok.corpus import transcripts
 from wav2tok.corpus.splits import Recordings
 from wav2tok.corpus.transcripts import Word
@@ -256,7 +256,7 @@ def _judge(system: Spotter, parts: tuple[_Loaded, _Loaded], made: Sequence[_Made
     # The same draws of queries for every system and metric, so that they compare.
     draw = partial(np.random.default_rng, settings.seed)
     found = spotting_metrics.estimates(counts, twv, settings.bootstrap, draw())
-    ranking = metrics.query_scores(metrics.rank(distances, asked.candidates), asked.relevant)
+    ranking = metrics.query_scores(retrieval.rank(distances, asked.candidates), asked.relevant)
     found |= dict(zip(metrics.METRICS, metrics.bootstrap(ranking[None], settings.bootstrap, draw()), strict=True))
     localized = float(hits.sum() / asked.relevant.sum())
     return Figures(system.label, found, threshold, training.f1, localized, search)

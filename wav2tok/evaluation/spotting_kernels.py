@@ -13,8 +13,13 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from wav2tok.matching import token_costs
+
 # Columns of costs held at once by a thread: 100 frames of a query x 16,384 x 4 bytes = 6.5 MB.
 _COLUMNS_AT_ONCE = 16_384
+# Local costs of warping are whole multiples of 1 / 16,384: sums of up to 500 of them are exact in float32, so that
+# spans that cost the same are equal on every processor, and the first is taken.
+_QUANTA = np.float32(16_384)
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,8 @@ def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) 
         def match(row: int) -> None:
             if len(queries[row]):
                 local = np.maximum(np.float32(1.0) - _unit(queries[row]) @ block, np.float32(0.0))  # noqa: B023
+                np.rint(local * _QUANTA, out=local)
+                local /= _QUANTA
                 infix_warp(local, ends, out[row, first:last])  # noqa: B023  # all done before the next chunk
 
         # As in `wav2tok.evaluation.dtw`: a thread a core with its own query, and none inside the product.
@@ -174,10 +181,9 @@ def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], c
     def match(row: int) -> None:
         query = asked[row][0]
         if codebook is None:
-            costs = np.ones((len(query), len(used)))
+            costs = (query[:, None] != used[None, :]).astype(np.float64)
         else:
-            costs = np.clip(1.0 - _unit(codebook[query]) @ _unit(codebook[used]).T, 0.0, 1.0).astype(np.float64)
-        costs[query[:, None] == used[None, :]] = 0.0
+            costs = token_costs(codebook, query, used, 1.0)
         infix_edit(np.arange(len(query)), columns, ends, costs, out[row])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

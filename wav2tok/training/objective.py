@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wav2tok.alignment import align
-from wav2tok.codebook import compress
+from wav2tok.codebook import compress, nearest
 from wav2tok.config import Recipe
 from wav2tok.features import frame_mask
 from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
@@ -61,7 +61,7 @@ class Scored:
 def scored(model: Wav2Tok, views: Views) -> Scored:
     """Compare every frame with every codeword, once for all losses."""
     a, b = views.a @ model.codebook.T, views.b @ model.codebook.T
-    return Scored(a, b, a.detach().argmax(2), b.detach().argmax(2))
+    return Scored(a, b, nearest(a.detach()), nearest(b.detach()))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Where numbers are computed.
-NUMBERS := $(addprefix tests/,losses training/test_objective.py training/test_steps.py training/test_store.py evaluation \
-	test_alignment.py test_augment.py test_codebook.py test_constant_q.py test_encoder.py test_export.py \
-	test_features.py test_layout.py test_matching.py test_pitch.py test_retrieval.py test_spectrum.py test_tiles.py \
-	test_tokenizer.py test_transformer.py test_windows.py)
+NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py spectra tokenizer training/test_augment.py training/test_objective.py)
 
 .PHONY: all help setup run retrain schedule ui test test-numbers bench lint format clean
 
@@ -56,10 +53,11 @@ test-numbers: setup  ## the tests of everything that computes
 bench: setup  ## what it costs on this machine: table and curves into benchmarks/ (a quarter of an hour, 8 GB of disk)
 	python -m benchmarks
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy and the layers of the package
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 
 format: setup  ## let ruff mend what it can
 	ruff check --fix .

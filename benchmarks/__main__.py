@@ -14,12 +14,12 @@ from pathlib import Path
 
 from benchmarks import report, scaling
 from benchmarks.compare import beside, plain_rates, pretrained_rates
-from wav2tok import parameters
-from wav2tok.benchmark.machine import describe
-from wav2tok.benchmark.parts import Bench
-from wav2tok.benchmark.table import text_table
-from wav2tok.cli.options import say
+from wav2tok.config import parameters
 from wav2tok.device import choose
+from wav2tok.progress import say
+from wav2tok.speed.machine import describe
+from wav2tok.speed.parts import Bench
+from wav2tok.speed.table import text_table
 
 GIB_AN_HOUR = 0.06
 UNMEASURED = (

@@ -9,11 +9,11 @@ import torch
 from sklearn.cluster import KMeans
 
 from benchmarks import plain, pretrained
-from wav2tok import audio
-from wav2tok.benchmark.parts import Bench
-from wav2tok.benchmark.table import Row
-from wav2tok.benchmark.timing import median_seconds
-from wav2tok.matching import deduplicate
+from wav2tok.audio import decode
+from wav2tok.matching.strings import deduplicate
+from wav2tok.speed.parts import Bench
+from wav2tok.speed.table import Row
+from wav2tok.speed.timing import median_seconds
 
 PAIRS = 4  # the published batch
 BATCHES = (1, 8, 16)  # of recordings, of which the pretrained models get the one that suits them best
@@ -48,7 +48,7 @@ def plain_rates(bench: Bench) -> dict[str, float]:
     step = plain_step(bench)
     return {
         "reading and decoding": _rate(
-            len(bench.paths) * bench.seconds, lambda: [audio.read(path, rate) for path in bench.paths]
+            len(bench.paths) * bench.seconds, lambda: [decode.read(path, rate) for path in bench.paths]
         ),
         "augmentation": _rate(heard, lambda: [plain.augment(w, rate, rng) for w in few]),
         "features": _rate(heard, lambda: [plain.features(w, config.features, rate) for w in few]),
@@ -58,7 +58,7 @@ def plain_rates(bench: Bench) -> dict[str, float]:
         "training step, EM": step,
         "tokenizing waveforms": _rate(heard, lambda: [plain.tokenize(model, w) for w in few]),
         "tokenizing files": _rate(
-            heard, lambda: [plain.tokenize(model, audio.read(path, rate)) for path in bench.paths[: len(few)]]
+            heard, lambda: [plain.tokenize(model, decode.read(path, rate)) for path in bench.paths[: len(few)]]
         ),
         "matching": _rate(
             len(strings) ** 2 * bench.seconds, lambda: [plain.edit_distance(a, b) for a in strings for b in strings]

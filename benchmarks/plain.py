@@ -18,7 +18,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wav2tok.config import Config, Features
+from wav2tok.config.schema import Config, Features
 
 VOCODER_FFT, VOCODER_HOP = 2048, 512
 """librosa's defaults."""

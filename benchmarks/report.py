@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wav2tok.benchmark.table import Row, met, numbers, one_line
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, replacing, write_json
+from wav2tok.speed.table import Row, met, numbers, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ import os
 import pickle
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,14 @@ import torch
 
 from benchmarks.compare import plain_step, pretrained_tokens
 from benchmarks.report import Curve
-from wav2tok.benchmark import workload
-from wav2tok.benchmark.parts import Bench
-from wav2tok.benchmark.table import Row
-from wav2tok.benchmark.timing import median_seconds, peak_memory
-from wav2tok.codebook import spherical_kmeans
+from wav2tok.model.codebook import spherical_kmeans
+from wav2tok.progress import Say
+from wav2tok.speed import workload
+from wav2tok.speed.parts import Bench
+from wav2tok.speed.table import Row
+from wav2tok.speed.timing import median_seconds, peak_memory
 from wav2tok.training.pairs import Pairs
 
-Say = Callable[[str], None]
 PROGRAM = [sys.executable, "-c", "from wav2tok.cli import main; main()"]
 RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora link to them
 LENGTHS = (1.0, 4.0, 15.0, 60.0)

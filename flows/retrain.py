@@ -14,9 +14,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import TaskRun
 from prefect.states import Completed, Failed, State
 
-from flows import artifacts, stages
-from flows.stages import STAGES, StageFailed, StageRefused, TimeLimit
-from wav2tok import parameters
+from flows import artifacts, process
+from flows.process import STAGES, StageFailed, StageRefused, TimeLimit
+from wav2tok.config import parameters
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
 
@@ -34,7 +34,7 @@ def stage(name: str, root: Path, minutes: float, force: bool = False) -> State[A
     """Run one stage of the graph, if it is stale, and show what it made."""
     log = get_run_logger()
     try:
-        worked = stages.run(name, root, minutes, lambda line: log.info("%s", line), force)
+        worked = process.run(name, root, minutes, lambda line: log.info("%s", line), force)
     except StageFailed as error:
         if name == "validate":
             artifacts.publish(name, root)  # the Data Docs say what is wrong with the recordings
@@ -63,7 +63,7 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
     try:
         root = root.resolve()
         settings = parameters.load(root / "params.yaml").schedule
-        with stages.alone(root):
+        with process.alone(root):
             worked = False
             for each in TASKS:
                 attempt = each.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_seconds)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.retrain import PROJECT, retrain
-from wav2tok import parameters
+from wav2tok.config import parameters
 from wav2tok.errors import UserError
 
 NAME = "served"

@@ -2,7 +2,7 @@
 
 import torch
 
-from wav2tok.model import Wav2Tok
+from wav2tok.model.wav2tok import Wav2Tok
 
 
 def spread_codebook(model: Wav2Tok, generator: torch.Generator) -> torch.Tensor:

@@ -22,10 +22,11 @@ import soundfile
 import torch
 from hypothesis import settings
 
-from wav2tok.config import Config, from_dict
-from wav2tok.corpus import splits
+from wav2tok.config.parameters import from_dict
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.listing import listing
-from wav2tok.training.run import train
+from wav2tok.stages.train import train
 
 # The same examples at every run, so that a red run is a change's doing; no deadline, because machines are busy.
 settings.register_profile("wav2tok", derandomize=True, deadline=None)
@@ -93,7 +94,7 @@ def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.
         groups=groups,
     )
     path = tmp_path_factory.mktemp("split") / "audios.bin"
-    splits.write(path, parts)
+    audios_bin.write(path, parts)
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wav2tok.config import to_dict
+from wav2tok.config.parameters import to_dict
 
 ABSENT = ("mlflow", "prefect", "dvc", "great_expectations", "pandas", "sklearn", "matplotlib", "ranx", "numba",
           "python_stretch", "psutil", "fastapi", "sqlalchemy")  # fmt: skip
@@ -135,13 +135,8 @@ def test_the_core_names_none_of_them():
     import wav2tok
 
     root = Path(wav2tok.__file__).parent
-    core = ["audio", "augment", "alignment", "codebook", "config", "device", "encoder", "export", "features", "files",
-            "model", "tokenizer", "batch", "collection"]  # fmt: skip
-    files = [root / f"{name}.py" for name in core] + [
-        *(root / "training").glob("*.py"),
-        *(root / "losses").glob("*.py"),
-    ]
-    for path in files:
+    core = ("audio", "config", "matching", "model", "spectra", "losses", "training", "tokenizer", "search")
+    for path in (*root.glob("*.py"), *(file for package in core for file in (root / package).rglob("*.py"))):
         for line in path.read_text().splitlines():
             words = line.split()
             if words[:1] in (["import"], ["from"]):

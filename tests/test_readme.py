@@ -16,9 +16,8 @@ import yaml
 from typer.main import get_command
 
 from wav2tok import cli
-from wav2tok.config import to_dict
-from wav2tok.corpus import splits
-from wav2tok.parameters import load
+from wav2tok.config.parameters import load, to_dict
+from wav2tok.corpus import audios_bin
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -244,7 +243,7 @@ def test_profiles_train_and_splits_hold_out_what_they_say(outside, place, monkey
     for words in cut:
         given = [names.get(word, "arch" if word == "seven,stop" else word) for word in words]
         wav2tok(monkeypatch, *given[:-1], "W/cut.bin")
-        parts = splits.read("W/cut.bin")
+        parts = audios_bin.read("W/cut.bin")
         if "--test-classes" in words:
             assert set(parts.test.classes) == {"arch"}
             assert "arch" not in parts.train.classes

@@ -17,7 +17,7 @@ if os.environ.get("OMP_NUM_THREADS", "").isdigit():
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 if TYPE_CHECKING:
-    from wav2tok.tokenizer import Tokenizer
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
 __version__ = "0.1.0"
 __all__ = ["Tokenizer", "__version__"]
@@ -26,7 +26,7 @@ __all__ = ["Tokenizer", "__version__"]
 def __getattr__(name: str) -> Any:
     # ONNX Runtime is imported when the tokenizer is first asked for, so that `wav2tok --help` stays quick.
     if name == "Tokenizer":
-        from wav2tok.tokenizer import Tokenizer
+        from wav2tok.tokenizer.tokenizer import Tokenizer
 
         return Tokenizer
     raise AttributeError(f"module 'wav2tok' has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """Writing files so that a reader never meets half of one."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -95,3 +96,9 @@ def read_json(path: Path | str) -> Any:
         return json.loads(read_text(Path(path)))
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); make it anew.") from None
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,11 +9,11 @@ import soundfile
 import torch
 
 from benchmarks import compare, scaling
-from wav2tok import audio
-from wav2tok.benchmark import parts
-from wav2tok.benchmark.parts import Bench
-from wav2tok.benchmark.table import Row
-from wav2tok.config import Config
+from wav2tok.audio import decode
+from wav2tok.config.schema import Config
+from wav2tok.speed import parts
+from wav2tok.speed.parts import Bench
+from wav2tok.speed.table import Row
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def test_targets_that_name_others_are_judged(row: Row, plain: float, pretrained:
 
 def test_a_corpus_of_links_has_its_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
-    audio.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
+    decode.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
     place = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)
-    assert len(audio.find(place)) == 120
-    assert sum(audio.seconds(path) for path in audio.find(place)) == pytest.approx(60)
+    assert len(decode.find(place)) == 120
+    assert sum(decode.seconds(path) for path in decode.find(place)) == pytest.approx(60)
     train, test = pickle.loads((place / "audios.bin").read_bytes())
     assert sum(map(len, train.values())) == 96
     assert sum(map(len, test.values())) == 24

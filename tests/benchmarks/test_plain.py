@@ -9,11 +9,13 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from benchmarks import plain
-from wav2tok.codebook import compress as batched_compress
-from wav2tok.config import Config, from_dict
+from wav2tok.config.parameters import from_dict
+from wav2tok.config.schema import Config
 from wav2tok.losses.likelihood import likelihood_loss
-from wav2tok.losses.matching import CodebookScore, matching_loss, prototypes
-from wav2tok.matching import deduplicate
+from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.matching.strings import deduplicate
+from wav2tok.model.codebook import CodebookScore
+from wav2tok.model.codebook import compress as batched_compress
 
 RATE = 8000
 

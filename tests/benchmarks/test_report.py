@@ -11,8 +11,8 @@ from matplotlib import image
 
 from benchmarks import report
 from benchmarks.report import Curve, Results
-from wav2tok.benchmark.table import Row
 from wav2tok.errors import UserError
+from wav2tok.speed.table import Row
 
 ROWS = [
     Row("training step, recipe staged", "48 pairs of 1 s", 3100.0, 100.0, 1550.0, 4000.0, ">= 25 x plain", True, "A."),

@@ -72,8 +72,8 @@ def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A store that holds ``tiny``: version 1, the champion, and version 2. Tests may move the alias."""
     import mlflow
 
-    from wav2tok import registry
-    from wav2tok.shipping import export
+    from wav2tok.release import registry
+    from wav2tok.stages.export import export
 
     root = tmp_path_factory.mktemp("registry")
     uri = f"sqlite:///{root}/mlflow.db"

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from wav2tok import audio
-from wav2tok.training import checkpoint
+from wav2tok.audio import decode
+from wav2tok.model import checkpoint
 
 KEYS = ["path", "duration_s", "tokens", "model"]
 
@@ -27,7 +27,7 @@ def expected(tiny_model, tiny_corpus):
     model, config, _ = checkpoint.load(tiny_model)
     strings = {}
     for path in sorted(tiny_corpus.rglob("*.flac")):
-        wave = torch.from_numpy(audio.read(path, config.data.sample_rate))[None]
+        wave = torch.from_numpy(decode.read(path, config.data.sample_rate))[None]
         with torch.inference_mode():
             tokens, count = model(wave, torch.tensor([wave.shape[1]]))
         found = tokens[0, : int(count[0])].tolist()
@@ -122,7 +122,7 @@ def test_any_rate_and_channels(cli, folder, expected, tiny_model):
     path = sorted(expected)[0]
     wave, rate = soundfile.read(path, dtype="float32")
     soundfile.write("stereo.wav", np.stack([wave, wave], axis=1), rate)
-    soundfile.write("high.wav", audio.resample(wave, rate, 44100), 44100, subtype="FLOAT")
+    soundfile.write("high.wav", decode.resample(wave, rate, 44100), 44100, subtype="FLOAT")
     stereo, high = lines(cli("tokenize", "stereo.wav", "high.wav", "--model", tiny_model).out)
     assert stereo["tokens"] == expected[path]
     assert high["duration_s"] == pytest.approx(stereo["duration_s"], abs=2e-3)

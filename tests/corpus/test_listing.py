@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wav2tok import audio
-from wav2tok.config import Split
+from wav2tok.audio import decode
+from wav2tok.config.schema import Split
 from wav2tok.corpus import manifest
 from wav2tok.corpus.listing import listing
 from wav2tok.errors import UserError
@@ -16,7 +16,7 @@ from wav2tok.errors import UserError
 def sing(root: Path, *names: str) -> Path:
     for i, name in enumerate(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        audio.write(root / name, 0.3 * np.sin(np.arange(4000) * (0.1 + 0.01 * i)), 8000)
+        decode.write(root / name, 0.3 * np.sin(np.arange(4000) * (0.1 + 0.01 * i)), 8000)
     return root
 
 

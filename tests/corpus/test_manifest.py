@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok import audio
+from wav2tok.audio import decode
 from wav2tok.corpus import manifest
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
@@ -140,8 +140,8 @@ def test_readable_means_that_audio_read_takes_it(tmp_path, suffix, damage):
     path.write_bytes(b"" if damage is bytes else damage(content))
     entry = manifest.measure(path, tmp_path)
     try:
-        samples = audio.read(path, 16000)
-    except audio.UnreadableError:
+        samples = decode.read(path, 16000)
+    except decode.UnreadableError:
         assert entry.error
         assert entry.seconds == 0
         assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -188,7 +188,7 @@ def test_build_keeps_the_order_of_find_and_reports_progress(tmp_path):
     (tmp_path / "c0" / "notes.txt").write_text("not audio")
     seen: list[tuple[int, int]] = []
     entries = manifest.build(tmp_path, lambda done, total: seen.append((done, total)))
-    assert [e.path for e in entries] == [p.relative_to(tmp_path).as_posix() for p in audio.find(tmp_path)]
+    assert [e.path for e in entries] == [p.relative_to(tmp_path).as_posix() for p in decode.find(tmp_path)]
     assert seen == [(i, 12) for i in range(1, 13)]
     with pytest.raises(UserError, match="is no folder"):
         manifest.build(tmp_path / "nowhere")

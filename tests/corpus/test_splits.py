@@ -11,18 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.corpus.splits import (
-    Recordings,
-    Splits,
-    cut,
-    foreign,
-    group_of,
-    joined,
-    read,
-    split,
-    with_validation,
-    write,
-)
+from wav2tok.corpus.audios_bin import read, write
+from wav2tok.corpus.recordings import Recordings, Splits, group_of
+from wav2tok.corpus.splits import cut, foreign, joined, split, with_validation
 from wav2tok.errors import UserError
 
 

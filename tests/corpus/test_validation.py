@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from wav2tok import config as configuration
+from wav2tok.config import parameters
+from wav2tok.config import schema as configuration
 from wav2tok.corpus import checks, datadocs, manifest, validation
 from wav2tok.errors import UserError
 
-CONFIG = configuration.from_dict({"validate": {"max_seconds": 5.0}})
+CONFIG = parameters.from_dict({"validate": {"max_seconds": 5.0}})
 
 
 def write(path: Path, seconds: float = 0.5, rate: int = 16000, amplitude: float = 0.1, pause: float = 0.0) -> Path:
@@ -198,10 +199,10 @@ def test_nothing_to_judge(tmp_path):
     (tmp_path / "data" / "a.wav").write_text("no audio")
     with pytest.raises(UserError, match="too_many_unreadable"):
         validation.validate(tmp_path / "data", tmp_path / "out", CONFIG)
-    lenient = configuration.from_dict({"validate": {"max_unreadable_share": 1.0}})
+    lenient = parameters.from_dict({"validate": {"max_unreadable_share": 1.0}})
     with pytest.raises(UserError, match="holds no readable recording"):
         validation.validate(tmp_path / "data", tmp_path / "out", lenient)
-    percent = configuration.from_dict({"validate": {"max_unreadable_share": 5.0}})
+    percent = parameters.from_dict({"validate": {"max_unreadable_share": 5.0}})
     with pytest.raises(UserError, match="max_unreadable_share is 5"):
         validation.validate(tmp_path / "data", tmp_path / "out", percent)
 

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Failed
 
-from flows import stages
+from flows import process
 from flows.artifacts import publish
 from flows.retrain import TASKS, retrain
 
@@ -162,7 +162,7 @@ def test_refused_input_is_not_tried_again_and_the_module_says_it_with_code_2(tin
 
 
 def test_a_hanging_stage_is_ended_at_its_time_limit_with_all_its_children(tiny, monkeypatch):
-    monkeypatch.setattr(stages, "GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(process, "GRACE_SECONDS", 2.0)
     tiny.turn("train", "hang")
 
     @flow(name="one stage")
@@ -179,7 +179,7 @@ def test_a_hanging_stage_is_ended_at_its_time_limit_with_all_its_children(tiny, 
     # DVC's own locks are clear: the next attempt runs.
     tiny.turn("train", "go")
     tiny.ran()
-    stages.run("train", tiny.root, 5, lambda line: None, force=True)
+    process.run("train", tiny.root, 5, lambda line: None, force=True)
     assert tiny.ran() == ["train"]
 
 

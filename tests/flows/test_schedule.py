@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows.schedule import announcement, next_runs
-from wav2tok import parameters
+from wav2tok.config import parameters
 from wav2tok.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.features import frame_mask
 from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
+from wav2tok.model.frames import frame_mask
 
 
 def looped(similarity: torch.Tensor, label: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from wav2tok.losses.matching import CodebookScore, codebook_scores, matching_loss, prototypes
+from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.model.codebook import CodebookScore, codebook_scores
 
 
 def looped_prototypes(z: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor, k: int) -> list[dict]:

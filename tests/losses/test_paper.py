@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from wav2tok.codebook import compress
-from wav2tok.config import PUBLISHED, Config, Recipe, from_dict
-from wav2tok.features import frame_mask
+from wav2tok.config.parameters import from_dict
+from wav2tok.config.schema import PUBLISHED, Config, Recipe
 from wav2tok.losses.contrast import triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
-from wav2tok.losses.matching import CodebookScore, matching_loss, prototypes
-from wav2tok.model import Wav2Tok, create
+from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.model.codebook import CodebookScore, compress
+from wav2tok.model.frames import frame_mask
+from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.training.objective import Views, aligned_likelihood, objective, scored
 
 Pair = tuple[Tensor, Tensor]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wav2tok import audio
+from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.sample.corpus import make
 
@@ -50,17 +50,17 @@ def test_layout_and_names(sample):
 
 def test_more_melodies_than_are_known(tmp_path):
     make(tmp_path / "many", melodies=18, singers=1)
-    names = {path.parent.name for path in audio.find(tmp_path / "many")}
+    names = {path.parent.name for path in decode.find(tmp_path / "many")}
     assert len(names) == 18
     assert {"air_17", "air_18"} <= names
 
 
 def test_takes_are_short_mono_16_bit_and_neither_clipped_nor_silent(sample):
-    for path in audio.find(sample):
+    for path in decode.find(sample):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
         assert 4.5 <= info.duration <= 7.5
-        wave = audio.read(path, 16000)
+        wave = decode.read(path, 16000)
         assert 0.03 < np.abs(wave).max() < 0.96
         assert abs(wave.mean()) < 1e-3
         frames = wave[: len(wave) // 800 * 800].reshape(-1, 800)
@@ -68,7 +68,7 @@ def test_takes_are_short_mono_16_bit_and_neither_clipped_nor_silent(sample):
 
 
 def test_singers_of_one_melody_differ_in_key_or_time(sample):
-    waves = [audio.read(path, 16000) for path in audio.find(sample / "ode_to_joy")]
+    waves = [decode.read(path, 16000) for path in decode.find(sample / "ode_to_joy")]
     assert len({len(wave) for wave in waves}) == 3
 
 
@@ -86,7 +86,7 @@ def test_progress_counts_every_take(tmp_path):
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "data").mkdir()
     make(tmp_path / "data", melodies=1, singers=1)
-    assert len(audio.find(tmp_path / "data")) == 1
+    assert len(decode.find(tmp_path / "data")) == 1
 
 
 def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from tests.training.trainings import changed, fit
-from wav2tok.config import Config
-from wav2tok.corpus import splits
-from wav2tok.corpus.splits import Recordings
-from wav2tok.model import Wav2Tok, create
-from wav2tok.training.steps import expectation
-from wav2tok.training.store import SpectrumStore, build
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.model.wav2tok import Wav2Tok, create
+from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.store import SpectrumStore, build
 
 
 @pytest.fixture(scope="module")
 def recordings(tiny_split: Path) -> Recordings:
-    return splits.read(tiny_split).train
+    return audios_bin.read(tiny_split).train
 
 
 @pytest.fixture(scope="module")

@@ -12,22 +12,24 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.trainings import assert_same, changed, fit, weights
-from wav2tok import audio
-from wav2tok.config import Config, from_dict, to_dict
-from wav2tok.corpus import splits
-from wav2tok.corpus.splits import Recordings, Splits
+from wav2tok.audio import decode
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
+from wav2tok.corpus.recordings import Recordings, Splits
+from wav2tok.corpus.splits import read_splits
 from wav2tok.errors import UserError
-from wav2tok.matching import edit_distances
-from wav2tok.model import create
-from wav2tok.retrieval import mrr_map
-from wav2tok.training import checkpoint
+from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.ranking import mrr_map
+from wav2tok.model import checkpoint
+from wav2tok.model.wav2tok import create
+from wav2tok.spectra.embed import tokenize
+from wav2tok.spectra.store import fill
+from wav2tok.stages.train import train
 from wav2tok.training.loop import Loaded, Trainer, schedule
 from wav2tok.training.pairs import Pairs
 from wav2tok.training.progress import data_digest, fingerprint
 from wav2tok.training.recorder import SilentRecorder
-from wav2tok.training.run import read_splits, train
-from wav2tok.training.steps import tokenize
-from wav2tok.training.store import fill
 
 
 def test_the_loss_falls(whole: Path) -> None:
@@ -47,8 +49,8 @@ def test_sequence_contrast_alone_retrieves_better_than_random_weights(
         "aligned_weight": 0.0, "matching_weight": 0.0, "alpha": 0.0, "beta": 0.0,
     }  # fmt: skip
     fit(tiny_split, tmp_path, changed(tiny_config, recipe=recipe, train={"epochs": 10, "patience": 10}))
-    test = splits.read(tiny_split).test
-    waves = [audio.read(path, 8000) for path in test.paths]
+    test = audios_bin.read(tiny_split).test
+    waves = [decode.read(path, 8000) for path in test.paths]
     lower = [soxr.resample(wave, 8000, 8800) for wave in waves]
     classes = np.array(test.classes)
     relevant, itself = classes[:, None] == classes, np.eye(len(test), dtype=bool)
@@ -87,7 +89,7 @@ def tones(folder: Path, *pitches: float) -> Recordings:
     """Recordings of half a second each, one a pitch."""
     time = np.arange(4000) / 8000
     for i, pitch in enumerate(pitches):
-        audio.write(folder / f"{i}.wav", 0.3 * np.sin(2 * np.pi * pitch * time), 8000)
+        decode.write(folder / f"{i}.wav", 0.3 * np.sin(2 * np.pi * pitch * time), 8000)
     return Recordings(tuple(str(folder / f"{i}.wav") for i in range(len(pitches))))
 
 
@@ -120,9 +122,9 @@ def test_a_digest_tells_an_exchanged_recording(tmp_path: Path, which: int) -> No
 
 def lists(tiny_split: Path, out: Path) -> Path:
     """The same split without classes."""
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     assert parts.valid is not None
-    splits.write(out, Splits(*(Recordings(p.paths) for p in (parts.train, parts.valid, parts.test))))
+    audios_bin.write(out, Splits(*(Recordings(p.paths) for p in (parts.train, parts.valid, parts.test))))
     return out
 
 
@@ -155,7 +157,7 @@ def test_one_pass_over_the_recordings_is_an_epoch_without_a_number_of_steps(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
     progress = fit(tiny_split, tmp_path, changed(tiny_config, train={"steps_per_epoch": None, "epochs": 2}))
-    n = len(splits.read(tiny_split).train)
+    n = len(audios_bin.read(tiny_split).train)
     assert progress.step == 2 * -(-n // 8)
 
 
@@ -191,12 +193,12 @@ def test_patience_counts_within_a_stage(tiny_split: Path, tiny_config: Config, t
 
 
 def test_contrast_needs_two_classes(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     assert parts.valid is not None
     one = [
         p.take(i for i, c in enumerate(p.classes or ()) if c == "arch") for p in (parts.train, parts.valid, parts.test)
     ]
-    splits.write(tmp_path / "audios.bin", Splits(*one))
+    audios_bin.write(tmp_path / "audios.bin", Splits(*one))
     with pytest.raises(UserError, match="one class only"):
         fit(tmp_path / "audios.bin", tmp_path / "model", tiny_config)
 
@@ -341,14 +343,14 @@ def test_a_batch_that_cannot_be_read_ends_the_epoch(
 
 
 def test_validation_hears_no_more_recordings_than_told(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     assert parts.valid is not None
     assert len(parts.valid) > 5
     config = changed(tiny_config, train={"validate_recordings": 5, "epochs": 1, "steps_per_epoch": 1})
     made = trainer(tiny_split, config, tmp_path)
     assert len(made.valid) == len(made.valid_store) == len(made.changed) == 5
     assert set(made.valid.paths) < set(parts.valid.paths)
-    assert made.valid_store.frames.tolist() == [len(audio.read(p, 8000)) // 128 + 1 for p in made.valid.paths]
+    assert made.valid_store.frames.tolist() == [len(decode.read(p, 8000)) // 128 + 1 for p in made.valid.paths]
     progress = made.run(SilentRecorder())
     assert np.isfinite(progress.history[0]["valid_score"])
     everything = trainer(tiny_split, changed(config, train={"validate_recordings": 1000}), tmp_path)

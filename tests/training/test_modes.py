@@ -9,18 +9,18 @@ import soxr
 import torch
 
 from tests.training.trainings import changed, fit
-from wav2tok import audio
-from wav2tok.config import Config
-from wav2tok.corpus import splits
-from wav2tok.corpus.splits import Recordings, Splits
-from wav2tok.export import write_onnx
-from wav2tok.matching import edit_distances
-from wav2tok.model import create
-from wav2tok.retrieval import mrr_map
-from wav2tok.tokenizer import Tokenizer
-from wav2tok.training import checkpoint
-from wav2tok.training.steps import tokenize
-from wav2tok.training.store import fill
+from wav2tok.audio import decode
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
+from wav2tok.corpus.recordings import Recordings, Splits
+from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.ranking import mrr_map
+from wav2tok.model import checkpoint
+from wav2tok.model.wav2tok import create
+from wav2tok.release.export import write_onnx
+from wav2tok.spectra.embed import tokenize
+from wav2tok.spectra.store import fill
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 MODES: dict[str, dict[str, dict[str, Any]]] = {
     "pairs": {},
@@ -46,7 +46,7 @@ MODES: dict[str, dict[str, dict[str, Any]]] = {
 def held_out(name: str, folder: Path, test: Recordings) -> tuple[float, list[np.ndarray]]:
     """MAP of test recordings asked for lower and slower, and higher and faster, and the strings as they are."""
     model = checkpoint.load(folder, name)[0]
-    waves = [audio.read(path, 8000) for path in test.paths]
+    waves = [decode.read(path, 8000) for path in test.paths]
     classes, itself = np.array(test.classes), np.eye(len(test), dtype=bool)
 
     def strings(rate: int) -> list[np.ndarray]:
@@ -66,12 +66,12 @@ def held_out(name: str, folder: Path, test: Recordings) -> tuple[float, list[np.
 def test_a_mode_finds_held_out_recordings_and_exports(
     tiny_split: Path, tiny_config: Config, tmp_path: Path, mode: str
 ) -> None:
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     data = tiny_split
     if mode == "list":
         assert parts.valid is not None
         data = tmp_path / "audios.bin"
-        splits.write(data, Splits(*(Recordings(p.paths) for p in (parts.train, parts.valid, parts.test))))
+        audios_bin.write(data, Splits(*(Recordings(p.paths) for p in (parts.train, parts.valid, parts.test))))
     change = MODES[mode]
     config = changed(tiny_config, **{**change, "train": {"epochs": 10, "patience": 10, **change.get("train", {})}})
     out = tmp_path / "model"
@@ -81,7 +81,7 @@ def test_a_mode_finds_held_out_recordings_and_exports(
     assert after >= before
 
     tokenizer = Tokenizer.from_pretrained(out, "cpu")
-    said = tokenizer.encode([audio.read(path, 8000) for path in parts.test.paths], 8000)
+    said = tokenizer.encode([decode.read(path, 8000) for path in parts.test.paths], 8000)
     assert [s.tolist() for s in said] == [s.tolist() for s in strings]
 
 

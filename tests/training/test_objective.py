@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from wav2tok.alignment import align
-from wav2tok.codebook import assign, compress
-from wav2tok.config import PUBLISHED, STAGED, Config, Recipe
-from wav2tok.features import frame_mask
+from wav2tok.config.schema import PUBLISHED, STAGED, Config, Recipe
+from wav2tok.losses.alignment import align
 from wav2tok.losses.contrast import triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
-from wav2tok.model import Wav2Tok, create
+from wav2tok.model.codebook import assign, compress
+from wav2tok.model.frames import frame_mask
+from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.training.objective import Views, objective, views_of
 
 FRAME_RATE = 62.5

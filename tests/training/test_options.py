@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from tests.training.trainings import changed, fit
-from wav2tok import audio
-from wav2tok.config import Config
-from wav2tok.corpus import splits
-from wav2tok.corpus.splits import Recordings, Splits
+from wav2tok.audio import decode
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
+from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError
-from wav2tok.model import Wav2Tok
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.store import SpectrumStore, Tiles
 from wav2tok.training import loop
 from wav2tok.training.loop import Trainer
 from wav2tok.training.objective import Views
+from wav2tok.training.prepare import prepare
 from wav2tok.training.recorder import SilentRecorder
-from wav2tok.training.run import prepare
-from wav2tok.training.store import SpectrumStore, Tiles
 
 
 def quiet(line: str) -> None:
@@ -227,7 +227,7 @@ def test_name(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
 
 def test_debug(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     """Two epochs of two steps of at most 32 recordings, through to the exported tokenizer."""
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     assert parts.train.classes is not None
     assert parts.valid is not None
     # The same recordings under other names, so that there are enough of them.
@@ -235,10 +235,10 @@ def test_debug(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     for copy in range(5):
         for i, path in enumerate(parts.train.paths):
             paths.append(str(tmp_path / f"{copy}_{i}.flac"))
-            audio.write(Path(paths[-1]), audio.read(path, 8000), 8000)
+            decode.write(Path(paths[-1]), decode.read(path, 8000), 8000)
     many = Recordings(tuple(paths), parts.train.classes * 5)
     assert len(many) > 32
-    splits.write(tmp_path / "audios.bin", Splits(many, parts.valid, parts.test))
+    audios_bin.write(tmp_path / "audios.bin", Splits(many, parts.valid, parts.test))
     config = changed(tiny_config, train={"debug": True, "epochs": 9, "steps_per_epoch": 50})
     trainer = prepare(tmp_path / "audios.bin", tmp_path / "model", None, config, "cpu", True, quiet)
     assert len(trainer.store) == 32
@@ -249,12 +249,12 @@ def test_debug(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
 
 def test_contradictions(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     """Triplets of a list or of one class, and widths that the features do not have, end before anything is written."""
-    parts = splits.read(tiny_split)
+    parts = audios_bin.read(tiny_split)
     assert parts.valid is not None
     both = parts.train, parts.valid, parts.test
-    splits.write(tmp_path / "list.bin", Splits(*(Recordings(p.paths) for p in both)))
+    audios_bin.write(tmp_path / "list.bin", Splits(*(Recordings(p.paths) for p in both)))
     one = [dataclasses.replace(p, classes=("same",) * len(p)) for p in both]
-    splits.write(tmp_path / "one.bin", Splits(*one))
+    audios_bin.write(tmp_path / "one.bin", Splits(*one))
     for data, train, encoder, said in (
         (tmp_path / "list.bin", {"mode": "triplets"}, {}, "triplets and the data a list"),
         (tmp_path / "one.bin", {"mode": "triplets", "recipe": "published"}, {}, "all recordings are of one class"),

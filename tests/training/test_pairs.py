@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.corpus.splits import Recordings
+from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.training.pairs import PairSampler, pairs_per_batch
 

@@ -13,10 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.trainings import Interrupted, assert_same, changed, fit, stop_after
-from wav2tok.config import Config, to_dict
+from wav2tok.config.parameters import to_dict
+from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
-from wav2tok.training import checkpoint
-from wav2tok.training.run import prepare
+from wav2tok.model import checkpoint
+from wav2tok.training.prepare import prepare
 
 
 @pytest.mark.parametrize("epoch", [1, 4, 5])

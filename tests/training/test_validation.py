@@ -9,13 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.config import Config
-from wav2tok.corpus.splits import Recordings
-from wav2tok.matching import edit_distances
-from wav2tok.model import Wav2Tok
-from wav2tok.training.steps import tokenize
-from wav2tok.training.store import SpectrumStore
-from wav2tok.training.validation import changed_copy, some_of, validate
+from wav2tok.config.schema import Config
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.corpus.splits import some_of
+from wav2tok.matching.distances import edit_distances
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.embed import tokenize
+from wav2tok.spectra.store import SpectrumStore
+from wav2tok.training.validation import changed_copy, validate
 
 
 def spectra(store: SpectrumStore) -> torch.Tensor:

@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from wav2tok.config import Config, from_dict, to_dict
-from wav2tok.training import checkpoint
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.schema import Config
+from wav2tok.model import checkpoint
+from wav2tok.stages.train import train
 from wav2tok.training.progress import Progress
-from wav2tok.training.run import train
 
 
 def changed(config: Config, **parts: Mapping[str, object]) -> Config:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, data, inspect, learn, ship, use
+from wav2tok.cli import benchmark, data, doctor, learn, ship, use
 from wav2tok.errors import UserError
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ for verb in (
     use.search,
     use.spot,
     benchmark.benchmark,
-    inspect.doctor,
+    doctor.doctor,
 ):
     app.command()(verb)
 

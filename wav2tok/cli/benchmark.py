@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import Device, Params, Sets, say
+from wav2tok.cli.options import Device, Params, Sets
+from wav2tok.progress import say
 
 
 def benchmark(
@@ -17,11 +18,11 @@ def benchmark(
     sets: Sets = None,
 ) -> None:
     """Measure each part of training and tokenizing on made-up recordings, beside what the machine could do."""
-    from wav2tok import parameters
-    from wav2tok.benchmark.machine import describe
-    from wav2tok.benchmark.parts import Bench
-    from wav2tok.benchmark.table import text_table
+    from wav2tok.config import parameters
     from wav2tok.device import choose
+    from wav2tok.speed.machine import describe
+    from wav2tok.speed.parts import Bench
+    from wav2tok.speed.table import text_table
 
     settings = parameters.load(params, sets or ())
     chosen = choose(device)

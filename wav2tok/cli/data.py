@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import Out, Params, Sets, counter, say
+from wav2tok.cli.options import Out, Params, Sets
+from wav2tok.progress import counter
 
 
 def sample(
@@ -27,19 +28,10 @@ def validate(
     sets: Sets = None,
 ) -> None:
     """Measure every recording and judge the corpus; writes a manifest and Data Docs."""
-    from wav2tok import parameters
-    from wav2tok.corpus.validation import validate as judge
-    from wav2tok.extras import need
+    from wav2tok.config import parameters
+    from wav2tok.stages.validate import validate as stage
 
-    need("workflow", "great_expectations", "pandas")
-    report = judge(folder, out, parameters.load(params, sets or ()), counter("measuring"))
-    for warning in report.warnings:
-        say(f"warning: {warning}")
-    summary = report.summary
-    say(
-        f"{summary['recordings']} recordings of {summary['classes']} classes, "
-        f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}"
-    )
+    stage(folder, out, parameters.load(params, sets or ()), counter("measuring"))
 
 
 def split(
@@ -71,42 +63,21 @@ def split(
     sets: Sets = None,
 ) -> None:
     """Cut a corpus into training, validation and test recordings: audios.bin."""
-    from dataclasses import replace
+    from wav2tok.config import parameters
+    from wav2tok.stages.split import split as stage
 
-    from wav2tok import parameters
-    from wav2tok.corpus import splits
-    from wav2tok.corpus.listing import listing
-    from wav2tok.errors import UserError
-
-    given = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
-    settings = parameters.load(params, [*(sets or ()), *given])
-    recordings, groups = listing(folder, settings.split, manifest)
     wanted, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
-    if wanted and settings.split.group_by == "none":
-        settings = parameters.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
-    added = [listing(more, replace(settings.split, kind="list"), None)[0] for more in also or ()]
-    others = splits.Recordings(tuple(path for part in added for path in part.paths))
-    if only_test:
-        if not len(others) or wanted or classes:
-            raise UserError("--only-test needs --also DIR to train on, and neither --test-groups nor --test-classes.")
-        result = splits.foreign(recordings, others, settings.split.valid_share, settings.seed)
-    else:
-        result = splits.split(
-            recordings,
-            test_share=settings.split.test_share,
-            valid_share=settings.split.valid_share,
-            seed=settings.seed,
-            group=settings.split.group_by != "none",
-            test_groups=wanted,
-            test_classes=classes,
-            groups=groups,
-        )
-        result = splits.joined(result, others)
-    splits.write(out, result)
-    assert result.valid is not None
-    what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
-    more = f" and {len(others)} others for training" if len(others) else ""
-    say(
-        f"{len(recordings)} {what}{more}: {len(result.train)} train, {len(result.valid)} validate, "
-        f"{len(result.test)} test; {out}"
+    given = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
+    config = parameters.load(params, [*(sets or ()), *given])
+    if wanted and config.split.group_by == "none":
+        config = parameters.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
+    stage(
+        folder,
+        out,
+        config,
+        manifest=manifest,
+        test_groups=wanted,
+        test_classes=classes,
+        also=also or (),
+        only_test=only_test,
     )

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets, say
+from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
+from wav2tok.progress import say
 
 
 def cluster(
@@ -16,8 +17,8 @@ def cluster(
     sets: Sets = None,
 ) -> None:
     """The first codebook: k-means over the embeddings of the untrained encoder."""
-    from wav2tok import parameters
-    from wav2tok.training.run import cluster as run
+    from wav2tok.config import parameters
+    from wav2tok.stages.cluster import cluster as run
 
     run(data, out, parameters.load(params, sets or ()), device, say)
 
@@ -53,41 +54,41 @@ def train(
     sets: Sets = None,
 ) -> None:
     """Train a tokenizer; a training that was killed goes on where its last checkpoint is."""
-    from wav2tok import parameters
+    from wav2tok.config import parameters
 
     overrides = list(sets or ())
     if init_from is not None:
-        from wav2tok.published_args import setting
+        from wav2tok.published.line import setting
 
         overrides.append(setting("train.init_from", init_from))
     if published_args is not None:
-        from wav2tok import published
-        from wav2tok.corpus import splits
+        from wav2tok.corpus import audios_bin
+        from wav2tok.published import options
 
-        line = published.translate(published_args)
+        line = options.translate(published_args)
         if line.data is not None and not _given(context, "data"):
             data = line.data
         if line.device is not None and not _given(context, "device"):
             device = line.device
-        published.check(line, splits.read(data), data)
+        options.check(line, audios_bin.read(data), data)
         settings = parameters.load(params, [*line.overrides, *overrides])
         for told in (*line.told, *(f"warning: {warning}" for warning in line.warnings)):
             say(told)
         say("what the line leaves out is as published; what is given beside it comes before it")
     else:
         settings = parameters.load(params, overrides)
-    from wav2tok.training import run
+    from wav2tok.stages import train
 
     if track:
-        from wav2tok import tracking
+        from wav2tok.tracking import store
 
-        if tracking.available():
-            from wav2tok.tracked import train as tracked
+        if store.available():
+            from wav2tok.stages.train import tracked
 
             tracked(data, out, codebook, settings, device, fresh, say)
             return
         say("mlflow is not installed: the training is not tracked")
-    run.train(data, out, codebook, settings, device, fresh, say)
+    train.train(data, out, codebook, settings, device, fresh, say)
 
 
 def evaluate(
@@ -100,7 +101,7 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Retrieval on the test recordings beside the baselines, the report, and the gate."""
-    from wav2tok import parameters
-    from wav2tok.evaluation.run import evaluate as run
+    from wav2tok.config import parameters
+    from wav2tok.stages.evaluate import evaluate as run
 
     run(data, model, out, parameters.load(params, sets or ()), device, track, say)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import DataFile, Out, Params, Sets, say
+from wav2tok.cli.options import DataFile, Out, Params, Sets
+from wav2tok.progress import say
 
 
 def export(
@@ -16,7 +17,7 @@ def export(
     out: Out = Path("artifacts/export"),
 ) -> None:
     """Write the model as one ONNX graph, waveform to tokens, checked against torch."""
-    from wav2tok.shipping import export as run
+    from wav2tok.stages.export import export as run
 
     run(model, report, out, say)
 
@@ -30,8 +31,8 @@ def register(
     sets: Sets = None,
 ) -> None:
     """Register an approved model; it becomes the champion if there is none or if it beats it."""
-    from wav2tok import parameters
-    from wav2tok.shipping import register as run
+    from wav2tok.config import parameters
+    from wav2tok.stages.register import register as run
 
     run(model, report, data, out, parameters.load(params, sets or ()), say)
 
@@ -42,7 +43,8 @@ def promote(
     sets: Sets = None,
 ) -> None:
     """Make VERSION of the registered model the champion, by hand."""
-    from wav2tok import parameters, registry
+    from wav2tok.config import parameters
+    from wav2tok.release import registry
 
     name = parameters.load(params, sets or ()).register.name
     registry.promote(name, version)
@@ -54,6 +56,6 @@ def pull(
     out: Out = Path("model"),
 ) -> None:
     """Download a model into a folder that tokenize takes."""
-    from wav2tok import registry
+    from wav2tok.release import registry
 
     say(f"{registry.pull(model, out)}")

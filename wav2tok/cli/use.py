@@ -12,7 +12,7 @@ from wav2tok.cli.options import Device, Model, Out
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2tok.collection import Collection
+    from wav2tok.search.collection import Collection
 
 CHAMPION = "models:/wav2tok@champion"
 Paths = Annotated[
@@ -30,8 +30,8 @@ def _complain(path: str, error: str) -> None:
 
 def tokenize(paths: Paths = None, model: Model = CHAMPION, device: Device = "auto") -> None:
     """Print the token string of every recording, a JSON line each; exit code 1 if some cannot be read."""
-    from wav2tok.batch import Failure, expand, tokenize_files
-    from wav2tok.tokenizer import Tokenizer
+    from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device)
@@ -50,9 +50,9 @@ def tokenize(paths: Paths = None, model: Model = CHAMPION, device: Device = "aut
 
 def index(paths: Paths = None, model: Model = CHAMPION, out: Out = Path("index.json"), device: Device = "auto") -> None:
     """Tokenize a collection into an index that search and spot take; exit code 1 if some cannot be read."""
-    from wav2tok.batch import Failure, expand, tokenize_files
-    from wav2tok.collection import Collection, write
-    from wav2tok.tokenizer import Tokenizer
+    from wav2tok.search.collection import Collection, write
+    from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device)
@@ -72,13 +72,13 @@ def index(paths: Paths = None, model: Model = CHAMPION, out: Out = Path("index.j
 
 def _ask(query: str, collection: Path, model: str, device: str) -> tuple["Collection", "np.ndarray"]:
     """The index, and the query's token string by the tokenizer that made it."""
-    from wav2tok import audio
-    from wav2tok.collection import read
-    from wav2tok.tokenizer import Tokenizer
+    from wav2tok.audio import decode
+    from wav2tok.search.collection import read
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.from_pretrained(model, device)
     known = read(collection, tokenizer.identity)
-    return known, tokenizer.encode([audio.read(query, tokenizer.sample_rate)], tokenizer.sample_rate)[0]
+    return known, tokenizer.encode([decode.read(query, tokenizer.sample_rate)], tokenizer.sample_rate)[0]
 
 
 def search(
@@ -89,7 +89,7 @@ def search(
     device: Device = "auto",
 ) -> None:
     """The recordings of an index that are nearest to QUERY by edit distance, a JSON line each, best first."""
-    from wav2tok import collection as collections
+    from wav2tok.search import collection as collections
 
     known, string = _ask(query, collection, model, device)
     for path, distance in collections.nearest(known, string, top):
@@ -104,7 +104,7 @@ def spot(
     device: Device = "auto",
 ) -> None:
     """Where in the recordings of an index QUERY occurs, a JSON line each with start and end in seconds, best first."""
-    from wav2tok import collection as collections
+    from wav2tok.search import collection as collections
 
     known, string = _ask(query, collection, model, device)
     for hit in collections.spot(known, string, top):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from wav2tok.config import Validate
+from wav2tok.config.schema import Validate
 from wav2tok.corpus import datadocs
 from wav2tok.corpus.manifest import Entry
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wav2tok import audio
-from wav2tok.config import Split
+from wav2tok.audio import decode
+from wav2tok.config.schema import Split
 from wav2tok.corpus.manifest import read_csv
-from wav2tok.corpus.splits import Recordings
+from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 
 
@@ -24,7 +24,7 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> tuple[Recordi
     if config.group_by == "column" and manifest is None:
         raise UserError("--group-by column needs --manifest FILE, a manifest.csv with the column group.")
     if manifest is None:
-        names, groups = [path.relative_to(folder).as_posix() for path in audio.find(folder)], None
+        names, groups = [path.relative_to(folder).as_posix() for path in decode.find(folder)], None
     else:
         entries = [entry for entry in read_csv(manifest) if not entry.error]
         names = [entry.path for entry in entries]

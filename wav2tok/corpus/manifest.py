@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from wav2tok import audio, files
+from wav2tok import files
+from wav2tok.audio import decode
 from wav2tok.errors import UserError
 
 FRAME_SECONDS = 0.02
@@ -98,7 +99,7 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
     return Levels(samples, peak, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)))
 
 
-def _blocks(file: audio.SequentialFile, size: int) -> Iterator[np.ndarray]:
+def _blocks(file: decode.SequentialFile, size: int) -> Iterator[np.ndarray]:
     """The file's samples, float32 [N, C] with N = ``size`` for all but the last."""
     short = False
     while not short and len(block := file.read(size, dtype="float32", always_2d=True)):
@@ -119,7 +120,7 @@ def _measurements(path: Path) -> dict[str, float | int]:
     if not path.exists():
         raise ValueError("cannot be read as audio (no such file)")
     try:
-        with audio.SequentialFile(str(path)) as file:
+        with decode.SequentialFile(str(path)) as file:
             rate, channels, promised = file.samplerate, file.channels, file.frames
             frame = max(1, round(rate * FRAME_SECONDS))
             found = levels(_blocks(file, min(frame * BLOCK_FRAMES, promised)), frame)
@@ -147,7 +148,7 @@ def measure(path: Path, root: Path) -> Entry:
         group=relative.stem.partition("_")[0],
     )
     try:
-        entry = dataclasses.replace(entry, sha256=audio.sha256(path))
+        entry = dataclasses.replace(entry, sha256=files.sha256(path))
     except OSError as error:
         return dataclasses.replace(entry, error=f"cannot be read ({error.strerror})")
     try:
@@ -167,7 +168,7 @@ def build(root: Path, progress: Callable[[int, int], None] | None = None) -> lis
         UserError: ``root`` is no folder.
     """
     root = Path(root)
-    paths = audio.find(root)
+    paths = decode.find(root)
     entries = []
     # Decoding and hashing let go of the interpreter lock, so threads do.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:

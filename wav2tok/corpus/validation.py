@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wav2tok import files
-from wav2tok.config import Config
+from wav2tok.config.schema import Config
 from wav2tok.corpus import datadocs, manifest
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame

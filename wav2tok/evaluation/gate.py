@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wav2tok.config import Gate
+from wav2tok.config.schema import Gate
 from wav2tok.errors import UserError
-from wav2tok.evaluation.evaluate import Result
+from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.systems import FORMS, asked_for
 
 # The gate judges plain edit distance: what every user of the strings has.

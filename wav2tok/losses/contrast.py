@@ -11,8 +11,8 @@ words apart, and words that training has not heard suffer (README).
 import torch
 from torch import Tensor
 
-from wav2tok.alignment import partners_by_cost
-from wav2tok.features import frame_mask
+from wav2tok.losses.alignment import partners_by_cost
+from wav2tok.model.frames import frame_mask
 
 
 def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wav2tok.model.codebook import codebook_scores
+
 
 def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:
     """Normalised mean of the frames that map to each token, over the pooled frames of a pair.
@@ -22,31 +24,6 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
     sums = embeddings.new_zeros(b * num_tokens + 1, d).index_add(0, row, embeddings.flatten(0, 1))[:-1]
     present = torch.bincount(row, minlength=b * num_tokens + 1)[:-1] > 0
     return F.normalize(sums.reshape(b, num_tokens, d), dim=2), present.reshape(b, num_tokens)
-
-
-class CodebookScore(nn.Module):
-    """The parameterised similarity s(p, e) = w . |p - e| + b (paper); w starts at -1, so that nearer scores higher."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.w = nn.Parameter(-torch.ones(dim))
-        self.b = nn.Parameter(torch.zeros(()))
-
-    def forward(self, points: Tensor, codebook: Tensor) -> Tensor:
-        """[P, d], [K, d] -> [P, K]."""
-        return (points[:, None, :] - codebook[None, :, :]).abs() @ self.w + self.b
-
-
-def codebook_scores(points: Tensor, codebook: Tensor, score: nn.Module | None) -> Tensor:
-    """How well each point fits each codeword: their cosine, or s(p, e) = w . |p - e| + b of a `CodebookScore`.
-
-    Args:
-        points: [P, d] unit vectors; codebook: [K, d] unit rows; score: None for the cosine.
-
-    Returns:
-        [P, K].
-    """
-    return points @ codebook.T if score is None else score(points, codebook)
 
 
 def matching_loss(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wav2tok.features import take_rows
+from wav2tok.model.frames import take_rows
 
 MOST = 64
 """Stretches of a batch, all of which are compared with each other; at least one of every pair."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wav2tok import audio, files
+from wav2tok import files
+from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.sample import singers as people
 from wav2tok.sample.melodies import Melody
@@ -71,7 +72,7 @@ def make(
         def write(job: tuple[int, Melody, int, Singer]) -> None:
             m, melody, s, singer = job
             wave = take(melody, singer, sample_rate, np.random.default_rng([seed, 2, m, s]))
-            audio.write(folder / melody.name / f"{singer.name}_01.flac", wave, sample_rate)
+            decode.write(folder / melody.name / f"{singer.name}_01.flac", wave, sample_rate)
 
         with ThreadPoolExecutor(workers) as pool:
             # Whatever stops this loop, Ctrl-C included, makes `map` cancel the takes that are still queued.

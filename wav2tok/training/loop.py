@@ -6,7 +6,7 @@ minute. The same code runs on CPU and CUDA.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from wav2tok.augment import augment, same_length
-from wav2tok.config import Config
-from wav2tok.corpus.splits import Recordings
+from wav2tok.config.schema import Config
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.corpus.splits import some_of
 from wav2tok.device import fast_products
 from wav2tok.errors import UserError
 from wav2tok.files import write_json
-from wav2tok.model import Wav2Tok
-from wav2tok.training import checkpoint
+from wav2tok.model import checkpoint
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.progress import Say
+from wav2tok.spectra.e_step import derived_seed, expectation
+from wav2tok.spectra.store import SpectrumStore, build
+from wav2tok.training.augment import augment, same_length
 from wav2tok.training.objective import objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint
 from wav2tok.training.recorder import Recorder
-from wav2tok.training.steps import derived_seed, expectation
-from wav2tok.training.store import SpectrumStore, build
-from wav2tok.training.validation import changed_copy, some_of, validate
-
-Say = Callable[[str], None]
+from wav2tok.training.validation import changed_copy, validate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wav2tok.alignment import align
-from wav2tok.codebook import compress, nearest
-from wav2tok.config import Recipe
-from wav2tok.features import frame_mask
+from wav2tok.config.schema import Recipe
+from wav2tok.losses.alignment import align
 from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.losses.stretches import Stretches, cut, whole
-from wav2tok.model import Wav2Tok
+from wav2tok.model.codebook import compress, nearest
+from wav2tok.model.frames import frame_mask
+from wav2tok.model.wav2tok import Wav2Tok
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wav2tok.corpus.splits import Recordings
+from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 
 Mode = Literal["pairs", "singles", "triplets"]

@@ -1,6 +1,6 @@
 """Where training reports to: a small interface, so that the core needs no tracking server.
 
-`wav2tok.tracking` has the MLflow form; the one here keeps nothing.
+`wav2tok.tracking.runs` has the MLflow form; the one here keeps nothing.
 """
 
 from collections.abc import Mapping, Sequence

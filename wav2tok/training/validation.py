@@ -5,38 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wav2tok.augment import augment
-from wav2tok.codebook import usage
-from wav2tok.config import Config
-from wav2tok.corpus.splits import Recordings
-from wav2tok.matching import edit_distances
-from wav2tok.model import Wav2Tok
-from wav2tok.retrieval import mrr_map
-from wav2tok.training.steps import tokenize
-from wav2tok.training.store import SpectrumStore, store_of
-
-
-def some_of(recordings: Recordings, most: int, seed: int) -> Recordings:
-    """At most ``most`` recordings, in their order, as many of each class as of any other but never fewer than four.
-
-    All pairs of them are compared at every epoch, which must not grow with the square of the corpus.
-    """
-    if len(recordings) <= most:
-        return recordings
-    rng = np.random.default_rng([seed, 5])
-    if recordings.classes is None:
-        return recordings.take(sorted(rng.permutation(len(recordings))[:most].tolist()))
-    _, labels = np.unique(np.array(recordings.classes), return_inverse=True)
-    order = rng.permutation(len(labels))
-    # How many of its class come before each recording in that order, and the order in which classes have their turn.
-    turn = np.empty(len(labels), dtype=np.int64)
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    sizes = np.bincount(labels)
-    turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rank = rng.permutation(len(sizes))[labels]
-    # Rounds of four a class at first, then one at a time.
-    chosen = np.lexsort((rank, np.maximum(turn - 3, 0)))[:most]
-    return recordings.take(sorted(chosen.tolist()))
+from wav2tok.config.schema import Config
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.ranking import mrr_map
+from wav2tok.model.codebook import usage
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.embed import tokenize
+from wav2tok.spectra.store import SpectrumStore, store_of
+from wav2tok.training.augment import augment
 
 
 def changed_copy(store: SpectrumStore, model: Wav2Tok, config: Config, folder: Path | None) -> SpectrumStore:

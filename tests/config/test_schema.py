@@ -1,0 +1,175 @@
+"""The typed configuration: what it refuses, what it keeps, and that the committed file says the same as the code."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.schema import PUBLISHED, STAGED, Config
+from wav2tok.errors import UserError
+from wav2tok.tracking.runs import flatten
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+
+
+def test_the_committed_parameters_are_the_defaults() -> None:
+    committed = flatten(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
+    defaults = flatten(to_dict(Config()))
+    absent = "absent"
+    differing = {
+        key: (committed.get(key, absent), defaults.get(key, absent))
+        for key in sorted(committed.keys() | defaults.keys())
+        if committed.get(key, absent) != defaults.get(key, absent)
+    }
+    assert not differing, f"key: (params.yaml, code): {differing}"
+
+
+def test_round_trip() -> None:
+    config = from_dict(
+        {"seed": 3, "train": {"recipe": "published", "steps_per_epoch": None}, "evaluate": {"tempos": [0.5]}}
+    )
+    assert from_dict(to_dict(config)) == config
+    assert from_dict(yaml.safe_load(yaml.safe_dump(to_dict(config)))) == config
+
+
+def test_what_is_silent_keeps_its_default() -> None:
+    assert from_dict({}) == Config()
+    config = from_dict({"train": {"epochs": 3}, "recipes": {"published": {"batch_size": 7}}})
+    assert config.train == dataclasses.replace(Config().train, epochs=3)
+    assert config.recipes == {"staged": STAGED, "published": dataclasses.replace(PUBLISHED, batch_size=7)}
+
+
+def test_a_recipe_of_ones_own_begins_from_the_defaults() -> None:
+    config = from_dict({"recipes": {"mine": {"alpha": 0.5}}, "train": {"recipe": "mine"}})
+    assert config.recipe == dataclasses.replace(STAGED, alpha=0.5)
+
+
+@pytest.mark.parametrize("key", ["speed", "train.epoch", "recipes.staged.gamma", "features.mels"])
+def test_an_unknown_key_is_named(key: str) -> None:
+    values: dict[str, Any] = {}
+    *parents, last = key.split(".")
+    node = values
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[last] = 1
+    with pytest.raises(UserError, match=rf"^{key} is no parameter"):
+        from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "zero"),
+        ("seed", True),
+        ("seed", 1.0),
+        ("train.epochs", 2.5),
+        ("train.epochs", None),
+        ("train.steps_per_epoch", "all"),
+        ("split.test_share", "half"),
+        ("split.test_share", True),
+        ("features.kind", "mel"),
+        ("features.deltas", 1),
+        ("features.deltas", "yes please"),
+        ("evaluate.tempos", 0.7),
+        ("evaluate.tempos", [0.7, "fast"]),
+        ("gate.beat", "untrained"),
+        ("recipes", []),
+        ("recipes.staged", 3),
+        ("train", None),
+        ("data.path", 3),
+        # well-typed, and impossible
+        ("train.epochs", 0),
+        ("train.steps_per_epoch", 0),
+        ("train.recipe", "none"),
+        ("codebook.num_tokens", 1),
+        ("codebook.cluster_split", 0.0),
+        ("codebook.cluster_split", 1.5),
+        ("codebook.max_frames", 255),
+        ("encoder.dropout", 1.0),
+        ("encoder.dropout", -0.1),
+        ("encoder.stack", 0),
+        ("encoder.stack", -2),
+        ("encoder.stack", 1.5),
+        ("train.clip_seconds", 0.0),
+        ("train.validate_recordings", 1),
+        ("split.test_share", 1.0),
+        ("split.valid_share", 0.0),
+        ("augment.min_tempo", 2.0),
+        ("augment.min_tempo", 0.0),
+        ("recipes.staged.batch_size", 0),
+        ("recipes.staged.temperature", 0.0),
+        ("recipes.published.sequence_temperature", -1.0),
+        ("recipes.staged.frame_temperature", 0.0),
+        ("recipes.staged.contrast_share", 1.1),
+        ("recipes.published.contrast_share", 0.5),  # whose recipe has no weight for it
+        ("recipes.staged.iter_clust", 0),
+        ("recipes.staged.warmup", 1.1),
+        ("recipes.staged.schedule_steps", 0),
+        ("recipes.staged.triplet_margin", -0.1),
+        ("train.clip_seconds", -1.0),
+        ("train.name", ""),
+        ("train.name", "../elsewhere"),
+        ("train.name", ".hidden"),
+        ("train.name", "two words"),
+        ("train.autosave_epoch", 0),
+        ("train.patience", 0),
+        ("train.start_epoch", -1),
+        ("train.subset_share", 0.0),
+        ("train.subset_share", 1.1),
+        ("train.mode", "twins"),
+        ("augment.share", -0.1),
+        ("augment.share", 1.1),
+        ("augment.share", float("nan")),
+        ("augment.noise_db", -1.0),
+        ("augment.views", "anchor"),
+        ("encoder.layerdrop", 1.1),
+        ("encoder.layerdrop", -0.1),
+    ],
+)
+def test_a_wrong_value_is_named(key: str, value: Any) -> None:
+    values: dict[str, Any] = {}
+    node = values
+    *parents, last = key.split(".")
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[last] = value
+    with pytest.raises(UserError) as caught:
+        from_dict(values)
+    assert ".".join(key.split(".")[-2:] if "temperature" not in key else key.split(".")[:2]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (
+            {"encoder": {"tiled": True}},
+            {"train": {"clip_seconds": None}},
+            "encoder.tiled is true and train.clip_seconds",
+        ),
+        (
+            {"train": {"mode": "singles"}},
+            {"augment": {"share": 0.0}, "encoder": {"dropout": 0.0}},
+            "train.mode is singles with augment.share 0 and encoder.dropout 0",
+        ),
+        (
+            {"train": {"mode": "triplets"}},
+            {"recipes": {"staged": {"triplet_weight": 0.0}}},
+            "train.mode is triplets and recipes.staged.triplet_weight 0.0",
+        ),
+    ],
+)
+def test_values_that_are_good_apart_and_not_together(one: dict[str, Any], other: dict[str, Any], message: str) -> None:
+    from_dict(one)
+    from_dict(other)
+    with pytest.raises(UserError, match=message):
+        from_dict({**other, **one})
+
+
+def test_values_at_the_edge_of_what_is_refused() -> None:
+    train = {"subset_share": 1.0, "autosave_epoch": 1, "patience": 1, "start_epoch": 0, "name": "a.B_1-c"}
+    from_dict({"train": train, "augment": {"share": 1.0, "noise_db": 0.0}, "encoder": {"layerdrop": 0.0}})
+    from_dict({"train": {"mode": "singles"}, "augment": {"share": 0.0, "noise_db": None}})  # dropout is left
+    from_dict({"train": {"mode": "singles"}, "encoder": {"dropout": 0.0}})  # augmentation is left

@@ -1,0 +1,386 @@
+"""The evaluation from files to report, the gate, the token metrics."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wav2tok.audio import decode
+from wav2tok.config.parameters import from_dict
+from wav2tok.config.schema import Gate
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.errors import UserError
+from wav2tok.evaluation import gate
+from wav2tok.evaluation.baselines.frames import log_mel, mfcc
+from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
+from wav2tok.evaluation.retrieval import token_use, views
+from wav2tok.evaluation.retrieval.evaluate import Result, evaluate, learn
+from wav2tok.evaluation.retrieval.metrics import Estimate
+from wav2tok.evaluation.retrieval.protocol import View
+from wav2tok.evaluation.systems import FORMS
+from wav2tok.matching.distances import edit_distances
+
+RATE = 16000
+
+
+def tune(notes, seed):
+    """A sixth of a second a note, sixteen harmonics each, with noise of its own: float32 [N]."""
+    phase = 2 * np.pi * 220 * np.arange(RATE // 6) / RATE
+    tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 17)) for note in notes]
+    noise = 0.003 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
+    return (np.concatenate(tones) + noise).astype(np.float32)
+
+
+def sung(root, singers, start=0):
+    """Three tunes, one take by each singer: recordings below ``root``."""
+    root.mkdir(parents=True, exist_ok=True)
+    paths, classes = [], []
+    for name, notes in {"up": (0, 4, 7, 12), "down": (14, 9, 5, 2), "turn": (3, 10, 3, 6)}.items():
+        for seed, singer in enumerate(singers, start):
+            paths.append(str(root / f"{singer}_{name}.wav"))
+            classes.append(name)
+            decode.write(paths[-1], tune(notes, seed), RATE)
+    return Recordings(tuple(paths), tuple(classes))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Two singers, three tunes: one take each, so the protocol is hums."""
+    return sung(tmp_path_factory.mktemp("tunes"), "ab")
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """The same tunes by three others."""
+    return sung(tmp_path_factory.mktemp("training"), "xyz", start=5)
+
+
+SETTINGS = {
+    "tempos": [0.8, 1.25],
+    "semitones": [-2, 2],
+    "snr_db": [20, 0],
+    "curve_queries": 4,
+    "bootstrap": 200,
+    "baselines": ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"],
+}
+TOKENS_ALONE = from_dict({"evaluate": SETTINGS | {"baselines": ["kmeans_logmel"]}})
+
+
+class Heard:
+    """An encoder by k-means that keeps the waveforms it was given, the last call's apart."""
+
+    def __init__(self, train, tokens=8):
+        self.bands = log_mel(RATE)
+        self.centroids = kmeans(
+            np.concatenate(self.bands([decode.read(path, RATE) for path in train.paths])), tokens, 1
+        )
+        self.encode = nearest(self.bands, self.centroids)
+        self.calls = []
+
+    def __call__(self, waveforms):
+        self.calls.append(waveforms)
+        return self.encode(waveforms)
+
+
+@pytest.fixture(scope="module")
+def told(corpus, train) -> tuple[Result, list[str]]:
+    """What was found, and what was said on the way."""
+    lines: list[str] = []
+    heard = Heard(train)
+    few = nearest(heard.bands, heard.centroids[:2])
+    config = from_dict({"evaluate": SETTINGS})
+    return evaluate(train, corpus, heard, heard.centroids, few, config, lines.append), lines
+
+
+@pytest.fixture(scope="module")
+def judged(told) -> Result:
+    return told[0]
+
+
+def test_every_system_is_judged_on_every_view(told):
+    judged, lines = told
+    assert (judged.protocol, judged.queries, judged.left_out, judged.kinds) == ("hums", 6, 0, ("V", "TS", "PS"))
+    assert list(judged.scores) == [*FORMS, *SETTINGS["baselines"]]
+    assert judged.asked("TS") == 12
+    for name, kinds in judged.scores.items():
+        assert list(kinds) == ["V", "TS", "PS"]
+        # The pooled value is the mean of its factors, of which the curves hold each.
+        tempo, key = judged.curves["TS"], judged.curves["PS"]
+        assert tempo.factors == (0.8, 1.0, 1.25)
+        assert kinds["TS"]["map"].value == pytest.approx(tempo.scores[name][[0, 2], 1].mean())
+        assert kinds["PS"]["mrr"].value == pytest.approx(key.scores[name][[0, 2], 0].mean())
+        assert kinds["V"]["mrr"].value == pytest.approx(key.scores[name][1, 0])
+        assert judged.cost[name].encode_speed > 0 < judged.cost[name].search_ms
+    # The same tune by another singer differs by faint noise: DTW finds it, also when it is slower.
+    assert judged.scores["logmel_dtw"]["V"]["mrr"].value == 1.0
+    assert judged.scores["logmel_dtw"]["TS"]["mrr"].value == 1.0
+    assert judged.tokens["edit_same_class"] < judged.tokens["edit_other_class"]
+    assert judged.tokens["jaccard_same_class"] > judged.tokens["jaccard_other_class"]
+    assert any("+2 semitones" in line for line in lines)
+    assert any("4 queries, 20 dB above babble" in line for line in lines)
+
+
+def test_noise_is_asked_with_a_few_queries_and_hurts(judged):
+    curve = judged.curves["SNR"]
+    assert (curve.factors, curve.queries) == ((0.0, 20.0, np.inf), 4)
+    assert set(curve.scores) == set(judged.labels)
+    assert all(values.shape == (3, 4) for values in curve.scores.values())
+    assert curve.scores["logmel_dtw"][2, 0] == 1.0
+    # Babble as loud as the query: the mean over systems must fall.
+    means = np.mean([values[:, 1] for values in curve.scores.values()], axis=0)
+    assert means[0] < means[2]
+
+
+def test_the_forms_are_compared_with_the_baselines(judged):
+    assert len(judged.significance) == 3 * 4 * 3 * 2
+    one = next(c for c in judged.significance if (c.baseline, c.kind, c.metric) == ("mfcc_dtw", "PS", "map"))
+    ours, theirs = judged.scores["wav2tok"]["PS"]["map"], judged.scores["mfcc_dtw"]["PS"]["map"]
+    assert (one.system, one.difference.value) == ("wav2tok", pytest.approx(ours.value - theirs.value))
+
+
+def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
+    heard = Heard(train)
+    strings = heard.encode([decode.read(path, RATE) for path in corpus.paths])
+    assert (judged.test_paths, judged.test_classes) == (corpus.paths, corpus.classes)
+    assert [s.tolist() for s in judged.strings] == [s.tolist() for s in strings]
+    assert judged.query_index.tolist() == list(range(6))
+    assert [s.tolist() for s in judged.asking] == [s.tolist() for s in strings]
+    np.testing.assert_allclose(judged.distances, edit_distances(strings, strings), rtol=1e-6)
+    assert (judged.distances.dtype, judged.order.dtype) == (np.float32, np.int32)
+    for query, (order, relevant) in enumerate(zip(judged.order, judged.relevant, strict=True)):
+        assert query not in order
+        assert sorted(order) == sorted({-1, *range(6)} - {query})
+        assert (np.diff(judged.distances[query, order[:-1]]) >= 0).all()
+        assert [corpus.classes[i] for i in np.flatnonzero(relevant)] == [corpus.classes[query]]
+    found = np.take_along_axis(judged.relevant, judged.order, axis=1).argmax(axis=1) + 1
+    assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / found).mean())
+
+
+def test_words_have_all_three_curves(corpus, train):
+    config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
+    heard = Heard(train)
+    result = evaluate(train, corpus, heard, heard.centroids, None, config, lambda _: None)
+    assert (result.kinds, list(result.labels)) == (("V",), list(FORMS))
+    assert {kind: (curve.factors, curve.queries) for kind, curve in result.curves.items()} == {
+        "SNR": ((0.0, 20.0, np.inf), 4),
+        "TS": ((0.8, 1.0, 1.25), 4),
+        "PS": ((-2.0, 0.0, 2.0), 4),
+    }
+    assert result.significance == ()
+
+
+def test_lists_are_judged_by_views_of_themselves(corpus, train):
+    config = from_dict({"evaluate": SETTINGS | {"tempos": [1.25], "semitones": [], "baselines": ["logmel_dtw"]}})
+    heard = Heard(train)
+    test = Recordings(corpus.paths[::2])
+    result = evaluate(train, test, heard, heard.centroids, heard, config, lambda _: None)
+    assert (result.protocol, result.kinds) == ("self", ("TS",))
+    assert result.scores["logmel_dtw"]["TS"]["p_at_1"].value == 1.0
+    assert {"jaccard_TS", "edit_TS"} < set(result.tokens)
+    assert "edit_same_class" not in result.tokens
+    assert {kind: curve.factors for kind, curve in result.curves.items()} == {"SNR": (0.0, 20.0), "TS": (1.25,)}
+    # The ranking kept is that of the first view, which is what asks.
+    faster = heard.encode([views.make(decode.read(path, RATE), View("TS", 1.25), RATE) for path in test.paths])
+    assert [s.tolist() for s in result.asking] == [s.tolist() for s in faster]
+    np.testing.assert_allclose(result.distances, edit_distances(faster, result.strings), rtol=1e-6)
+    assert result.test_classes is None
+
+
+def test_what_is_learned_is_learned_without_the_test_recordings(corpus, train, tmp_path):
+    """Systems and voices are made again, bit for bit, when no test recording exists any more."""
+    probe = [decode.read(path, RATE) for path in corpus.paths]
+    for path in corpus.paths:
+        shutil.move(path, tmp_path)
+    try:
+        encode = Heard(train).encode
+        systems, voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+    finally:
+        for path in corpus.paths:
+            shutil.move(tmp_path / Path(path).name, path)
+    again, same_voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+    known = [decode.read(path, RATE) for path in train.paths]
+    assert {voice.tobytes() for voice in voices} <= {waveform.tobytes() for waveform in known}
+    for one, other in zip(voices, same_voices, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(systems, again, strict=True):
+        for a, b in zip(one.represent(probe), other.represent(probe), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train, tmp_path):
+    """End to end: with half of the test recordings replaced, what is heard of and made of the others is the same."""
+    replaced = list(corpus.paths)
+    stay = [0, 2, 4]
+    for i in (1, 3, 5):
+        replaced[i] = str(tmp_path / Path(corpus.paths[i]).name)
+        decode.write(replaced[i], tune((1, 1, 8, 3), 40 + i)[::-1] * 0.2, RATE)
+    other = Recordings(tuple(replaced), corpus.classes)
+    settings = dataclasses.replace(TOKENS_ALONE, evaluate=dataclasses.replace(TOKENS_ALONE.evaluate, curve_queries=6))
+    runs = []
+    for test in (corpus, other):
+        heard = Heard(train)
+        result = evaluate(train, test, heard, heard.centroids, None, settings, lambda _: None)
+        asked = [waveforms for waveforms in heard.calls if len(waveforms) == 6]
+        assert len(asked) == 1 + 4 + 2  # the database, two tempos and two keys, two levels of babble
+        runs.append((asked, result))
+    (before, first), (after, second) = runs
+    for one, same in zip(before, after, strict=True):
+        for i in stay:
+            np.testing.assert_array_equal(one[i], same[i])
+        assert not np.array_equal(one[1], same[1])
+    for i in stay:
+        np.testing.assert_array_equal(first.strings[i], second.strings[i])
+        np.testing.assert_array_equal(first.distances[i, stay], second.distances[i, stay])
+
+
+def test_baselines_are_those_asked_for(corpus, train):
+    def names(*baselines, untrained=True):
+        config = from_dict({"evaluate": SETTINGS | {"baselines": list(baselines)}})
+        encode = Heard(train).encode
+        found, voices = learn(train, encode, np.eye(8), encode if untrained else None, config, lambda _: None)
+        assert len(voices) == len(train)
+        return [system.name for system in found[len(FORMS) :]]
+
+    assert names() == []
+    assert names("untrained") == ["untrained"]
+    assert names("mfcc_dtw", "untrained") == ["untrained", "mfcc_dtw"]
+    assert {"untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"} <= set(names("all"))
+    with pytest.raises(UserError, match="names 'hubble', which is none; there are: untrained, kmeans_logmel"):
+        names("hubble")
+
+
+def test_without_curves_no_training_recording_is_read(corpus, tmp_path):
+    config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0}})
+    encode = Heard(corpus).encode
+    found, voices = learn(Recordings((str(tmp_path / "gone.wav"),)), encode, np.eye(8), None, config, lambda _: None)
+    assert ([system.name for system in found], voices) == (list(FORMS), [])
+
+
+def test_an_unreadable_recording_is_named(corpus, tmp_path):
+    bad = tmp_path / "a_bad.wav"
+    bad.write_bytes(b"no audio")
+    test = Recordings((*corpus.paths, str(bad)), (*corpus.classes, "up"))
+    with pytest.raises(UserError, match=r"a_bad\.wav"):
+        evaluate(corpus, test, lambda w: [], np.eye(2), lambda w: [], from_dict({}), lambda _: None)
+
+
+GOOD = Gate(min_mrr=0.6, min_map=0.5, min_codebook_use=0.5, beat=("untrained", "kmeans_logmel"))
+
+
+def with_scores(result, use=0.9, **values):
+    """``result`` with plain values: (MRR, MAP) a view for wav2tok, and .5 and .4 for the others unless given."""
+    scores = {}
+    for name in result.scores:
+        given = values.get(name, {})
+        default = (0.9, 0.8) if name == "wav2tok" else (0.5, 0.4)
+        scores[name] = {
+            kind: {
+                key: Estimate(v, v, v)
+                for key, v in zip(
+                    ("mrr", "map", "p_at_1", "r_at_10"), (*given.get(kind, default), 0.5, 0.5), strict=True
+                )
+            }
+            for kind in result.kinds
+        }
+    return dataclasses.replace(result, scores=scores, tokens=result.tokens | {"codebook_use": use})
+
+
+def test_the_gate_approves_what_is_good(judged):
+    verdict = gate.judge(with_scores(judged), GOOD)
+    assert verdict.approved
+    assert len(verdict.reasons) == 3 + 2 * 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"wav2tok": {"PS": (0.59, 0.8)}}, "MRR on PS, its worst view, is 0.590; it must be at least 0.6."),
+        ({"wav2tok": {"TS": (0.9, 0.49)}}, "MAP on TS, its worst view, is 0.490; it must be at least 0.5."),
+        ({"use": 0.4}, "40 % of the codebook is in use; it must be at least 50 %."),
+        ({"untrained": {"V": (0.91, 0.4)}}, "MRR on V is not above that of untrained encoder, edit distance: 0.900"),
+        ({"untrained": {"V": (0.5, 0.8)}}, "MAP on V is not above that of untrained encoder, edit distance: 0.800"),
+        ({"kmeans_logmel": {"TS": (0.9, 0.4)}}, "MRR on TS is not above that of k-means of log-mel, edit distance"),
+        ({"kmeans_logmel": {"PS": (0.5, 0.81)}}, "MAP on PS is not above that of k-means of log-mel, edit distance"),
+    ],
+)
+def test_the_gate_refuses_for_each_reason_alone(judged, change, reason):
+    verdict = gate.judge(with_scores(judged, **change), GOOD)
+    assert not verdict.approved
+    assert len(verdict.reasons) == 1
+    assert verdict.reasons[0].startswith(reason)
+
+
+def test_the_gate_refuses_what_is_no_number_and_ignores_what_it_need_not_beat(judged):
+    assert not gate.judge(with_scores(judged, wav2tok={"V": (float("nan"), 0.8)}), GOOD).approved
+    assert not gate.judge(with_scores(judged, use=float("nan")), GOOD).approved
+    assert gate.judge(with_scores(judged, mfcc_dtw={"V": (1.0, 1.0)}), GOOD).approved
+    with pytest.raises(UserError, match="hubert"):
+        gate.judge(judged, Gate(beat=("hubert",)))
+
+
+def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
+    gate.require(GOOD, ("all",))
+    gate.require(GOOD, ("mfcc_dtw", "untrained", "kmeans_logmel"))
+    with pytest.raises(UserError, match=r"'kmeans_logmel', which evaluate.baselines \(untrained\) switches off"):
+        gate.require(GOOD, ("untrained",))
+    with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(none\) switches off"):
+        gate.require(GOOD, ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"snr_db": [float("inf")]}, r"snr_db\[0\] is inf; it must be a finite number"),
+        ({"tempos": [1.25, 0.0]}, "positive and not 1"),
+        ({"tempos": [1.0]}, "positive and not 1"),
+        ({"semitones": [2, 0]}, "shifts nothing"),
+        ({"snr_db": [5, 5]}, "snr_db names a value twice"),
+        ({"curve_queries": -1}, "curve_queries is -1"),
+        ({"baselines": ["all", "untrained"]}, "either all or some"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        from_dict({"evaluate": settings})
+
+
+def test_a_tie_is_enough_only_where_nothing_better_is_possible(judged):
+    perfect = {"V": (1.0, 0.8)}
+    assert gate.judge(with_scores(judged, wav2tok=perfect, untrained={"V": (1.0, 0.4)}), GOOD).approved
+    assert not gate.judge(with_scores(judged, untrained={"V": (0.9, 0.4)}), GOOD).approved
+
+
+def test_token_metrics_by_hand():
+    strings = [np.array(s) for s in ([0, 1, 0], [0, 1], [2, 1], [])]
+    same = np.array([[False, True, False, False]])
+    found = token_use.measure(
+        strings,
+        2.0,
+        4,
+        np.array([0]),
+        same,
+        np.array([[False, False, True, True]]),
+        {"TS": [[np.array([0, 1])], [np.array([], dtype=int)]]},
+    )
+    assert found["codebook_use"] == 0.75
+    assert found["tokens_per_second"] == 3.5
+    assert found["bits_per_second"] == 7.0
+    shares = np.array([3, 3, 1]) / 7
+    assert found["perplexity"] == pytest.approx(np.prod(shares**-shares))
+    assert (found["jaccard_same_class"], found["edit_same_class"]) == pytest.approx((1 / 2, 1 / 3))
+    assert (found["jaccard_other_class"], found["edit_other_class"]) == pytest.approx((0, (2 / 3 + 1) / 2))
+    assert (found["jaccard_TS"], found["edit_TS"]) == pytest.approx((1 / 4, (1 / 3 + 1) / 2))
+
+
+@pytest.mark.parametrize("features", [log_mel, mfcc])
+def test_baseline_features_are_normalised_in_each_recording_whatever_its_level(features):
+    loud = tune((0, 5, 9), 0)
+    one, quiet, short, silent = features(RATE)([loud, loud * 0.5, loud[:100], np.zeros(4000, np.float32)])
+    assert one.shape == (1 + len(loud) // 256, 64 if features is log_mel else 39)
+    np.testing.assert_allclose(one.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(one.std(axis=0), 1, atol=1e-3)
+    assert np.corrcoef(one.ravel(), quiet.ravel())[0, 1] > 0.98
+    assert np.isfinite(short).all()
+    assert np.isfinite(silent).all()

@@ -1,0 +1,67 @@
+"""Who may answer whom."""
+
+import numpy as np
+import pytest
+
+from wav2tok.config.schema import Evaluate
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.errors import UserError
+from wav2tok.evaluation.retrieval import protocol
+
+WORDS = Recordings(
+    ("go/a_1.wav", "go/a_2.wav", "go/b_1.wav", "no/a_1.wav", "no/b_1.wav", "solo/a_1.wav"),
+    ("go", "go", "go", "no", "no", "solo"),
+)
+HUMS = Recordings(("x/a_1.wav", "x/b_1.wav", "y/a_1.wav", "y/b_1.wav", "z/a_1.wav"), ("x", "x", "y", "y", "z"))
+LIST = Recordings(("a.wav", "b.wav", "c.wav"), None)
+
+
+def test_words_ask_other_groups_only():
+    task = protocol.build(WORDS, Evaluate())
+    assert task.protocol == "words"
+    assert [view.kind for view in task.views] == ["V"]
+    assert task.queries.tolist() == [0, 1, 2, 3, 4]
+    assert task.left_out == 1
+    groups = np.array(WORDS.groups)
+    for row, query in enumerate(task.queries):
+        np.testing.assert_array_equal(task.candidates[row], groups != groups[query])
+    assert [np.flatnonzero(row).tolist() for row in task.relevant] == [[2], [2], [0, 1], [4], [3]]
+
+
+def test_hums_ask_all_others_and_never_themselves():
+    task = protocol.build(HUMS, Evaluate())
+    assert task.protocol == "hums"
+    assert task.left_out == 1
+    for row, query in enumerate(task.queries):
+        assert not task.candidates[row, query]
+        assert task.candidates[row].sum() == 4
+    assert [np.flatnonzero(row).tolist() for row in task.relevant] == [[1], [0], [3], [2]]
+    assert task.kinds == ("V", "TS", "PS")
+    assert [view.factor for view in task.views] == [0.0, *Evaluate().tempos, *map(float, Evaluate().semitones)]
+
+
+def test_lists_ask_with_views_for_what_they_were_made_from():
+    task = protocol.build(LIST, Evaluate())
+    assert task.protocol == "self"
+    assert task.kinds == ("TS", "PS")
+    assert task.candidates.all()
+    np.testing.assert_array_equal(task.relevant, np.eye(3, dtype=bool))
+
+
+def test_the_configuration_decides_when_it_is_not_auto():
+    task = protocol.build(WORDS, Evaluate(protocol="hums"))
+    assert task.candidates[0].tolist() == [False, True, True, True, True, True]
+    assert task.relevant[0].tolist() == [False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("recordings", "settings", "message"),
+    [
+        (LIST, Evaluate(protocol="words"), "needs classes"),
+        (Recordings(("a_1.wav", "a_2.wav"), ("x", "x")), Evaluate(), "None of the 2 test recordings"),
+        (LIST, Evaluate(tempos=(), semitones=()), "both empty"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(recordings, settings, message):
+    with pytest.raises(UserError, match=message):
+        protocol.build(recordings, settings)

@@ -1,0 +1,123 @@
+"""``wav2tok evaluate`` from files to files: what lies in the report, and that it judges what is served."""
+
+import dataclasses
+import json
+import shutil
+
+import mlflow
+import numpy as np
+import pytest
+
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.corpus import audios_bin
+from wav2tok.errors import UserError
+from wav2tok.evaluation.held_out import held_out_score, judge
+from wav2tok.evaluation.systems import FORMS
+from wav2tok.stages.evaluate import evaluate
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def quick(tiny_config):
+    return from_dict(
+        to_dict(tiny_config)
+        | {
+            "evaluate": {
+                "tempos": [0.8],
+                "semitones": [],
+                "snr_db": [10],
+                "bootstrap": 20,
+                "baselines": ["untrained", "kmeans_logmel", "mfcc_dtw"],
+            }
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def reported(tiny_split, tiny_model, quick, tmp_path_factory):
+    """The report's folder and the verdict, of an untracked evaluation."""
+    out = tmp_path_factory.mktemp("evaluated") / "report"
+    return out, evaluate(tiny_split, str(tiny_model), out, quick, "cpu", False, lambda line: None)
+
+
+def test_the_report_is_whole(reported):
+    out, verdict = reported
+    assert {p.name for p in out.iterdir()} == {
+        "report.md", "report.html", "table.txt", "gate.json", "heldout.json", "retrieval.csv", "metrics.json",
+        "curves.json", "significance.json", "plots",
+    }  # fmt: skip
+    gate = json.loads((out / "gate.json").read_text())
+    assert gate == {"approved": verdict.approved, "reasons": list(verdict.reasons)}
+    held_out = json.loads((out / "heldout.json").read_text())
+    assert held_out["approved"] is verdict.approved
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["gate"]["approved"] is verdict.approved
+    told = [metrics[kind]["wav2tok"][name] for kind in ("V", "TS") for name in ("mrr", "map")]
+    assert held_out["score"] == pytest.approx(np.mean(told), abs=1e-5)
+    assert "wav2tok" in (out / "table.txt").read_text()
+
+
+def test_the_held_out_recordings_are_those_of_the_split(reported, tiny_split, quick):
+    held_out = json.loads((reported[0] / "heldout.json").read_text())
+    assert held_out["test_digest"] == held_out.held_out_digest(audios_bin.read(tiny_split).test, quick.evaluate)
+
+
+def test_the_score_does_not_depend_on_where_the_model_lies(reported, tiny_split, tiny_model, quick, tmp_path):
+    """A champion from the registry has its graph alone; its untrained baseline is then made again, the same."""
+    shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "model.onnx")
+    tokenizer = Tokenizer(tmp_path / "model.onnx", "cpu")
+    result = judge(tiny_split, tokenizer, tmp_path / "model.onnx", quick, lambda line: None)
+    metrics = json.loads((reported[0] / "metrics.json").read_text())
+    assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
+    for system in ("wav2tok", "untrained", "kmeans_logmel"):
+        assert result.scores[system]["V"]["mrr"].value == pytest.approx(metrics["V"][system]["mrr"], abs=1e-6)
+
+
+def test_the_tokenizer_alone_has_the_same_score_and_no_baseline(reported, tiny_split, tiny_model, quick):
+    graph = tiny_model / "tokenizer.onnx"
+    lines = []
+    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, lines.append, alone=True)
+    assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
+    assert (tuple(result.scores), result.curves, result.significance) == (FORMS, {}, ())
+    assert not any("learn" in line for line in lines)
+
+
+def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny_model, quick, tmp_path):
+    config = dataclasses.replace(quick, evaluate=dataclasses.replace(quick.evaluate, baselines=("mfcc_dtw",)))
+    lines = []
+    with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(mfcc_dtw\) switches off"):
+        evaluate(tiny_split, str(tiny_model), tmp_path / "report", config, "cpu", False, lines.append)
+    assert lines == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The address of an MLflow store of this test's own."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    yield uri
+    mlflow.set_tracking_uri(None)
+
+
+def test_curves_and_figures_reach_the_run(tiny_split, tiny_model, quick, tmp_path, store):
+    """Evaluated with tracking: metrics by step, the report with its plots."""
+    evaluate(tiny_split, str(tiny_model), tmp_path / "report", quick, "cpu", True, lambda line: None)
+    client = mlflow.MlflowClient(store)
+    (experiment,) = [e for e in client.search_experiments() if e.name == quick.register.experiment]
+    (run,) = client.search_runs([experiment.experiment_id])
+    points = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "curve/snr_db/wav2tok/mrr")}
+    written = json.loads((tmp_path / "report" / "curves.json").read_text())["snr_db"]["factors"]
+    expected = {int(level): found["wav2tok"]["mrr"] for level, found in written.items() if level != "clean"}
+    assert points == pytest.approx(expected, abs=1e-6)
+    assert {m.step for m in client.get_metric_history(run.info.run_id, "curve/tempo/wav2tok/map")} == {80, 100}
+    names = [f.path for f in client.list_artifacts(run.info.run_id, "report/plots")]
+    assert "report/plots/robustness.png" in names
+
+
+def test_an_error_writes_nothing(tiny_split, tiny_model, quick, tmp_path):
+    for data, model in ((tmp_path / "absent.bin", tiny_model), (tiny_split, tmp_path / "absent")):
+        with pytest.raises(UserError, match="absent"):
+            evaluate(data, str(model), tmp_path / "report", quick, "cpu", False, lambda line: None)
+    assert list(tmp_path.iterdir()) == []

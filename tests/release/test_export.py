@@ -1,0 +1,115 @@
+"""The exported graph against the module it came from, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from tests.codewords import spread_codebook
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
+from wav2tok.model import checkpoint
+from wav2tok.model.wav2tok import create
+from wav2tok.release.export import PARITY, compare, parity_report, write_onnx
+from wav2tok.tokenizer.format import METADATA_KEY
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+@pytest.mark.parametrize(
+    ("kind", "stack"), [("mfcc", 2), ("logmel", 2), ("stft", 2), ("pitch", 2), ("mfcc", 1), ("mfcc", 3)]
+)
+def test_the_graph_gives_the_tokens_of_the_module(
+    tiny_config: Config, tmp_path: Path, kind: str, stack: int, generator: torch.Generator
+) -> None:
+    values = to_dict(tiny_config)
+    values["features"]["kind"] = kind
+    values["encoder"]["stack"] = stack
+    config = from_dict(values)
+    model = create(config)
+    wave = spread_codebook(model, generator)
+    parity = write_onnx(model, config, tmp_path / "t.onnx")
+    assert len(parity.lengths) == len(PARITY)
+    assert [len(lengths) for lengths in parity.lengths] == [batch for batch, _ in PARITY]
+    assert parity.frames == sum(n // (128 * stack) + 1 for lengths in parity.lengths for n in lengths) > 450
+    assert parity.agreement >= 0.999
+    tokens = Tokenizer(tmp_path / "t.onnx", "cpu").encode(wave.numpy(), 8000)
+    assert len(set(np.concatenate(tokens).tolist())) > 3
+
+
+def test_the_trained_graph_agrees_with_its_checkpoint(tiny_model: Path) -> None:
+    model, config, _ = checkpoint.load(tiny_model)
+    parity = compare(model, Tokenizer.from_pretrained(tiny_model, "cpu"), config.data.sample_rate)
+    assert parity.agreement >= 0.999
+    report = parity_report(parity)
+    assert report == json.loads(json.dumps(report))
+    assert report["agreement"] == 1 - report["differing"] / report["frames"]
+
+
+def test_another_models_graph_does_not_agree(tiny_model: Path, tiny_split: Path) -> None:
+    """The comparison can fail."""
+    model, config, _ = checkpoint.load(tiny_model, "untrained")
+    assert compare(model, Tokenizer.from_pretrained(tiny_model, "cpu"), config.data.sample_rate).agreement < 0.9
+
+
+def test_metadata_tell_what_it_takes_to_use_it(tiny_model: Path, tiny_config: Config) -> None:
+    told = {p.key: p.value for p in onnx.load(str(tiny_model / "tokenizer.onnx")).metadata_props}
+    about = json.loads(told[METADATA_KEY])
+    assert (about["sample_rate"], about["hop"], about["num_tokens"]) == (8000, 128, 8)
+    assert from_dict(about["config"]) == tiny_config
+    info = checkpoint.peek(tiny_model / "wav2tok_best.safetensors")
+    assert (about["epoch"], about["score"]) == (info["best_epoch"], info["best"])
+
+
+def test_the_same_model_gives_the_same_file(tiny_model: Path, tmp_path: Path) -> None:
+    """The identity of an index hangs on it."""
+    model, config, _ = checkpoint.load(tiny_model)
+    for name in ("a", "b"):
+        write_onnx(model, config, tmp_path / f"{name}.onnx")
+    assert Tokenizer(tmp_path / "a.onnx", "cpu").identity == Tokenizer(tmp_path / "b.onnx", "cpu").identity
+
+
+def test_a_graph_that_differs_is_not_written(tiny_model: Path, tmp_path: Path) -> None:
+    """A module whose tokens hang on a number that tracing freezes."""
+    model, config, _ = checkpoint.load(tiny_model)
+
+    class Frozen(torch.nn.Module):
+        def __init__(self, encoder: torch.nn.Module) -> None:
+            super().__init__()
+            self.encoder, self.steps = encoder, encoder.steps
+
+        def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            return self.encoder(features, lengths).roll(int(features.shape[1]), 2)
+
+    model.encoder = Frozen(model.encoder)  # type: ignore[assignment]
+    with pytest.raises(UserError, match="not exported"):
+        write_onnx(model, config, tmp_path / "t.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def foreign(path: Path) -> Path:
+    """A valid ONNX file that has nothing to do with this project."""
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def test_a_foreign_graph_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no tokenizer of wav2tok"):
+        Tokenizer(foreign(tmp_path / "foreign.onnx"), "cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", b"\x08\x07"])
+def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.onnx"):
+        Tokenizer(tmp_path / "x.onnx", "cpu")

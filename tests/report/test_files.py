@@ -1,0 +1,183 @@
+"""What an evaluation leaves behind, of figures that are known."""
+
+import csv
+import dataclasses
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from wav2tok.config.schema import Gate
+from wav2tok.evaluation import gate
+from wav2tok.evaluation.held_out import held_out_score
+from wav2tok.evaluation.retrieval.bench import Cost
+from wav2tok.evaluation.retrieval.curves import Curve
+from wav2tok.evaluation.retrieval.evaluate import Result
+from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
+from wav2tok.evaluation.retrieval.protocol import View
+from wav2tok.evaluation.retrieval.significance import Comparison
+from wav2tok.evaluation.systems import FORMS
+from wav2tok.report import files
+from wav2tok.report.logged import figures
+
+LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
+    "mfcc_dtw": "MFCC, DTW"
+}
+MRR = {"wav2tok": 0.5, "wav2tok_weighted": 0.7, "wav2tok_centroid_dtw": 0.6, "mfcc_dtw": 0.8}
+
+
+def curve(kind, *factors):
+    scores = {
+        name: np.linspace(0.1, value, len(factors))[:, None] * np.ones(len(METRICS)) for name, value in MRR.items()
+    }
+    return Curve(kind, factors, 30, scores)
+
+
+@pytest.fixture
+def result():
+    """Words, forty queries, one baseline, which beats every form."""
+    scores = {
+        name: {"V": {m: Estimate(value - 0.1 * i, value - 0.15 * i, value) for i, m in enumerate(METRICS)}}
+        for name, value in MRR.items()
+    }
+    compared = tuple(
+        Comparison(
+            form, "mfcc_dtw", "V", metric, Estimate(MRR[form] - 0.8, -0.4, -0.05), 1e-5, 1e-4 + (metric == "map")
+        )
+        for form in FORMS
+        for metric in ("mrr", "map")
+    )
+    return Result(
+        protocol="words",
+        text="each against the others",
+        recordings=44,
+        queries=40,
+        left_out=4,
+        database=33.0,
+        bootstrap=100,
+        num_tokens=8,
+        labels=LABELS,
+        views=(View("V"),),
+        scores=scores,
+        curves={
+            "SNR": curve("SNR", 0.0, 10.0, math.inf),
+            "TS": curve("TS", 0.7, 1.0, 1.4),
+            "PS": curve("PS", -2.0, 0.0, 2.0),
+        },
+        significance=compared,
+        tokens={"codebook_use": 0.75, "perplexity": 5.0},
+        token_counts=np.array([5, 4, 3, 2, 1, 1, 0, 0]),
+        cost={name: Cost(100.0, 0.5) for name in LABELS},
+    )
+
+
+@pytest.fixture
+def written(result, tmp_path):
+    verdict = gate.judge(result, Gate(min_mrr=0.9, beat=()))
+    files.write(result, verdict, tmp_path / "out")
+    return tmp_path / "out", verdict
+
+
+def test_the_report_is_written_whole(result, written):
+    out, verdict = written
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
+        "curves.json",
+        "gate.json",
+        "metrics.json",
+        "plots/retrieval.png",
+        "plots/robustness.png",
+        "plots/tokens.png",
+        "report.md",
+        "retrieval.csv",
+        "significance.json",
+        "table.txt",
+    ]
+    assert (out / "table.txt").read_text().splitlines() == files.table(result).splitlines()
+    assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
+    with (out / "retrieval.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * 4
+    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
+    text = (out / "report.md").read_text()
+    assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
+    for plot in (out / "plots").iterdir():
+        assert plot.read_bytes().startswith(b"\x89PNG")
+    lines = files.table(result).splitlines()
+    assert len(lines) == 2 + 4
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_metrics_stay_shallow_and_curves_and_comparisons_lie_apart(written):
+    out, _ = written
+    numbers = json.loads((out / "metrics.json").read_text())
+    assert set(numbers) == {"V", "tokens", "cost", "gate", "counts"}
+    assert numbers["V"]["mfcc_dtw"]["map"] == pytest.approx(0.7)
+    curves = json.loads((out / "curves.json").read_text())
+    assert {axis: list(found["factors"]) for axis, found in curves.items()} == {
+        "snr_db": ["0", "10", "clean"],
+        "tempo": ["0.7", "1", "1.4"],
+        "semitones": ["-2", "0", "2"],
+    }
+    assert curves["snr_db"]["queries"] == 30
+    assert curves["snr_db"]["factors"]["clean"]["wav2tok_weighted"] == {"mrr": 0.7, "map": 0.7}
+    rows = json.loads((out / "significance.json").read_text())
+    assert len(rows) == 6
+    assert rows[0] == {
+        "system": "wav2tok", "baseline": "mfcc_dtw", "view": "V", "metric": "mrr",
+        "difference": -0.3, "low": -0.4, "high": -0.05, "p": 1e-5, "p_holm": 1e-4,
+    }  # fmt: skip
+
+
+def test_the_forms_stand_on_top_with_the_best_of_each_column(written):
+    text = (written[0] / "report.md").read_text()
+    top = text[text.index("## The tokenizer") : text.index("## Protocol")]
+    assert re.findall(r"^\| (wav2tok.*?) \| (.*?) \| (.*?) \|$", top, re.MULTILINE) == [
+        ("wav2tok, edit distance", "0.500", "0.400"),
+        ("wav2tok, weighted", "**0.700**", "**0.600**"),
+        ("wav2tok, centroid DTW", "0.600", "0.500"),
+    ]
+
+
+def test_comparisons_say_how_large_how_sure_and_how_corrected(written):
+    text = (written[0] / "report.md").read_text()
+    section = text[text.index("## Against the baselines") : text.index("## Robustness")]
+    assert "all 6 comparisons" in section
+    assert (
+        "| MFCC, DTW | weighted | -0.100 [-0.400, -0.050] | **< 0.001** | -0.100 [-0.400, -0.050] | 1.000 |" in section
+    )
+
+
+def test_without_curves_and_baselines_their_sections_are_absent(result, tmp_path):
+    def ours(found):
+        return {name: found[name] for name in FORMS}
+
+    bare = dataclasses.replace(
+        result,
+        curves={},
+        significance=(),
+        **{name: ours(getattr(result, name)) for name in ("labels", "scores", "cost")},
+    )
+    files.write(bare, gate.judge(bare, Gate(beat=())), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert not any(heading in text for heading in ("## Against", "## Robustness", "robustness.png"))
+    assert not (tmp_path / "plots" / "robustness.png").exists()
+    assert json.loads((tmp_path / "curves.json").read_text()) == {}
+    assert json.loads((tmp_path / "significance.json").read_text()) == []
+
+
+def test_runs_get_the_curves_at_steps_that_are_their_factors(result):
+    (step, figures_at_once), *curves = figures(result)
+    assert (step, figures_at_once["test/score"]) == (0, held_out_score(result))
+    assert figures_at_once["test/V/mfcc_dtw/mrr"] == 0.8
+    by_axis = {}
+    for step, named in curves:
+        (axis,) = {key.split("/")[1] for key in named}
+        by_axis.setdefault(axis, {})[step] = named[f"curve/{axis}/wav2tok/mrr"]
+    assert {axis: list(steps) for axis, steps in by_axis.items()} == {
+        "snr_db": [0, 10],
+        "tempo": [70, 100, 140],
+        "semitones": [-2, 0, 2],
+    }
+    assert by_axis["tempo"][140] == 0.5

@@ -1,0 +1,290 @@
+"""The page: whole, offline, well formed, the same at every writing, whatever the names are."""
+
+import base64
+import dataclasses
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from wav2tok.audio import decode
+from wav2tok.config.parameters import from_dict
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.evaluation.baselines.frames import log_mel
+from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
+from wav2tok.evaluation.gate import Verdict
+from wav2tok.evaluation.retrieval.evaluate import Result, evaluate
+from wav2tok.evaluation.retrieval.metrics import Estimate
+from wav2tok.evaluation.spotting.metrics import Figures, Spotting
+from wav2tok.matching.distances import edit_distances
+from wav2tok.report.page import examples, page, sound
+
+RATE = 16000
+HOSTILE = ('<b onclick="x()">up', "down & 'out'", "</td></table><script>alert(1)</script>")
+VERDICT = Verdict(False, ['MRR is 0.1 < 0.3 & "too" low.'])
+VOID = {"meta", "link", "img", "br"}
+
+
+class Strict(HTMLParser):
+    """Refuses what is not balanced; keeps elements, addresses and the text that a reader sees."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len({name for name, _ in attrs}) == len(attrs), (tag, attrs)
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def tune(notes, seed):
+    """A tenth of a second a note, eight harmonics each, with noise of its own: float32 [N]."""
+    phase = 2 * np.pi * 220 * np.arange(RATE // 10) / RATE
+    tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 9)) for note in notes]
+    noise = 0.02 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
+    return (np.concatenate(tones) + noise).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Recordings:
+    """Three singers, three tunes, one take each; names are as hostile as a file name may be."""
+    root = tmp_path_factory.mktemp("page")
+    paths, classes = [], []
+    for number, (name, notes) in enumerate(zip(HOSTILE, ((0, 4, 7), (12, 5, 2), (3, 10, 3, 6)), strict=True)):
+        for seed, singer in enumerate("abc"):
+            paths.append(str(root / f"{singer}_<i>&'\"{number}.wav"))
+            classes.append(name)
+            decode.write(paths[-1], tune(notes, seed), RATE)
+    return Recordings(tuple(paths), tuple(classes))
+
+
+def judge(train: Recordings, test: Recordings) -> tuple[Result, np.ndarray]:
+    settings = {"tempos": [0.8], "semitones": [2], "snr_db": [5], "bootstrap": 20, "baselines": ["untrained"]}
+    bands = log_mel(RATE)
+    centroids = kmeans(np.concatenate(bands([decode.read(path, RATE) for path in train.paths])), 8, seed=1)
+    few = nearest(bands, centroids[:2])
+    config = from_dict({"evaluate": settings})
+    return evaluate(train, test, nearest(bands, centroids), centroids, few, config, lambda _: None), centroids
+
+
+@pytest.fixture(scope="module")
+def judged(corpus) -> Result:
+    """Its worst miss made certain: the first query's right answers come last."""
+    result, _ = judge(corpus, corpus)
+    right = np.flatnonzero(result.relevant[0])
+    wrong = np.setdiff1d(np.flatnonzero(~result.relevant[0]), result.query_index[0])
+    result.order[0] = [*wrong, *right, -1]
+    return result
+
+
+@pytest.fixture(scope="module")
+def framewise(corpus):
+    """One token a frame, as a tokenizer gives them."""
+    bands = log_mel(RATE)
+    return lambda waves: [frames[:, :8].argmax(axis=1) for frames in bands(waves)]
+
+
+@pytest.fixture(scope="module")
+def source(judged, framewise) -> str:
+    return page.render(judged, VERDICT, RATE, framewise)
+
+
+def players(source):
+    """What each player of a page holds: (samples, rate)."""
+    found = [attributes["src"] for attributes in Strict(source).all("audio")]
+    assert all(address.startswith("data:audio/flac;base64,") for address in found)
+    return [soundfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2]))) for address in found]
+
+
+def test_nothing_is_fetched_and_nothing_runs(source):
+    parsed = Strict(source)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[^\"]*", "", source))
+    for tag, attributes in parsed.elements:
+        assert tag not in {"script", "iframe", "object", "form"}
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href"):
+            assert name not in attributes or attributes[name].startswith(("data:", "#"))
+    policy = next(meta["content"] for meta in parsed.all("meta") if "http-equiv" in meta)
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_names_are_text_and_never_markup(source):
+    parsed = Strict(source)
+    for name in HOSTILE:
+        assert name in parsed.text
+    assert "_<i>&'\"" in parsed.text
+    assert VERDICT.reasons[0] in parsed.text
+
+
+def test_links_within_the_page_lead_somewhere(source):
+    parsed = Strict(source)
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    assert [attributes["href"] for attributes in parsed.all("a")] == [f"#{one}" for one in ids]
+    assert ids == ["retrieval", "robustness", "confusions", "listen", "tokens", "cost"]
+
+
+def test_the_figures_are_those_of_the_result(source, judged):
+    text = Strict(source).text
+    for name, views in judged.scores.items():
+        assert judged.labels[name] in text
+        for kind in judged.kinds:
+            assert all(f"{one.value:.3f}" in text for one in views[kind].values())
+    assert "Not approved" in text
+    assert "9 test recordings of 3 classes" in text
+    assert source.count("<polyline") == 2 * len(judged.curves) * len(judged.scores)
+    assert "Approved by the gate" in Strict(page.render(judged, Verdict(True, []), RATE)).text
+
+
+def test_the_same_result_gives_the_same_bytes(judged, framewise, tmp_path):
+    for name in ("one.html", "two.html"):
+        page.write(judged, VERDICT, tmp_path / name, RATE, framewise)
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one.html", "two.html"]
+
+
+def test_players_hold_the_recordings(source, judged):
+    found = players(source)
+    assert 2 + 3 <= len(found) <= 12
+    whole = {len(decode.read(path, RATE)) for path in judged.test_paths}
+    assert all(rate == RATE and len(samples) in whole for samples, rate in found)
+    first = Strict(source).text.index("The first right answer ranks 7 of 8")
+    assert HOSTILE[0] in Strict(source).text[first:]
+
+
+def test_long_recordings_are_cut_and_high_rates_lowered(tmp_path):
+    wave = 0.5 * np.random.default_rng(0).uniform(-1, 1, 44100 * 14).astype(np.float32)
+    part = sound.head(wave, 44100)
+    ((samples, rate),) = players(sound.player(part, 44100))
+    assert (len(samples), rate) == (round(sound.SECONDS * sound.RATE), sound.RATE)
+    # White noise does not shrink: twelve such players are the most that a page can hold.
+    assert 12 * len(sound.player(part, 44100)) < 5.9e6
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_a_spectrogram_shows_low_sounds_at_the_bottom_and_silence_dark(rate):
+    def shades(wave):
+        address = Strict(sound.spectrogram(wave.astype(np.float32), rate)).all("img")[0]["src"]
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"), float)
+
+    seconds = np.arange(rate) / rate
+    low, high = shades(0.3 * np.sin(2 * np.pi * 200 * seconds)), shades(0.3 * np.sin(2 * np.pi * 3000 * seconds))
+    assert low.mean(axis=1).argmax() > high.mean(axis=1).argmax()
+    assert shades(np.zeros(rate)).max() < 5
+    assert shades(np.ones(10) * 0.1).shape[0] == low.shape[0]
+
+
+def test_tokens_along_time_fill_the_recordings_length(source, judged, framewise):
+    strips = re.findall(r'<div class="blocks">(.*?)</div>', source)
+    assert len(strips) == len(players(source))
+    wanted = {len(framewise([decode.read(path, RATE)])[0]) for path in judged.test_paths}
+    for strip in strips:
+        assert sum(map(int, re.findall(r"--n:(\d+)", strip))) in wanted
+    assert '<div class="blocks">' not in page.render(judged, VERDICT, RATE)
+
+
+def test_the_alignment_shows_every_edit():
+    query, answer = np.array([1, 2, 3, 4, 5, 6]), np.array([1, 9, 3, 5, 6, 7])
+    shown = examples.alignment(query, answer, "Right answer")
+    Strict(shown)
+    columns = re.findall(r'<span class="(\w*)">(.*?)<u>.</u>(.*?)</span>', shown)
+    assert [kind for kind, _, _ in columns] == ["", "sub", "", "del", "", "", "ins"]
+    for row, string in ((1, query), (2, answer)):
+        numbers = [re.findall(r">(\d+)<", column[row]) for column in columns]
+        assert [int(number) for found in numbers for number in found] == string.tolist()
+    assert "4 the same (=), 1 substituted (≠), 1 only in the query (−), 1 only in the answer (+)" in shown
+    assert f"= {edit_distances([query], [answer])[0, 0]:.3f}" in shown
+
+
+def test_an_empty_string_matches_nothing_and_a_long_one_is_cut():
+    assert "nothing to match" in examples.alignment(np.zeros(0, int), np.array([1]), "Right answer")
+    long = np.arange(1000)
+    shown = examples.alignment(long, long, "Right answer")
+    assert "and 760 more" in shown
+    assert shown.count("<span") == 240
+
+
+def test_list_data_has_no_classes_and_asks_with_changed_recordings(corpus):
+    result, _ = judge(corpus, Recordings(corpus.paths[::2]))
+    parsed = Strict(page.render(result, VERDICT, RATE))
+    assert "queries at tempo 0.8" in parsed.text
+    assert "confusions" not in [attributes.get("id") for _, attributes in parsed.elements]
+    (asked, _), (answered, _) = players(page.render(result, VERDICT, RATE))[:2]
+    assert len(asked) == pytest.approx(len(answered) / 0.8, abs=1)
+
+
+def test_a_query_that_heard_nothing_is_told(judged):
+    order, asking = judged.order.copy(), list(judged.asking)
+    order[4], asking[4] = -1, np.zeros(0, int)
+    parsed = Strict(page.render(dataclasses.replace(judged, order=order, asking=asking), VERDICT, RATE))
+    assert "1 queries have an empty string" in parsed.text
+    assert "no answer" in parsed.text
+
+
+def test_spotting_stands_in_the_page_where_it_was_measured(judged):
+    names = ("f1", "precision", "recall", "mtwv", "mrr", "map", "p_at_1", "r_at_10")
+    scores = {name: Estimate(0.1 + i / 20, 0.1, 0.9) for i, name in enumerate(names)}
+    figures = Figures(
+        "wav2tok, edit <distance>", scores, threshold=-2.5, training_f1=0.512, localized=0.7, search_ms=1.5
+    )
+    found = Spotting("words & all", 40, 600.0, 70, 12, 30, 100, {"wav2tok": figures})
+    parsed = Strict(page.render(dataclasses.replace(judged, spotting=found), VERDICT, RATE))
+    assert "spotting-words" in [attributes.get("id") for _, attributes in parsed.elements]
+    for part in ("words & all", "wav2tok, edit <distance>", "0.512", "-2.50", f"{scores['mtwv'].value:.3f}"):
+        assert part in parsed.text
+
+
+def test_systems_that_could_not_be_judged_are_named(judged):
+    told = page.render(dataclasses.replace(judged, absent=("HuBERT", "<i>x & y")), VERDICT, RATE)
+    assert "Not on this disk, and so not judged: HuBERT, <i>x & y." in Strict(told).text
+    assert "Not on this disk" not in page.render(dataclasses.replace(judged, absent=()), VERDICT, RATE)
+
+
+def test_a_name_that_is_not_utf8_can_be_written(judged, tmp_path):
+    odd = dataclasses.replace(judged, test_classes=tuple(f"{name}\udce9" for name in judged.test_classes or ()))
+    page.write(odd, VERDICT, tmp_path / "report.html", RATE)
+    Strict((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_marks_say_where_a_baseline_differs(judged):
+    ours = [one for one in judged.significance if one.system == "wav2tok" and one.metric == "mrr"]
+    lead = dataclasses.replace(ours[0], difference=Estimate(0.4, 0.3, 0.5), p_holm=0.001)
+    lag = dataclasses.replace(ours[0], metric="map", difference=Estimate(-0.4, -0.5, -0.3), p_holm=0.001)
+    luck = dataclasses.replace(lead, p_holm=0.2)
+    source = page.render(dataclasses.replace(judged, significance=(lead, lag)), VERDICT, RATE)
+    assert source.count('<span class="mark">▼</span>') == source.count('<span class="mark">▲</span>') == 1
+    assert '<span class="mark">' not in page.render(dataclasses.replace(judged, significance=(luck,)), VERDICT, RATE)
+
+
+def test_an_unreadable_recording_leaves_no_page(judged, tmp_path):
+    gone = dataclasses.replace(judged, test_paths=tuple(f"{path}.gone" for path in judged.test_paths))
+    with pytest.raises(decode.UnreadableError, match="gone"):
+        page.write(gone, VERDICT, tmp_path / "report.html", RATE)
+    assert list(Path(tmp_path).iterdir()) == []

@@ -1,0 +1,129 @@
+"""An index on disk and what is found in it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wav2tok.audio import decode
+from wav2tok.errors import UserError
+from wav2tok.matching.strings import Tokenized, deduplicate
+from wav2tok.search import collection
+from wav2tok.search.collection import Collection, nearest, spot
+from wav2tok.tokenizer.batch import tokenize_files
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+HOP = 0.016
+
+
+def entry(name: str, tokens: list[int], hold: int = 2) -> Tokenized:
+    """A recording in which every token lasts ``hold`` frames."""
+    starts = np.arange(len(tokens), dtype=np.int64) * hold
+    return Tokenized(name, round(len(tokens) * hold * HOP, 4), np.array(tokens, dtype=np.int64), starts)
+
+
+def edit_distance(a: list[int], b: list[int]) -> int:
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return row[-1]
+
+
+def test_an_index_comes_back_as_it_was(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    paths = [str(p) for p in decode.find(tiny_corpus)]
+    entries = [t for t in tokenize_files(paths, tokenizer) if isinstance(t, Tokenized)]
+    written = Collection(tokenizer.identity, tokenizer.frame_seconds, entries)
+    collection.write(tmp_path / "index.json", written)
+    got = collection.read(tmp_path / "index.json", tokenizer.identity)
+    assert (got.identity, got.frame_seconds) == (written.identity, written.frame_seconds)
+    for ours, theirs in zip(entries, got.entries, strict=True):
+        assert (ours.path, ours.seconds) == (theirs.path, theirs.seconds)
+        assert np.array_equal(ours.tokens, theirs.tokens)
+        assert np.array_equal(ours.starts, theirs.starts)
+    # Every recording finds itself.
+    assert all(nearest(got, e.tokens, 1)[0][1] == 0 for e in entries)
+
+
+def test_an_index_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
+    collection.write(tmp_path / "index.json", Collection("one", HOP, [entry("a", [1, 2])]))
+    with pytest.raises(UserError, match="another tokenizer"):
+        collection.read(tmp_path / "index.json", "two")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"recordings": [1]}', '{"recordings": [{"path": "a"}]}', "{"])
+def test_what_is_no_index_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(UserError, match=r"index\.json"):
+        collection.read(tmp_path / "index.json", "x")
+    with pytest.raises(UserError, match="does not exist"):
+        collection.read(tmp_path / "missing.json", "x")
+
+
+strings = st.lists(st.integers(0, 5), max_size=12)
+
+
+@given(database=st.lists(strings, min_size=1, max_size=8), query=strings, top=st.integers(1, 9))
+@settings(max_examples=80, deadline=None)
+def test_nearest_by_brute_force(database: list[list[int]], query: list[int], top: int) -> None:
+    found = nearest(Collection("x", HOP, [entry(str(i), s) for i, s in enumerate(database)]), np.array(query, int), top)
+    expected = [
+        (str(i), edit_distance(query, s) / max(len(query), len(s))) for i, s in enumerate(database) if s and query
+    ]
+    expected = sorted(expected, key=lambda hit: hit[1])[:top]
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    assert [d for _, d in found] == pytest.approx([d for _, d in expected], abs=1e-4)
+
+
+@given(
+    query=st.lists(st.integers(0, 9), min_size=3, max_size=8),
+    before=st.lists(st.integers(10, 20), max_size=10),
+    after=st.lists(st.integers(10, 20), max_size=10),
+    hold=st.integers(1, 4),
+)
+@settings(max_examples=80, deadline=None)
+def test_spot_finds_the_span_of_a_planted_string(
+    query: list[int], before: list[int], after: list[int], hold: int
+) -> None:
+    planted = entry("planted", before + query + after, hold)
+    other = entry("other", list(range(30, 50)))
+    hits = spot(Collection("x", HOP, [other, planted]), np.array(query), 2)
+    assert (hits[0].path, hits[0].similarity) == ("planted", 100)
+    assert hits[0].start == pytest.approx(len(before) * hold * HOP, abs=2e-3)
+    assert hits[0].end == pytest.approx((len(before) + len(query)) * hold * HOP, abs=2e-3)
+
+
+def test_a_recording_shorter_than_the_query_is_spotted_whole() -> None:
+    (hit,) = spot(Collection("x", HOP, [entry("short", [3, 4, 5])]), np.array([1, 2, 3, 4, 5, 6]), 5)
+    assert (hit.start, hit.end) == (0, pytest.approx(6 * HOP, abs=1e-3))
+    assert hit.similarity > 50
+
+
+@given(rows=st.lists(strings, min_size=1, max_size=6), query=strings, top=st.integers(1, 8))
+@settings(max_examples=80, deadline=None)
+def test_hits_lie_within_their_recordings_best_first(rows: list[list[int]], query: list[int], top: int) -> None:
+    entries = [entry(str(i), deduplicate(np.array(s, int)).tolist()) for i, s in enumerate(rows)]
+    hits = spot(Collection("x", HOP, entries), np.array(query, int), top)
+    assert len(hits) <= top
+    assert [h.similarity for h in hits] == sorted((h.similarity for h in hits), reverse=True)
+    for hit in hits:
+        assert 0 <= hit.start < hit.end <= entries[int(hit.path)].seconds + 1e-3
+    if not query:
+        assert not hits
+
+
+def test_a_query_spoken_within_a_longer_recording_is_found(tiny_model: Path, tiny_corpus: Path) -> None:
+    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    waves = [decode.read(p, 8000) for p in decode.find(tiny_corpus)[::7]]
+    frames = tokenizer.encode_frames([np.concatenate(waves)], 8000)[0]
+    starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
+    whole = Tokenized("whole", len(np.concatenate(waves)) / 8000, frames[starts], starts)
+    first, last = len(starts) // 3, 2 * len(starts) // 3
+    (hit,) = spot(Collection("x", HOP, [whole]), whole.tokens[first:last], 1)
+    assert hit.similarity == 100
+    assert hit.start == pytest.approx(starts[first] * HOP, abs=1e-3)
+    assert hit.end == pytest.approx(starts[last] * HOP, abs=1e-3)

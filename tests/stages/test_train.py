@@ -1,0 +1,314 @@
+"""``wav2tok train`` and ``evaluate`` as one MLflow run: what is in it, what goes on in it, and in which store."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import mlflow
+import pytest
+import yaml
+from matplotlib import image
+
+from wav2tok import cli
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.stages import train
+from wav2tok.stages.train import train as untracked
+from wav2tok.tracking import lineage, runs
+
+
+def wav2tok(patch, *arguments):
+    """Run a verb in this process; it must end well."""
+    patch.setattr(sys, "argv", ["wav2tok", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code, arguments
+
+
+def changed(config, **parts):
+    """``config`` with other values: sections as keyword arguments."""
+    values = to_dict(config)
+    for name, part in parts.items():
+        values[name] = values[name] | part
+    return from_dict(values)
+
+
+def points(run_id, key):
+    return {m.step: m.value for m in mlflow.MlflowClient().get_metric_history(run_id, key)}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tiny_split, tiny_config):
+    """A git folder with a split and parameters, the default store in it, within a DVC experiment."""
+    root = tmp_path_factory.mktemp("tracked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        mlflow.set_tracking_uri(None)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+        patch.setenv("DVC_EXP_NAME", "waxy-seal")
+        patch.setenv("DVC_STAGE", "train")
+        shutil.copy(tiny_split, "audios.bin")
+        small = changed(tiny_config, evaluate={"tempos": [0.8], "semitones": []})
+        (root / "params.yaml").write_text(yaml.safe_dump(to_dict(small)))
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+        for command in (["init", "-q"], ["add", "params.yaml"], ["commit", "-qm", "parameters"]):
+            subprocess.run([*git, *command], check=True)
+        yield root
+        mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    """`place` as the working folder, with its store."""
+    monkeypatch.chdir(place)
+    mlflow.set_tracking_uri(None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
+    yield place
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def trained(place):
+    """The id of the run that ``wav2tok train`` made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        wav2tok(patch, "train", "--data", "audios.bin", "--out", "model")
+    return json.loads((place / "model" / "run.json").read_text())["run_id"]
+
+
+def test_one_training_is_one_finished_run(here, trained):
+    logged = mlflow.search_runs(experiment_names=["wav2tok"], output_format="list")
+    assert [run.info.run_id for run in logged if run.info.run_name == "staged-0"] == [trained]
+    assert mlflow.get_run(trained).info.status == "FINISHED"
+    assert (here / "mlflow.db").exists()
+
+
+def test_every_parameter_is_logged_by_its_dotted_name(here, trained):
+    values = yaml.safe_load((here / "params.yaml").read_text())
+    values["recipe"] = values.pop("recipes")["staged"]
+    expected = {key: str(value) for key, value in runs.flatten(values).items()}
+    assert mlflow.get_run(trained).data.params == expected
+    assert expected["codebook.num_tokens"] == "8"
+    assert expected["recipe.batch_size"] == "8"
+
+
+def test_losses_are_there_at_every_step(here, trained):
+    history = json.loads((here / "model" / "history.json").read_text())
+    metrics = mlflow.get_run(trained).data.metrics
+    steps = range(1, 3 * 8 + 1)
+    assert sorted(points(trained, "step/loss")) == list(steps)
+    assert sorted(points(trained, "step/sequence")) == list(steps)
+    # The second stage alone has the losses of EM.
+    likelihood = [key for key in metrics if key.startswith("step/") and key not in ("step/loss", "step/sequence")]
+    assert likelihood
+    for key in likelihood:
+        assert sorted(points(trained, key)) == list(range(17, 25)), key
+    by_step = points(trained, "step/loss")
+    for row in history:
+        mean = sum(by_step[s] for s in range(8 * (int(row["epoch"]) - 1) + 1, 8 * int(row["epoch"]) + 1)) / 8
+        assert row["loss"] == pytest.approx(mean)
+
+
+def test_validation_is_there_by_epoch(here, trained):
+    history = json.loads((here / "model" / "history.json").read_text())
+    for name in ("mrr", "map", "mrr_augmented", "score"):
+        assert points(trained, f"valid/{name}") == {8 * int(r["epoch"]): r[f"valid_{name}"] for r in history}
+    assert points(trained, "valid/best_score") == {24: max(r["valid_score"] for r in history)}
+    best = max(history, key=lambda r: r["valid_score"])["epoch"]
+    assert mlflow.get_run(trained).data.tags["best_epoch"] == str(int(best))
+
+
+def test_tags_say_where_it_comes_from(here, trained):
+    tags = mlflow.get_run(trained).data.tags
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert tags["git.commit"] == head
+    assert tags["git.dirty"] == "false"
+    assert tags["data.split"] == lineage.file_digest(here / "audios.bin")
+    assert (tags["dvc.experiment"], tags["dvc.stage"]) == ("waxy-seal", "train")
+
+
+def test_the_data_sets_are_inputs_with_a_digest(here, trained):
+    inputs = mlflow.get_run(trained).inputs.dataset_inputs
+    contexts = {tag.value for each in inputs for tag in each.tags if tag.key == "mlflow.data.context"}
+    assert contexts == {"training", "validation", "testing"}
+    assert {each.dataset.digest for each in inputs} == {lineage.file_digest(here / "audios.bin")}
+    rows = sorted(json.loads(each.dataset.profile)["num_rows"] for each in inputs)
+    assert rows == [8, 8, 12]
+
+
+def test_the_figures_are_pictures(here, trained, tmp_path):
+    folder = mlflow.artifacts.download_artifacts(run_id=trained, artifact_path="figures", dst_path=str(tmp_path))
+    assert sorted(os.listdir(folder)) == ["spectrogram.png", "tokens.png", "training.png"]
+    for name in os.listdir(folder):
+        pixels = image.imread(os.path.join(folder, name))
+        assert pixels.shape[0] >= 300
+        assert pixels.shape[1] >= 900
+        assert pixels[..., :3].std() > 0.01
+
+
+def test_the_model_is_in_the_run_without_a_pickle(here, trained):
+    kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="model")}
+    assert kept == {f"model/{name}" for name in os.listdir(here / "model")}
+    assert {"model/wav2tok_best.safetensors", "model/tokenizer.onnx", "model/config.json"} <= kept
+
+
+def test_tracking_changes_no_weight(here, trained, tiny_split, tiny_config, tmp_path):
+    untracked(tiny_split, tmp_path / "model", None, tiny_config, "cpu", True, lambda line: None)
+    assert (tmp_path / "model" / "history.json").exists()
+    ours = json.loads((here / "model" / "history.json").read_text())
+    theirs = json.loads((tmp_path / "model" / "history.json").read_text())
+    timed = ("seconds", "audio_per_second")
+    assert [{k: v for k, v in r.items() if k not in timed} for r in ours] == [
+        {k: v for k, v in r.items() if k not in timed} for r in theirs
+    ]
+
+
+def test_evaluate_goes_on_in_the_same_run(here, trained, monkeypatch):
+    before = len(mlflow.search_runs(search_all_experiments=True, output_format="list"))
+    wav2tok(monkeypatch, "evaluate", "--data", "audios.bin", "--model", "model", "--out", "report",
+            "--set", "register.experiment=elsewhere")  # fmt: skip
+    assert len(mlflow.search_runs(search_all_experiments=True, output_format="list")) == before
+    run = mlflow.get_run(trained)
+    assert run.info.status == "FINISHED"
+    heldout = json.loads((here / "report" / "heldout.json").read_text())
+    figures = json.loads((here / "report" / "metrics.json").read_text())
+    assert run.data.metrics["test/score"] == pytest.approx(heldout["score"])
+    assert run.data.metrics["test/V/wav2tok/mrr"] == pytest.approx(figures["V"]["wav2tok"]["mrr"], abs=1e-6)
+    assert run.data.tags["approved"] == str(heldout["approved"]).lower()
+    kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="report")}
+    assert {"report/report.md", "report/metrics.json", "report/plots"} <= kept
+    assert points(trained, "step/loss").keys() == set(range(1, 25))  # what training logged is still there
+
+
+def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_config, tmp_path):
+    shutil.copytree("model", tmp_path / "model")
+    train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
+                  False, lambda line: None)  # fmt: skip
+    again = runs.run_of(tmp_path / "model")
+    assert again != trained
+    assert mlflow.get_run(again).data.params["train.epochs"] == "1"
+    assert sorted(points(again, "step/loss")) == list(range(1, 9))
+
+
+def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, tmp_path):
+    mlflow.set_experiment("mine")
+    with mlflow.start_run() as mine:
+        train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
+                      True, lambda line: None)  # fmt: skip
+        assert mlflow.active_run().info.run_id == mine.info.run_id
+        assert mlflow.get_run(mine.info.run_id).info.status == "RUNNING"
+    assert runs.run_of(tmp_path / "model") == mine.info.run_id
+    assert mlflow.get_run(mine.info.run_id).data.params["train.epochs"] == "1"
+
+
+@pytest.fixture
+def interrupted(here, trained, tiny_config, tmp_path):
+    """A folder where a training was stopped after its first epoch, and its run's id."""
+    out = tmp_path / "model"
+
+    def stop(line):
+        if line.startswith("epoch 1/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False, stop)
+    run_id = runs.run_of(out)
+    assert mlflow.active_run() is None
+    assert mlflow.get_run(run_id).info.status in ("FAILED", "KILLED")
+    return out, run_id
+
+
+def test_a_training_that_was_stopped_goes_on_in_its_run(here, trained, interrupted, tiny_config):
+    out, run_id = interrupted
+    said = []
+    train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False, said.append)
+    assert any(line.startswith("going on after epoch 1") for line in said)
+    assert runs.run_of(out) == run_id
+    assert mlflow.get_run(run_id).info.status == "FINISHED"
+    assert points(run_id, "step/loss") == points(trained, "step/loss")  # as if nothing had happened
+
+
+def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, tiny_config):
+    """Its parameters differ, so that it begins anew: in the old run it would stand under the old parameters."""
+    out, run_id = interrupted
+    other = changed(tiny_config, train={"epochs": 1}, codebook={"num_tokens": 4})
+    said = []
+    train.tracked(here / "audios.bin", out, None, other, "cpu", False, said.append)
+    assert not any(line.startswith("going on") for line in said)
+    again = runs.run_of(out)
+    assert mlflow.get_run(again).data.params["codebook.num_tokens"] == "4"
+    assert again != run_id
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, monkeypatch, capsys):
+    """Training, registering and tokenizing through ``mlflow server``; nothing is left in the working folder."""
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    (tmp_path / "server").mkdir()
+    (tmp_path / "work").mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1",
+    }  # fmt: skip
+    with open(tmp_path / "server.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+             "--backend-store-uri", f"sqlite:///{tmp_path}/server/mlflow.db",
+             "--artifacts-destination", str(tmp_path / "server" / "artifacts")],
+            cwd=tmp_path / "server", env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{uri}/health", timeout=2)
+                break
+            except (urllib.error.URLError, OSError):
+                assert server.poll() is None, (tmp_path / "server.log").read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail((tmp_path / "server.log").read_text())
+        monkeypatch.chdir(tmp_path / "work")
+        mlflow.set_tracking_uri(None)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        (tmp_path / "work" / "params.yaml").write_text(
+            yaml.safe_dump(to_dict(changed(tiny_config, train={"epochs": 1})))
+        )
+        wav2tok(monkeypatch, "train", "--data", here / "audios.bin", "--out", "model")
+        run_id = runs.run_of(tmp_path / "work" / "model")
+        run = mlflow.get_run(run_id)
+        assert (run.info.status, run.data.params["train.epochs"]) == ("FINISHED", "1")
+        assert sorted(points(run_id, "step/loss")) == list(range(1, 9))
+        report = tmp_path / "work" / "report"
+        report.mkdir()
+        (report / "gate.json").write_text('{"approved": true, "reasons": []}')
+        (report / "heldout.json").write_text('{"score": 0.5, "test_digest": "d", "approved": true}')
+        for name in ("report.md", "table.txt"):
+            (report / name).write_text("a table\n")
+        wav2tok(monkeypatch, "export", "--model", "model", "--report", "report", "--out", "export")
+        wav2tok(monkeypatch, "register", "--model", "export", "--report", "report", "--data", here / "audios.bin",
+                "--out", "registered")  # fmt: skip
+        capsys.readouterr()
+        wav2tok(monkeypatch, "tokenize", tiny_corpus / "arch" / "ada_0.flac", "--model", "models:/wav2tok@champion")
+        line = json.loads(capsys.readouterr().out)
+        wav2tok(monkeypatch, "tokenize", tiny_corpus / "arch" / "ada_0.flac", "--model", "model")
+        assert line["tokens"] == json.loads(capsys.readouterr().out)["tokens"]
+        assert not {"mlflow.db", "mlruns", "mlartifacts"} & set(os.listdir(tmp_path / "work"))
+    finally:
+        os.killpg(server.pid, 15)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, 9)
+            server.wait()

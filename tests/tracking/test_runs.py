@@ -1,0 +1,153 @@
+"""MLflow runs: taken up by id, shared when active, closed only by who opened them; in real stores."""
+
+import os
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from wav2tok.tracking import runs
+from wav2tok.tracking import store as stores
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    """One store for these tests; each has an experiment of its own."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture
+def store(uri, tmp_path, monkeypatch):
+    """The working folder is empty, and MLFLOW_TRACKING_URI names `uri`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert mlflow.active_run() is None
+    yield tmp_path
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+
+
+def status(run_id):
+    return mlflow.get_run(run_id).info.status
+
+
+def test_nested_parameters_become_dotted():
+    assert runs.flatten({"seed": 0, "train": {"epochs": 3, "deep": {"er": [1, 2]}}, "empty": {}}) == {
+        "seed": 0, "train.epochs": 3, "train.deep.er": [1, 2],
+    }  # fmt: skip
+
+
+def test_a_run_begins_and_ends(store):
+    with runs.run("begins", name="named") as recorder:
+        assert status(recorder.run_id) == "RUNNING"
+        recorder.params({"a": {"b": 1}})
+        recorder.metrics([(step, {"loss": 1.0 / step, "other": float(step)}) for step in range(1, 700)])
+        recorder.tags({"tag": "value"})
+        (store / "file.txt").write_text("text")
+        (store / "some").mkdir()
+        (store / "some" / "more.txt").write_text("more")
+        recorder.artifact(store / "file.txt")
+        recorder.artifact(store / "some", "put")
+    run = mlflow.get_run(recorder.run_id)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "named")
+    assert mlflow.get_experiment(run.info.experiment_id).name == "begins"
+    assert run.data.params == {"a.b": "1"}
+    assert run.data.tags["tag"] == "value"
+    history = mlflow.MlflowClient().get_metric_history(recorder.run_id, "loss")
+    assert [m.step for m in sorted(history, key=lambda m: m.step)] == list(range(1, 700))  # more than one request
+    listed = {a.path for a in mlflow.artifacts.list_artifacts(run_id=recorder.run_id)}
+    assert listed == {"file.txt", "put"}
+    assert mlflow.active_run() is None
+
+
+def test_a_run_is_taken_up_by_its_id(store):
+    with runs.run("taken", name="first") as first:
+        first.metrics([(1, {"loss": 2.0})])
+    with runs.run("another experiment", run_id=first.run_id, name="second") as second:
+        assert second.run_id == first.run_id
+        assert status(first.run_id) == "RUNNING"
+        second.metrics([(2, {"loss": 1.0})])
+    run = mlflow.get_run(first.run_id)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "first")
+    assert mlflow.get_experiment(run.info.experiment_id).name == "taken"
+    assert len(mlflow.MlflowClient().get_metric_history(first.run_id, "loss")) == 2
+
+
+def test_an_unknown_id_makes_a_new_run(store):
+    unknown = "0123456789abcdef0123456789abcdef"
+    with runs.run("unknown", run_id=unknown, name="new") as recorder:
+        assert recorder.run_id != unknown
+    assert mlflow.get_run(recorder.run_id).info.run_name == "new"
+
+
+def test_an_active_run_is_used_and_left_open(store):
+    mlflow.set_experiment("mine")
+    with mlflow.start_run() as mine:
+        for run_id in (None, mine.info.run_id):
+            with runs.run("not mine", run_id=run_id) as recorder:
+                assert recorder.run_id == mine.info.run_id
+                recorder.params({f"given {run_id is None}": 1})
+            assert mlflow.active_run().info.run_id == mine.info.run_id
+            assert status(mine.info.run_id) == "RUNNING"
+    assert status(mine.info.run_id) == "FINISHED"
+    assert mlflow.get_experiment_by_name("not mine") is None
+
+
+def test_another_run_beside_an_active_one(store):
+    with runs.run("pair") as earlier:
+        pass
+    mlflow.set_experiment("pair")
+    with mlflow.start_run() as mine:
+        with runs.run("pair", run_id=earlier.run_id) as recorder:
+            assert recorder.run_id == earlier.run_id
+            recorder.tags({"of": "the earlier"})
+        assert mlflow.active_run().info.run_id == mine.info.run_id
+    assert mlflow.get_run(earlier.run_id).data.tags["of"] == "the earlier"
+    assert "of" not in mlflow.get_run(mine.info.run_id).data.tags
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_is_marked_and_passed_on(store, error):
+    with pytest.raises(error), runs.run("fails") as recorder:
+        raise error
+    assert mlflow.active_run() is None
+    assert status(recorder.run_id) in ("FAILED", "KILLED")
+
+
+def test_the_store_is_what_the_environment_names(store, uri):
+    assert stores.connect().get_tracking_uri() == uri
+    with runs.run("named by the environment"):
+        pass
+    assert os.listdir(store) == []  # nothing beside it
+
+
+def test_the_store_is_mlflow_db_here_by_default(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    code = "from wav2tok import tracking\nwith tracking.run('here') as r: print(r.mlflow.get_tracking_uri())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["sqlite:///mlflow.db"], done.stderr
+    assert (tmp_path / "mlflow.db").stat().st_size > 0
+
+
+def test_the_environment_is_heard_when_it_changes(store, uri, tmp_path, monkeypatch):
+    """A notebook that turns to another store is not left with the one it began with."""
+    mlflow.set_tracking_uri(None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert stores.connect().get_tracking_uri() == stores.DEFAULT_STORE
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert stores.connect().get_tracking_uri() == uri
+
+
+def test_a_model_folder_knows_its_run(tmp_path):
+    assert runs.run_of(tmp_path) is None
+    runs.write_run(tmp_path, "abc")
+    assert runs.run_of(tmp_path) == "abc"
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_telemetry_is_off():
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert stores.available()
+    assert "mlflow" in sys.modules

@@ -1,0 +1,149 @@
+"""From a split to a model folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin, recordings
+from wav2tok.corpus.recordings import Recordings, Splits
+from wav2tok.corpus.splits import read_splits
+from wav2tok.errors import UserError
+from wav2tok.model import checkpoint
+from wav2tok.stages.cluster import cluster
+from wav2tok.stages.train import train
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def first_codebook(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cluster") / "codebook"
+    cluster(tiny_split, out, tiny_config, "cpu", quiet)
+    return out
+
+
+def test_a_model_folder_holds_what_is_documented(tiny_model: Path, tiny_config: Config) -> None:
+    assert sorted(p.name for p in tiny_model.iterdir()) == [
+        "config.json",
+        "history.json",
+        "last.safetensors",
+        "tokenizer.onnx",
+        "untrained.safetensors",
+        "wav2tok_best.safetensors",
+    ]
+    assert checkpoint.read_config(tiny_model) == tiny_config
+    assert Tokenizer.from_pretrained(tiny_model, "cpu").num_tokens == 8
+
+
+def test_clustering_first_or_within_training_is_the_same(
+    tiny_split: Path, tiny_config: Config, tiny_model: Path, first_codebook: Path, tmp_path: Path
+) -> None:
+    train(tiny_split, tmp_path, first_codebook, tiny_config, "cpu", False, quiet)
+    for name in ("untrained", "wav2tok_best", "last"):
+        one, two = (load_file(folder / f"{name}.safetensors") for folder in (tiny_model, tmp_path))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+
+
+def test_the_first_codebook_fits_its_encoder(first_codebook: Path) -> None:
+    model, _, info = checkpoint.load(first_codebook, "untrained")
+    assert torch.allclose(model.codebook.norm(dim=1), torch.ones(8), atol=1e-5)
+    assert 0.5 < info["similarity"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("features", "n_mels", 25),
+        ("encoder", "hidden", 9),
+        ("codebook", "num_tokens", 9),
+        ("data", "sample_rate", 16000),
+    ],
+)
+def test_a_codebook_of_other_parameters_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path, section: str, key: str, value: int
+) -> None:
+    values = to_dict(tiny_config)
+    values[section][key] = value
+    with pytest.raises(UserError, match="other parameters"):
+        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False, quiet)
+
+
+def test_a_codebook_of_another_similarity_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path
+) -> None:
+    values = to_dict(tiny_config)
+    values["train"]["recipe"] = "published"
+    with pytest.raises(UserError, match="use_cosine"):
+        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False, quiet)
+
+
+def test_a_split_without_validation_gets_one_from_its_training_part(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    parts = audios_bin.read(tiny_split)
+    audios_bin.write(tmp_path / "audios.bin", Splits(parts.train, None, parts.test))
+    got = read_splits(tmp_path / "audios.bin", tiny_config)
+    assert got.valid is not None
+    assert sorted((*got.train.paths, *got.valid.paths)) == sorted(parts.train.paths)
+    assert sorted(got.test.paths) == sorted(parts.test.paths)
+
+
+def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    parts = audios_bin.read(tiny_split)
+    assert parts.train.classes is not None
+    lost = recordings.Recordings((*parts.train.paths, "gone.flac"), (*parts.train.classes, "arch"))
+    audios_bin.write(tmp_path / "audios.bin", Splits(lost, parts.valid, parts.test))
+    with pytest.raises(UserError, match=r"gone\.flac"):
+        train(tmp_path / "audios.bin", tmp_path / "model", None, tiny_config, "cpu", False, quiet)
+
+
+def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
+    """A crash early in a second training must not leave the first one's graph beside the second one's weights."""
+    train(tiny_split, tmp_path, None, tiny_config, "cpu", False, quiet)
+    values = to_dict(tiny_config)
+    values["encoder"]["hidden"] = 6
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 1/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_split, tmp_path, None, from_dict(values), "cpu", False, stop)
+    assert not (tmp_path / "tokenizer.onnx").exists()
+    assert checkpoint.load(tmp_path)[1].encoder.hidden == 6
+
+
+@pytest.mark.parametrize("own_validation", [True, False])
+def test_no_test_recording_reaches_clustering_training_normalisation_or_early_stopping(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, own_validation: bool
+) -> None:
+    """Without any of the test's files all that is learned is the same: weights, codebooks, choice of epoch."""
+    parts = audios_bin.read(tiny_split)
+    learned = []
+    for name, test in (
+        ("there", parts.test),
+        ("gone", Recordings(tuple(f"gone/{path}" for path in parts.test.paths), parts.test.classes)),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        audios_bin.write(folder / "audios.bin", Splits(parts.train, parts.valid if own_validation else None, test))
+        train(folder / "audios.bin", folder / "model", None, tiny_config, "cpu", True, quiet)
+        history = json.loads((folder / "model" / "history.json").read_text())
+        figures = [{k: v for k, v in row.items() if k not in ("seconds", "audio_per_second")} for row in history]
+        names = ("untrained", "wav2tok_best", "last")
+        weights = {name: load_file(folder / "model" / f"{name}.safetensors") for name in names}
+        learned.append((figures, weights))
+    (figures, weights), (other_figures, other_weights) = learned
+    assert figures == other_figures
+    for name, tensors in weights.items():
+        assert tensors.keys() == other_weights[name].keys()
+        assert all(torch.equal(tensors[key], other_weights[name][key]) for key in tensors), name

@@ -1,0 +1,1 @@
+"""Files to samples: decoding, reading ahead in threads, windows of long recordings."""

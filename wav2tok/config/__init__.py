@@ -1,0 +1,1 @@
+"""Every number that governs a result: the schema, params.yaml, profiles."""

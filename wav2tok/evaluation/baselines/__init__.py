@@ -1,0 +1,1 @@
+"""What the tokenizer is compared with."""

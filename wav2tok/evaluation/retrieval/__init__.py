@@ -1,0 +1,1 @@
+"""Retrieval of similar recordings: protocol, views, metrics."""

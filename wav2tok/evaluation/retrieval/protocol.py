@@ -1,0 +1,130 @@
+"""Who asks, who may answer, and which answers are right: the retrieval protocols.
+
+| protocol | query | database | relevant |
+|---|---|---|---|
+| words | each test recording as it is (V) | test recordings of other groups (speakers) | same class |
+| hums | each test take as it is (V), time-stretched (TS), pitch-shifted (PS) | other takes, untouched | same class |
+| self | each recording, time-stretched (TS), pitch-shifted (PS) | all recordings, untouched | the one it came from |
+
+Queries without any relevant item in the database are left out and counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from wav2tok.config.schema import Evaluate
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.errors import UserError
+
+Protocol = Literal["words", "hums", "self"]
+
+_TEXTS = {
+    "words": "each test recording against the test recordings of other speakers; relevant: the same class",
+    "hums": "each test take, as it is (V), time-stretched (TS) and pitch-shifted (PS), against the other takes as they "
+    "are; relevant: the same class",
+    "self": "each test recording, time-stretched (TS) and pitch-shifted (PS), against all test recordings as they are; "
+    "relevant: the one it was made from",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to ask with a recording.
+
+    ``factor`` is the tempo for TS, the semitones for PS, 0 for V (untouched). SNR, the decibels above babble, occurs in
+    robustness curves alone (`wav2tok.evaluation.retrieval.curves`).
+    """
+
+    kind: Literal["V", "TS", "PS", "SNR"]
+    factor: float = 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A retrieval task over N recordings.
+
+    Attributes:
+        text: the protocol in words.
+        queries: int [Q], the recordings that ask.
+        candidates: bool [Q, N], what each may be answered with.
+        relevant: bool [Q, N], the right answers: at least one a query, all of them candidates.
+        views: how each query asks, in turn.
+        left_out: the recordings that don't ask, since nothing in the database is relevant to them.
+    """
+
+    protocol: Protocol
+    text: str
+    queries: np.ndarray
+    candidates: np.ndarray
+    relevant: np.ndarray
+    views: tuple[View, ...]
+    left_out: int
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The views' kinds in order, each once: V, TS, PS or some of them."""
+        return tuple(dict.fromkeys(view.kind for view in self.views))
+
+
+def asked_as(kind: str, factors: Sequence[float]) -> str:
+    """What a kind of view is, with its factors, for headings."""
+    return {
+        "V": "V: as they are",
+        "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
+        "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
+    }[kind]
+
+
+def choose(recordings: Recordings) -> Protocol:
+    """The protocol that fits the data.
+
+    Where a group has several recordings of one class, takes of the same voice would give retrieval away: "words".
+    """
+    if recordings.classes is None:
+        return "self"
+    pairs = list(zip(recordings.groups, recordings.classes, strict=True))
+    return "words" if len(set(pairs)) < len(pairs) else "hums"
+
+
+def build(recordings: Recordings, settings: Evaluate) -> Task:
+    """The task that ``settings.protocol`` names, or that fits the data when it is "auto".
+
+    Raises:
+        UserError: the protocol needs classes and there are none, or no query has a relevant item.
+    """
+    if settings.protocol != "auto" and recordings.classes is None:
+        raise UserError(
+            f"evaluate.protocol is {settings.protocol!r}, which needs classes; the test data is a list: set it to auto."
+        )
+    protocol = choose(recordings) if settings.protocol == "auto" else settings.protocol
+    candidates = ~np.eye(len(recordings.paths), dtype=bool)
+    if protocol == "self":
+        candidates[:] = True
+        relevant = np.eye(len(recordings.paths), dtype=bool)
+    else:
+        candidates &= True if protocol == "hums" else ~_equal(recordings.groups)
+        relevant = candidates & _equal(recordings.classes or ())
+    queries = np.flatnonzero(relevant.any(axis=1))
+    if not len(queries):
+        raise UserError(
+            f"None of the {len(recordings.paths)} test recordings has a relevant one by the {protocol} protocol "
+            f"({_TEXTS[protocol]}); add test recordings or set evaluate.protocol."
+        )
+    views = (
+        *([View("V")] if protocol != "self" else []),
+        *([View("TS", tempo) for tempo in settings.tempos] if protocol != "words" else []),
+        *([View("PS", float(step)) for step in settings.semitones] if protocol != "words" else []),
+    )
+    if not views:
+        raise UserError("evaluate.tempos and evaluate.semitones are both empty, so there is nothing to ask with.")
+    left_out = len(recordings.paths) - len(queries)
+    return Task(protocol, _TEXTS[protocol], queries, candidates[queries], relevant[queries], views, left_out)
+
+
+def _equal(names: tuple[str, ...]) -> np.ndarray:
+    """Which names are the same, bool [N, N]."""
+    index = np.unique(np.array(names), return_inverse=True)[1]
+    return index[:, None] == index[None, :]

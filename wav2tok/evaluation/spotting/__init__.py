@@ -1,0 +1,1 @@
+"""Finding spoken words within sentences."""

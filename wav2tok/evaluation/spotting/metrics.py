@@ -1,0 +1,165 @@
+"""What spotting is judged by, and how that is told: F1 at a threshold set elsewhere, MTWV.
+
+A trial is a query and a sentence, with the distance of the best span (``inf``: none). A detection is a trial at or
+below the threshold; it is right when its span hits the word. A sentence that holds the word several times counts once.
+All arrays are [Q, D], masked by ``candidates``; ``hits`` imply ``relevant`` imply ``candidates``.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wav2tok.evaluation.retrieval.metrics import Estimate
+
+BETA = 999.9
+HIT = "the returned span and the true one overlap by at least half of each"
+HEADINGS = {
+    "f1": "F1", "precision": "precision", "recall": "recall", "map": "MAP", "mtwv": "MTWV", "mrr": "MRR",
+    "p_at_1": "P@1",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of each query, int [Q]: right detections, all detections, sentences that hold the word."""
+
+    right: np.ndarray
+    detected: np.ndarray
+    relevant: np.ndarray
+
+    @property
+    def f1(self) -> float:
+        """Over all queries' trials together."""
+        return float(2 * self.right.sum() / (self.detected.sum() + self.relevant.sum()))
+
+
+def z_scores(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Each query's distances at mean 0 and variance 1 over its finite candidates, so that one threshold fits all.
+
+    It reads no label. A row whose distances are all equal becomes 0; infinite ones stay so.
+    """
+    finite = candidates & np.isfinite(distances)
+    known = np.where(finite, distances, 0.0)
+    count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    mean = known.sum(axis=1, keepdims=True) / count
+    deviation = np.sqrt((np.where(finite, known - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / count)
+    return np.where(finite, (known - mean) / np.where(deviation > 1e-12, deviation, 1.0), np.inf)
+
+
+def covers_half(spans: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether spans hit true ones: float [..., 2] seconds each -> bool [...].
+
+    The overlap is at least half of the true span **and** half of the returned one: by the first alone the whole
+    sentence would always be a hit.
+    """
+    shared = np.minimum(spans[..., 1], truth[..., 1]) - np.maximum(spans[..., 0], truth[..., 0])
+    longer = np.maximum(spans[..., 1] - spans[..., 0], truth[..., 1] - truth[..., 0])
+    return (shared > 0) & (shared >= longer / 2 - 1e-9)
+
+
+def count(
+    distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, threshold: float
+) -> Counts:
+    """What a threshold detects."""
+    detected = candidates & (distances <= threshold)
+    return Counts((detected & hits).sum(axis=1), detected.sum(axis=1), relevant.sum(axis=1))
+
+
+def f1_threshold(distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray) -> float:
+    """The threshold of the greatest F1, half way to the next distance; the strictest of equals."""
+    order, ends, values = _sweep(distances, candidates)
+    if not len(ends):
+        return -np.inf
+    right = np.cumsum(hits[candidates][order])[ends]
+    best = int(np.argmax(2 * right / (ends + 1 + relevant.sum())))
+    return float(values[best] if best + 1 == len(ends) else (values[best] + values[best + 1]) / 2)
+
+
+def twv(
+    distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, seconds: np.ndarray
+) -> "Twv":
+    """What the maximum term-weighted value (NIST, Spoken Term Detection 2006 Evaluation Plan, section 5) is taken over.
+
+    ``1 - mean over queries of (misses / relevant + BETA * false alarms / (seconds - relevant))`` at the best single
+    threshold; detecting nothing gives 0. ``seconds`` [D] are the sentences' durations: one trial a second.
+    """
+    order, ends, _ = _sweep(distances, candidates)
+    holding = relevant.sum(axis=1)
+    trials = (candidates * seconds).sum(axis=1) - holding
+    gain = np.where(hits, 1 / np.maximum(holding, 1)[:, None], -BETA / np.maximum(trials, 1.0)[:, None])
+    return Twv(np.nonzero(candidates)[0][order], gain[candidates][order], ends)
+
+
+@dataclass(frozen=True)
+class Twv:
+    """Trials in order of distance: the query [N] and what detecting adds to its value [N]; ``ends`` of ties."""
+
+    query: np.ndarray
+    gain: np.ndarray
+    ends: np.ndarray
+
+    def best(self, weights: np.ndarray) -> float:
+        """The maximum over thresholds, queries weighted by float [Q], which sum to 1."""
+        values = np.cumsum(self.gain * weights[self.query])[self.ends]
+        return float(max(values.max(initial=0.0), 0.0))
+
+
+def estimates(counts: Counts, values: Twv, draws: int, generator: np.random.Generator) -> dict[str, Estimate]:
+    """``f1``, ``precision``, ``recall`` (all trials pooled) and ``mtwv``, 95 % bootstrap intervals over queries."""
+    queries = len(counts.relevant)
+    weights = generator.multinomial(queries, np.full(queries, 1 / queries), size=draws) / queries
+    every = np.vstack([np.full((1, queries), 1 / queries), weights])
+    right, detected, relevant = (every @ part for part in (counts.right, counts.detected, counts.relevant))
+    found = {
+        "f1": 2 * right / (detected + relevant),
+        "precision": right / np.where(detected > 0, detected, 1.0),
+        "recall": right / relevant,
+        "mtwv": np.array([values.best(row) for row in every]),
+    }
+    return {name: _estimate(values) for name, values in found.items()}
+
+
+def _estimate(values: np.ndarray) -> Estimate:
+    """The first value, with the interval of the others."""
+    value = float(values[0])
+    low, high = np.percentile(values[1:], [2.5, 97.5]) if len(values) > 1 else (value, value)
+    return Estimate(value, float(min(low, value)), float(max(high, value)))
+
+
+def _sweep(distances: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The finite trials nearest first, the last of each run of equal distances, and those distances."""
+    values = distances[candidates]
+    order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]
+    values = values[order]
+    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)) if len(values) else np.zeros(0, np.int64)
+    return order, ends, values[ends]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One system's: ``scores`` under f1, precision, recall, mtwv, and those of
+    `wav2tok.evaluation.retrieval.metrics.METRICS`."""
+
+    label: str
+    scores: dict[str, Estimate]
+    threshold: float
+    """In the standard deviations of a query's distances."""
+    training_f1: float
+    localized: float
+    """Share of relevant sentences whose best span is a hit: what recall cannot exceed."""
+    search_ms: float
+    """Milliseconds to compare one query with the whole database."""
+
+
+@dataclass(frozen=True)
+class Spotting:
+    """What was found. ``text`` says by which protocol."""
+
+    text: str
+    sentences: int
+    seconds: float
+    queries: int
+    words: int
+    training_queries: int
+    bootstrap: int
+    systems: dict[str, Figures] = field(default_factory=dict)

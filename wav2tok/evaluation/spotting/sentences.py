@@ -1,0 +1,68 @@
+"""Spotting where the data offers it: recordings of running speech with a ``words.tsv`` (`wav2tok.corpus.transcripts`).
+
+It comes beside the retrieval protocol, with the tokenizer as it is served and the same baselines.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from wav2tok.audio import decode
+from wav2tok.config.schema import Config
+from wav2tok.corpus import transcripts
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.evaluation.spotting import spot
+from wav2tok.evaluation.spotting.metrics import Spotting
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.embed import frame_tokens
+from wav2tok.spectra.store import fill
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+_BASELINE_RECORDINGS = 300
+
+
+def spot_words(
+    train: Recordings,
+    test: Recordings,
+    tokenizer: Tokenizer,
+    untrained: Wav2Tok | None,
+    config: Config,
+    progress: Callable[[str], object],
+) -> Spotting | None:
+    """Judge spotting by the tokenizer and the baselines, where all of both parts is transcribed.
+
+    Args:
+        train: sentences that set thresholds, and that the k-means baseline learns from.
+        untrained: the encoder with random weights, or None to go without baselines.
+
+    Returns:
+        None without transcripts, or where no word occurs often enough; ``progress`` is told so.
+
+    Raises:
+        UserError: a malformed transcript or recording.
+    """
+    if not (transcripts.has_transcripts(train.paths) and transcripts.has_transcripts(test.paths)):
+        return None
+    rate = tokenizer.sample_rate
+
+    def served(waves: list[np.ndarray]) -> list[np.ndarray]:
+        return tokenizer.encode_frames(waves, rate)
+
+    systems = spot.spotters("wav2tok", "wav2tok", served, tokenizer.frame_seconds, tokenizer.codebook)
+    if untrained is not None:
+        model = untrained.cpu().eval()
+
+        def random_weights(waves: list[np.ndarray]) -> list[np.ndarray]:
+            return frame_tokens(model, fill(waves, model.front_end, None, torch.device("cpu")))
+
+        systems += spot.spotters("untrained", "untrained encoder", random_weights, tokenizer.frame_seconds)
+        heard = train.take(range(0, len(train), -(-len(train) // _BASELINE_RECORDINGS)))
+        waves = [decode.read(path, rate) for path in heard.paths]
+        systems += spot.baseline_spotters(waves, tokenizer.num_tokens, rate, config.seed)
+    settings = spot.Settings(bootstrap=config.evaluate.bootstrap, seed=config.seed)
+    try:
+        return spot.spot_all(train, test, systems, rate, settings, progress)
+    except spot.TooFewWords as error:
+        progress(f"no spotting: {error}")
+        return None

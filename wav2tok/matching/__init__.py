@@ -1,0 +1,1 @@
+"""Token strings and how far apart they are."""

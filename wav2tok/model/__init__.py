@@ -1,0 +1,1 @@
+"""The network: front end, encoder, codebook, and its checkpoints. Needs torch."""

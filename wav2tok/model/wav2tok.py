@@ -1,0 +1,86 @@
+"""The tokenizer as one module: front end, encoder, codebook."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
+from wav2tok.model.codebook import CodebookScore, assign
+from wav2tok.model.encoder import FrameEncoder
+from wav2tok.model.front_end import FrontEnd
+from wav2tok.model.lstm import RecurrentEncoder
+from wav2tok.model.tiles import cut_tiles, join_tiles
+from wav2tok.model.transformer import TransformerEncoder
+
+
+def create_encoder(config: Config, width: int) -> FrameEncoder:
+    """The encoder of ``encoder.kind`` for features of so many numbers a frame.
+
+    Raises:
+        UserError: ``encoder.input_dim`` says that there are more or fewer, or the sizes cannot be built.
+    """
+    stated = config.encoder.input_dim
+    if stated is not None and stated != width:
+        raise UserError(
+            f"encoder.input_dim is {stated}, but {config.features.kind} features as configured have {width} numbers "
+            "a frame; leave encoder.input_dim null and it follows from them."
+        )
+    kind = TransformerEncoder if config.encoder.kind == "transformer" else RecurrentEncoder
+    return kind(config.encoder, width)
+
+
+class Wav2Tok(nn.Module):
+    """Waveform to tokens.
+
+    ``codebook`` [K, d] is a buffer: E-steps set it, gradients never do. ``score`` exists only where the recipe uses
+    the parameterised similarity; nothing of it is needed for tokens.
+    """
+
+    codebook: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.front_end = FrontEnd(config.features, config.data.sample_rate)
+        self.encoder = create_encoder(config, self.front_end.width)
+        self.score = None if config.recipe.use_cosine else CodebookScore(config.encoder.dim)
+        self.register_buffer("codebook", torch.zeros(config.codebook.num_tokens, config.encoder.dim))
+        self.tile = config.clip_frames if config.encoder.tiled else None
+
+    def embed(self, spectrum: Tensor, frames: Tensor) -> Tensor:
+        """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T', d], of which `FrameEncoder.steps` count.
+
+        With ``encoder.tiled`` a recording longer than ``train.clip_seconds`` is embedded tile by tile.
+        """
+        # The exported graph must know tiles whatever the length of the example that it is traced with.
+        if self.tile is None or (spectrum.shape[1] <= self.tile and not torch.jit.is_tracing()):
+            return self.encoder(self.front_end.finish(spectrum, frames), frames)
+        tiles, lengths = cut_tiles(spectrum, frames, self.tile)
+        z = self.encoder(self.front_end.finish(tiles, lengths), lengths)
+        steps = (spectrum.shape[1] + self.encoder.stack - 1) // self.encoder.stack
+        return join_tiles(z, spectrum.shape[0], steps, self.encoder.steps(frames))
+
+    @torch.no_grad()
+    def set_codebook(self, codebook: Tensor) -> None:
+        """Make ``codebook`` [K, d] the model's, its rows scaled to unit length.
+
+        Raises:
+            ValueError: another shape, or numbers that are not finite.
+        """
+        if codebook.shape != self.codebook.shape or not bool(codebook.isfinite().all()):
+            shape = tuple(self.codebook.shape)
+            raise ValueError(f"the codebook has shape {tuple(codebook.shape)}; it must be {shape} of finite numbers")
+        self.codebook.copy_(F.normalize(codebook, dim=1))
+
+    def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T'], their numbers [B]), repeats not yet dropped."""
+        frames = self.front_end.frames(samples)
+        z = self.embed(self.front_end.spectrum(waveform, samples), frames)
+        return assign(z, self.codebook), self.encoder.steps(frames)
+
+
+def create(config: Config) -> Wav2Tok:
+    """A new model whose weights come from ``config.seed`` alone, whatever ran before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return Wav2Tok(config)

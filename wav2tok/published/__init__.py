@@ -1,0 +1,1 @@
+"""The published trainer's command line, read as parameters of this project."""

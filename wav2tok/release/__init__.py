@@ -1,0 +1,1 @@
+"""From an approved model to a served version: ONNX export and the model registry."""

@@ -1,0 +1,184 @@
+"""Export: one ONNX graph from waveform to tokens, and the proof that it gives the same tokens as torch.
+
+torch's newer exporter can freeze an LSTM's time axis at the example's length, so the older one is used and parity is
+checked at several lengths and batch sizes: a graph that differs anywhere is not written.
+"""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wav2tok.config.parameters import to_dict
+from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
+from wav2tok.files import replacing
+from wav2tok.model.codebook import assign
+from wav2tok.model.frames import repeat_last
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.tokenizer.format import METADATA_KEY, pack
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+OPSET = 17
+PARITY = ((1, 0.05), (1, 0.7301), (3, 1.0), (2, 2.7133), (5, 0.9), (1, 12.0))
+"""(batch, seconds of its longest recording) at which tokens are compared."""
+MIN_AGREEMENT = 0.999
+"""Share of frames that must agree, all but one at least: on the border of two tokens a rounding decides."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well graph and module agree: over all frames, and the lengths in samples at which it was seen."""
+
+    frames: int
+    differing: int
+    lengths: list[list[int]]
+
+    @property
+    def agreement(self) -> float:
+        """Share of frames with the same token."""
+        return 1 - self.differing / self.frames
+
+
+class _Graph(nn.Module):
+    """The module as it is exported, with what it takes to read a recording too long to be held in windows.
+
+    ``statistics`` [1, 1 + 2 W] are the whole recording's: power of the loudest band, mean and variance of the W
+    features that are gathered (`FrontEnd.measured`). Where the power is 0, which is what the graph assumes if they are
+    not given, each recording's own are taken. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what
+    they are gathered from; in the file they are values on the way to the tokens, for `wav2tok.tokenizer.tokenizer`
+    to cut the graph at.
+    """
+
+    def __init__(self, model: Wav2Tok) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, waveform: Tensor, samples: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        front_end, encoder = self.model.front_end, self.model.encoder
+        width = front_end.measured
+        frames = front_end.frames(samples)
+        power = front_end.band_power(waveform, samples)
+        loudness = front_end.loudness(power, frames)
+        given = statistics[:, 0]
+        loudest = torch.where(given > 0, given, loudness.amax(dim=1))
+        spectrum = repeat_last(front_end.scale(power, loudest), frames)
+        if self.model.tile is not None:
+            # Each tile is normalised by itself: of the whole recording only its loudest band is needed.
+            tokens = assign(self.model.embed(spectrum, frames), self.model.codebook)
+            return tokens, encoder.steps(frames), loudness, spectrum
+        features = front_end.differences(spectrum, frames, loudest)
+        mean, variance = front_end.moments(features, frames)
+        known = (given > 0)[:, None, None]
+        mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
+        variance = torch.where(known, statistics[:, None, 1 + width :], variance)
+        x = front_end.normalized(features, frames, mean, variance)
+        return assign(encoder(x, frames), self.model.codebook), encoder.steps(frames), loudness, features
+
+
+def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any] | None = None) -> Parity:
+    """Write ``model`` as an ONNX file with inputs ``waveform`` [B, N], ``samples`` [B] and outputs ``tokens`` [B, T],
+    ``frames`` [B]; its metadata holds the sampling rate, the number of tokens and the configuration. A further input
+    that may be left out, and two named values on the way, are for recordings read in windows (`_Graph`).
+
+    Args:
+        about: further JSON values for the metadata.
+
+    Returns:
+        The parity that was seen.
+
+    Raises:
+        UserError: the graph's tokens differ from the module's; nothing is written.
+    """
+    import onnx
+
+    model = model.cpu().eval()
+    rate = config.data.sample_rate
+    waveform = torch.randn(2, rate, generator=torch.Generator().manual_seed(0))
+    none = torch.zeros(1, 1 + 2 * model.front_end.measured)
+    with replacing(path) as temporary:
+        with warnings.catch_warnings(), torch.no_grad():
+            # The exporter warns that traced shapes may be frozen: that is what the parity check is for.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                _Graph(model).eval(),  # the exporter puts the module back into the mode that this one is in
+                (waveform, torch.tensor([rate, rate - 1000]), none),
+                str(temporary),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["waveform", "samples", "statistics"],
+                output_names=["tokens", "frames", "loudness", "features"],
+                dynamic_axes={
+                    "waveform": {0: "batch", 1: "time"},
+                    "samples": {0: "batch"},
+                    "tokens": {0: "batch", 1: "frame"},
+                    "frames": {0: "batch"},
+                    "loudness": {0: "batch", 1: "frame"},
+                    "features": {0: "batch", 1: "frame"},
+                },
+            )
+        graph = onnx.load(str(temporary))
+        # An input with a value of its own may be left out; what windows need is there to be asked for, no output.
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(none.numpy(), "statistics"))
+        for output in list(graph.graph.output)[2:]:
+            graph.graph.output.remove(output)
+            graph.graph.value_info.append(output)
+        values = {
+            "sample_rate": rate,
+            "hop": config.features.hop,
+            "stack": config.encoder.stack,
+            "tile": model.tile,
+            "width": model.front_end.measured,
+            "num_tokens": config.codebook.num_tokens,
+            "config": to_dict(config),
+            "codebook": pack(model.codebook.numpy()),
+        } | (about or {})
+        onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(values)})
+        onnx.checker.check_model(graph)
+        onnx.save(graph, str(temporary))
+        parity = compare(model, Tokenizer(temporary, device="cpu"), rate)
+        if parity.differing > 1 and parity.agreement < MIN_AGREEMENT:
+            raise UserError(
+                f"{path}: {parity.differing} of {parity.frames} frames differ between torch and ONNX Runtime; "
+                "not exported."
+            )
+    return parity
+
+
+def compare(model: Wav2Tok, tokenizer: Tokenizer, rate: int) -> Parity:
+    """Frame tokens of torch and ONNX Runtime on noise with tones, at every batch and length of `PARITY`."""
+    rng = np.random.default_rng(0)
+    frames = differing = 0
+    lengths: list[list[int]] = []
+    for batch, seconds in PARITY:
+        longest = int(seconds * rate)
+        samples = np.array([longest, *rng.integers(max(1, longest // 3), longest + 1, batch - 1)], dtype=np.int64)
+        time = np.arange(longest) / rate
+        tone = np.sin(2 * np.pi * rng.uniform(100, 1000, (batch, 1)) * time * (1 + 0.1 * np.sin(5 * time)))
+        waveform = (0.3 * tone + 0.05 * rng.standard_normal((batch, longest))).astype(np.float32)
+        with torch.inference_mode():
+            expected, count = model(torch.from_numpy(waveform), torch.from_numpy(samples))
+        got, got_count = tokenizer.run(waveform, samples)
+        if got.shape != tuple(expected.shape) or not np.array_equal(got_count, count.numpy()):
+            raise UserError(
+                f"the exported graph returns {got.shape} tokens where torch returns {tuple(expected.shape)}; "
+                "not exported."
+            )
+        inside = np.arange(got.shape[1])[None, :] < got_count[:, None]
+        frames += int(inside.sum())
+        differing += int(((got != expected.numpy()) & inside).sum())
+        lengths.append(samples.tolist())
+    return Parity(frames, differing, lengths)
+
+
+def parity_report(parity: Parity) -> dict[str, Any]:
+    """``parity`` as JSON values."""
+    return asdict(parity) | {"agreement": parity.agreement}
+
+
+EXPORT_FILE = "export.json"

@@ -1,0 +1,166 @@
+"""The model registry: versions of the ONNX tokenizer, the champion and its challengers.
+
+A version carries, as tags, what it scored on its held-out recordings and which those were. A challenger becomes the
+champion if there is none, or if it beats the champion on the same recordings.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wav2tok.errors import UserError, reason
+from wav2tok.files import replacing_folder
+from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.tokenizer.locate import located
+from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tracking.store import _connect
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What became of a version: its number, the alias it got, and why."""
+
+    name: str
+    version: str
+    alias: str
+    why: str
+
+
+def pull(uri: str, out: Path) -> Path:
+    """Put the model that MODEL names into the folder ``out``, whole or not at all; returns its ONNX file."""
+    with located(uri) as source, replacing_folder(out) as folder:
+        (folder / GRAPH_NAMES[0]).write_bytes(source.read_bytes())
+        card = source.parent / "card.md"
+        if card.exists():
+            (folder / card.name).write_bytes(card.read_bytes())
+    return out / GRAPH_NAMES[0]
+
+
+def champion(name: str) -> Any | None:
+    """The model version that carries the alias ``champion``, or None."""
+    mlflow = _connect()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        # Other codes (no connection, no permission) say nothing about whether there is a champion.
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
+
+
+def promote(name: str, version: str) -> None:
+    """Give ``version`` of ``name`` the alias ``champion``.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    mlflow = _connect()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, version)
+    except MlflowException as error:
+        raise UserError(
+            f"{name} version {version} cannot be promoted ({reason(error)}); see the versions in the MLflow UI."
+        ) from None
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    return ModelSignature(
+        inputs=Schema(
+            [TensorSpec(np.dtype(np.float32), (-1, -1), "waveform"), TensorSpec(np.dtype(np.int64), (-1,), "samples")]
+        ),
+        outputs=Schema(
+            [TensorSpec(np.dtype(np.int64), (-1, -1), "tokens"), TensorSpec(np.dtype(np.int64), (-1,), "frames")]
+        ),
+    )
+
+
+def log_model(folder: Path, name: str) -> str:
+    """Log an exported folder's ONNX model to the active run and register it; returns the version's number."""
+    import onnx
+
+    mlflow = _connect()
+    graph = folder / GRAPH_NAMES[0]
+    rate = Tokenizer(graph, device="cpu").sample_rate
+    time = np.arange(rate // 2, dtype=np.float32) / rate
+    example = {
+        "waveform": (0.1 * np.sin(2 * np.pi * 220 * time))[None].astype(np.float32),
+        "samples": np.array([len(time)], dtype=np.int64),
+    }
+    logged = mlflow.onnx.log_model(
+        onnx.load(str(graph)),
+        name="tokenizer",
+        registered_model_name=name,
+        signature=_signature(),
+        input_example=example,
+        pip_requirements=REQUIREMENTS,
+        # One file, so that it can be pulled, and so that its digest covers the weights.
+        save_as_external_data=False,
+    )
+    return str(logged.registered_model_version)
+
+
+def compare(
+    challenger: float, version: Any, test_digest: str, measure: Callable[[Tokenizer], float]
+) -> tuple[bool, str]:
+    """Whether a challenger's held-out score beats the champion's on the same recordings, and why.
+
+    Args:
+        challenger: its score.
+        version: the champion's model version.
+        test_digest: which recordings and protocol the challenger's score is of.
+        measure: scores a tokenizer on those recordings; called when the champion was scored on others or otherwise.
+    """
+    known = version.tags
+    if known.get("test_digest") == test_digest and "score" in known:
+        score = float(known["score"])
+    else:
+        score = measure(Tokenizer.from_pretrained(f"models:/{version.name}/{version.version}"))
+    better = challenger > score
+    return better, (
+        f"held-out score {challenger:.3f} against {score:.3f} of the champion, version {version.version}, "
+        "on the same recordings"
+    )
+
+
+def register(
+    folder: Path, name: str, score: float, test_digest: str, measure: Callable[[Tokenizer], float], tags: dict[str, Any]
+) -> Registered:
+    """Register an exported, approved model from within its run, and decide about the alias.
+
+    Args:
+        folder: what ``wav2tok export`` wrote.
+        score: the mean of MRR and MAP over the report's views.
+        test_digest: which held-out recordings and protocol that is of.
+        measure: see `compare`.
+        tags: further tags of the version.
+    """
+    mlflow = _connect()
+    current = champion(name)
+    # Decided first: a champion that cannot be scored leaves no version without an alias behind.
+    if current is None:
+        won, why = True, "there was no champion"
+    else:
+        won, why = compare(score, current, test_digest, measure)
+    version = log_model(folder, name)
+    client = mlflow.MlflowClient()
+    for key, value in ({"score": score, "test_digest": test_digest} | tags).items():
+        client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
+    alias = CHAMPION if won else CHALLENGER
+    client.set_registered_model_alias(name, alias, version)
+    card = folder / "card.md"
+    client.update_model_version(name, version, description=card.read_text(encoding="utf-8") if card.exists() else why)
+    return Registered(name, version, alias, why)

@@ -1,0 +1,1 @@
+"""What people read: report files, plots, the HTML page, figures of a training."""

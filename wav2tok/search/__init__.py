@@ -1,0 +1,1 @@
+"""Collections of token strings on disk, and search in them."""

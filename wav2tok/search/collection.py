@@ -1,0 +1,97 @@
+"""A collection of token strings on disk, and looking things up in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz import fuzz
+
+from wav2tok.errors import UserError
+from wav2tok.files import read_json, write_json
+from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.ranking import rank
+from wav2tok.matching.strings import Tokenized, as_text
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Token strings with the identity of the tokenizer that made them: strings of two tokenizers never compare."""
+
+    identity: str
+    frame_seconds: float
+    entries: Sequence[Tokenized]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A stretch of a recording, in seconds, and how alike it is, 0 to 100."""
+
+    path: str
+    start: float
+    end: float
+    similarity: float
+
+
+def write(path: Path, collection: Collection) -> None:
+    """Write a collection as JSON, whole or not at all."""
+    entries = [
+        {"path": e.path, "seconds": e.seconds, "tokens": e.tokens.tolist(), "starts": e.starts.tolist()}
+        for e in collection.entries
+    ]
+    write_json(
+        path, {"tokenizer": collection.identity, "frame_seconds": collection.frame_seconds, "recordings": entries}
+    )
+
+
+def read(path: Path, identity: str) -> Collection:
+    """Read a collection.
+
+    Raises:
+        UserError: no such file, no collection, or one of another tokenizer than ``identity``.
+    """
+    values = read_json(path)
+    try:
+        entries = [
+            Tokenized(
+                e["path"], e["seconds"], np.array(e["tokens"], dtype=np.int64), np.array(e["starts"], dtype=np.int64)
+            )
+            for e in values["recordings"]
+        ]
+        found = Collection(values["tokenizer"], values["frame_seconds"], entries)
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} is no index; make one with: wav2tok index FOLDER --out {path}") from None
+    if found.identity != identity:
+        raise UserError(f"{path} was made with another tokenizer than --model; index again with this one.")
+    return found
+
+
+def nearest(collection: Collection, query: np.ndarray, top: int) -> list[tuple[str, float]]:
+    """The ``top`` recordings nearest to a token string by normalised edit distance, best first, ties in order."""
+    distances = edit_distances([query], [e.tokens for e in collection.entries])
+    order = rank(distances, np.ones(distances.shape, dtype=bool))[0, :top]
+    return [(collection.entries[i].path, round(float(distances[0, i]), 4)) for i in order if i >= 0]
+
+
+def spot(collection: Collection, query: np.ndarray, top: int) -> list[Hit]:
+    """The stretch of each recording that is most like the query, the ``top`` of them, best first."""
+    text = as_text(query)
+    hits: list[Hit] = []
+    for entry in collection.entries:
+        found = fuzz.partial_ratio_alignment(text, as_text(entry.tokens))
+        if found is None or not text or found.dest_end <= found.dest_start:
+            continue
+        if len(text) <= len(entry.tokens):
+            first, last = found.dest_start, found.dest_end
+        else:  # the recording is shorter than the query: all of it
+            first, last = 0, len(entry.tokens)
+        end = entry.starts[last] * collection.frame_seconds if last < len(entry.starts) else entry.seconds
+        hits.append(
+            Hit(
+                entry.path,
+                round(float(entry.starts[first] * collection.frame_seconds), 3),
+                round(float(min(end, entry.seconds)), 3),
+                round(found.score, 2),
+            )
+        )
+    return sorted(hits, key=lambda hit: -hit.similarity)[:top]

@@ -1,0 +1,1 @@
+"""A corpus' spectra on disk, and passes of the model over them."""

@@ -1,0 +1,51 @@
+"""What training does between its optimiser steps: embeddings, E-steps, tokens."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wav2tok.model.codebook import assign, compress
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.store import SpectrumStore, Tiles
+
+
+@torch.inference_mode()
+def embeddings(model: Wav2Tok, store: SpectrumStore, tiles: Tiles) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Embed stretches of recordings in evaluation mode, without gradients, in batches of similar length.
+
+    Yields:
+        (positions [B] into ``tiles``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
+        the CPU).
+    """
+    was_training = model.training
+    model.eval()
+    device = model.codebook.device
+    for positions in tiles.batches():
+        spectrum, frames = store.batch(tiles[positions])
+        yield positions, model.embed(spectrum.to(device), frames.to(device)), model.encoder.steps(frames)
+    model.train(was_training)
+
+
+@torch.inference_mode()
+def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
+    """One token a step of every recording of ``store``, repeats not dropped: int64 [T] each."""
+    out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
+    for positions, z, frames in embeddings(model, store, store.heads(int(store.frames.max()))):
+        tokens = assign(z, model.codebook).cpu().numpy()
+        for position, row, length in zip(positions.tolist(), tokens, frames.tolist(), strict=True):
+            out[position] = row[:length]
+    return out
+
+
+@torch.inference_mode()
+def tokenize(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
+    """The compressed token string of every recording of ``store``, of its first ``most_frames`` frames at most."""
+    out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
+    tiles = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
+    for positions, z, frames in embeddings(model, store, tiles):
+        strings, lengths = compress(assign(z, model.codebook), frames.to(z.device))
+        for position, string, length in zip(positions.tolist(), strings.cpu().numpy(), lengths.tolist(), strict=True):
+            out[position] = string[:length]
+    return out

@@ -1,0 +1,130 @@
+"""The machine that a number was measured on: what it is, and what it could do at best."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from wav2tok.config.schema import Config
+from wav2tok.speed.timing import synchronize
+
+
+def _processor() -> str:
+    """The processor's model name; the architecture where the system gives no name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def describe(device: torch.device) -> dict[str, str | int | float]:
+    """Processor, memory and versions, and the GPU if ``device`` is one; nothing that names this very machine.
+
+    ``cores`` are those that this process may use. ``memory_gib`` is the machine's, even where a container may use
+    less of it; it is left out where the system does not tell (Windows). ``float32_products`` is torch's setting for
+    matrix products: ``highest`` is float32 throughout, the others allow TF32 or bfloat16 inside.
+    """
+    import onnxruntime
+
+    facts: dict[str, str | int | float] = {
+        "processor": _processor(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "torch_threads": torch.get_num_threads(),
+    }
+    if hasattr(os, "sysconf"):
+        facts["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    facts |= {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "onnxruntime": onnxruntime.__version__,
+        "float32_products": torch.get_float32_matmul_precision(),
+    }
+    if device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(device)
+        facts["gpu_memory_gib"] = round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1)
+    return facts
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a device can do at best, as measured.
+
+    No computation in float32 is faster than `seconds`, for bytes that really come from and go to memory: those that
+    stay in a cache cost less, so count them once.
+    """
+
+    flops: float
+    """Float32 operations a second, a multiply-add counted as two."""
+    bandwidth: float
+    """Bytes a second between memory and device, read and written bytes together."""
+
+    def seconds(self, flop: float, bytes_moved: float) -> float:
+        """The least seconds for ``flop`` operations and ``bytes_moved`` bytes: the longer of the two, overlapped."""
+        return max(flop / self.flops, bytes_moved / self.bandwidth)
+
+
+def _best_seconds(run: Callable[[], object], device: torch.device) -> float:
+    """The fastest of three calls or more, in half a second or more, after one that does not count."""
+    run()
+    taken: list[float] = []
+    while len(taken) < 3 or sum(taken) < 0.5:
+        synchronize(device)
+        start = perf_counter()
+        run()
+        synchronize(device)
+        taken.append(perf_counter() - start)
+    return min(taken)
+
+
+def measure_floor(device: torch.device) -> Floor:
+    """Measure ``device`` with as many threads as torch has now: a large matrix product and a large copy.
+
+    Matrix products use TF32 or bfloat16 inside if torch is set so; the copy is counted as one read and one write of
+    every byte. On a GPU torch lets cuDNN's LSTM use TF32 unless told otherwise
+    (``torch.backends.cudnn.allow_tf32``), so an encoder there may be faster than a floor from float32 products.
+    Takes less than two seconds and .6 GiB on a CPU, and 3 GiB on a GPU.
+    """
+    # Large enough to keep every core or multiprocessor busy, small enough for a slow CPU.
+    side, copied = (8192, 1 << 30) if device.type == "cuda" else (1536, 1 << 28)
+    left, right = torch.rand(2, side, side, device=device).unbind()
+    product = torch.empty(side, side, device=device)
+    flops = 2 * side**3 / _best_seconds(lambda: torch.mm(left, right, out=product), device)
+    # Filled, because pages that were never written are not in memory yet.
+    source, target = torch.ones(2, copied // 4, device=device).unbind()
+    bandwidth = 2 * copied / _best_seconds(lambda: target.copy_(source), device)
+    return Floor(flops, bandwidth)
+
+
+def encoder_flop(config: Config, width: int, steps: int) -> int:
+    """Float operations a step (an embedding) of the encoder's forward pass, a multiply-add counted as two.
+
+    Matrix products alone: gates, normalization and biases are about a hundredth of them at the default sizes.
+
+    Args:
+        config: the sizes of the encoder.
+        width: features a frame that the encoder reads (``FrontEnd.width``).
+        steps: of a recording; in a transformer each attends to all of them.
+    """
+    e = config.encoder
+    read, wide = width * e.stack, 2 * e.hidden
+    if e.kind == "transformer":
+        positions = wide * (wide // e.position_groups) * e.position_kernel
+        layer = 4 * wide * wide + 2 * wide * e.ffn + 2 * steps * wide
+        return 2 * (read * wide + positions + e.layers * layer + wide * e.dim)
+    widths = [read] + [wide] * (e.layers - 1)
+    lstm = sum(2 * 2 * 4 * e.hidden * (w + e.hidden) for w in widths)  # directions, multiply-add, gates
+    return lstm + 2 * wide * e.dim
+
+
+def codebook_flop(config: Config) -> int:
+    """Float operations a step to compare an embedding with every codeword, a multiply-add counted as two."""
+    return 2 * config.codebook.num_tokens * config.encoder.dim

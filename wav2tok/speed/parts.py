@@ -1,0 +1,349 @@
+"""How fast each part of training and tokenizing is here, beside what the machine could do.
+
+``wav2tok benchmark`` measures it on made-up recordings, on the CPU or a CUDA device.
+"""
+
+import copy
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from wav2tok.audio.ahead import read_ahead
+from wav2tok.config.schema import Config
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.strings import deduplicate
+from wav2tok.model.codebook import spherical_kmeans
+from wav2tok.model.constant_q import ConstantQ
+from wav2tok.model.front_end import FrontEnd
+from wav2tok.model.wav2tok import create
+from wav2tok.release.export import write_onnx
+from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.embed import embeddings
+from wav2tok.speed import workload
+from wav2tok.speed.machine import Floor, codebook_flop, encoder_flop, measure_floor
+from wav2tok.speed.table import Row
+from wav2tok.speed.timing import interleaved, median_seconds, peak_memory
+from wav2tok.tokenizer.batch import tokenize_files
+from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.training import allocator
+from wav2tok.training.augment import augment
+from wav2tok.training.loop import Loaded, Trainer
+from wav2tok.training.objective import Views, objective
+from wav2tok.training.recorder import SilentRecorder
+
+STEPS = 8
+"""Optimiser steps of a measured epoch."""
+HOUR = 3600.0
+"""Seconds whose embeddings are clustered."""
+
+
+def front_end_flop(front_end: FrontEnd) -> int:
+    """Float operations a frame of a front end: transform, filterbank (or pitches), cosine transform."""
+    if isinstance(front_end.power, ConstantQ):
+        return 2 * sum(kernel.numel() for kernel in front_end.power.kernels())
+    rows, inner, _ = front_end.power.second.shape
+    transform = 2 * front_end.power.first.numel() * (inner // 2) + 2 * rows * inner * inner
+    match front_end.config.kind:
+        case "stft":
+            bank = 0
+        case "pitch":
+            bank = 2 * (front_end.pitch.kernels.numel() + front_end.pitch.taps.numel())
+        case _:
+            bank = 2 * front_end.bank.numel()
+    cosine = 2 * front_end.dct.numel() if front_end.config.kind == "mfcc" else 0
+    return transform + bank + cosine
+
+
+class Bench:
+    """Recordings of one length, a trainer and a tokenizer to measure with."""
+
+    def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
+        self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
+        allocator.keep()
+        self.rate = config.data.sample_rate
+        classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
+        self.paths = [path for paths in classes.values() for path in paths]
+        self.labels = [label for label, paths in classes.items() for _ in paths]
+        self.floor: Floor = measure_floor(device)
+        self.work = f"{{}} of {seconds:g} s"
+        self.frame_rate = self.rate / config.features.hop
+        self.trainer = self._trainer(config)
+        self.step_flop = encoder_flop(config, self.trainer.model.front_end.width, round(seconds * config.token_rate))
+        expectation(self.trainer.model, self.trainer.store, config, (0, 0), warm=False)
+        self.waves = [w for w in read_ahead(self.paths, self.rate) if isinstance(w, np.ndarray)]
+        write_onnx(copy.deepcopy(self.trainer.model), config, folder / "tokenizer.onnx")
+        self.tokenizer = Tokenizer(folder / "tokenizer.onnx", "cpu" if device.type == "cpu" else "auto")
+
+    def _trainer(self, config: Config) -> Trainer:
+        train = Recordings(tuple(self.paths), tuple(self.labels))
+        valid = train.take(range(0, len(train), max(1, len(train) // 12)))
+        return Trainer(create(config), config, train, valid, self.folder / "model", self.device, lambda _: None)
+
+    def row(self, part: str, count: int | str, audio: float, seconds: float, floor: float | None, **more: Any) -> Row:
+        """A row of the table: ``audio`` seconds of recordings took ``seconds``, at the floor ``floor`` seconds."""
+        work = self.work.format(count) if isinstance(count, int) else count
+        return Row(part, work, audio / seconds, None, None, audio / floor if floor else None, **more)
+
+    def median(self, run: Callable[[], object]) -> float:
+        """Median seconds of a call."""
+        return median_seconds(run, device=self.device)
+
+    def reading(self) -> Row:
+        """Decoding files, in threads."""
+        seconds = self.median(lambda: sum(1 for _ in read_ahead(self.paths, self.rate)))
+        return self.row("reading and decoding", len(self.paths), self.seconds * len(self.paths), seconds, None)
+
+    def features(self) -> Row:
+        """Waveform to the spectrum that training keeps, and on to features."""
+        front_end = self.trainer.model.front_end
+        waves = torch.from_numpy(np.stack(self.waves[:64])).to(self.device)
+        samples = torch.full((len(waves),), waves.shape[1], device=self.device)
+        frames = front_end.frames(samples)
+
+        def run() -> None:
+            with torch.inference_mode():
+                front_end.finish(front_end.spectrum(waves, samples), frames)
+
+        count = int(frames.sum())
+        floor = self.floor.seconds(count * front_end_flop(front_end), 4.0 * (waves.numel() + count * front_end.width))
+        return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
+
+    def batch(self) -> Loaded:
+        """The pairs of one step, read and on the device."""
+        trainer = self.trainer
+        return trainer.load(trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0])
+
+    def augmentation(self) -> Row:
+        """Spectra of a batch changed in pitch, tempo and noise."""
+        batch, generator = self.batch(), torch.Generator().manual_seed(0)
+        front_end = self.trainer.model.front_end
+        seconds = self.median(lambda: augment(batch.spectrum, batch.frames, front_end, self.config.augment, generator))
+        floor = self.floor.seconds(0, 8.0 * int(batch.frames.sum()) * front_end.bands)
+        note = "Floor: the spectra read and written once."
+        count = len(batch.frames)
+        return self.row("augmentation", count, count * self.seconds, seconds, floor, note=note)
+
+    def steps(self) -> list[Row]:
+        """A training step, whole and by part, in the first stage, beside the network alone; then the other steps."""
+        trainer, config = self.trainer, self.config
+        model, generator = trainer.model.train(), torch.Generator().manual_seed(0)
+        pairs = trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0]
+        batch = trainer.load(pairs)
+        spectrum, frames = augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator)
+        lengths = frames.to(self.device)
+        features = model.front_end.finish(spectrum, lengths)
+        z = model.encoder(features, lengths).detach()
+        (a, b), (a_frames, b_frames) = z.chunk(2), model.encoder.steps(frames).chunk(2)
+        # As many frames without any padding: what the network costs at least.
+        even = torch.full((len(frames),), int(frames.sum()) // len(frames), device=self.device)
+        bare = torch.randn(len(frames), int(even[0]), model.front_end.width, device=self.device)
+        slope = torch.randn_like(z)
+        bare_slope = torch.randn(len(frames), int(model.encoder.steps(even)[0]), z.shape[2], device=self.device)
+
+        def network(x: torch.Tensor, n: torch.Tensor, gradient: torch.Tensor) -> None:
+            model.zero_grad()
+            model.encoder(x, n).backward(gradient)
+
+        def loss(contrast_only: bool) -> Callable[[], None]:
+            def run() -> None:
+                leaves = [x.detach().requires_grad_() for x in (a, b)]
+                views = Views(leaves[0], a_frames, leaves[1], b_frames, batch.labels)
+                recipe = config.recipes["staged"]
+                objective(
+                    model, views, recipe, contrast_only=contrast_only, frame_rate=config.token_rate, generator=generator
+                )[0].backward()
+
+            return run
+
+        def optimise() -> None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            trainer.optimizer.step()
+
+        trainer.progress.step = 0
+        parts = {
+            "whole": lambda: trainer.step(trainer.load(pairs), generator),
+            "floor": lambda: network(bare, even, bare_slope),
+            "reading spectra": lambda: trainer.load(pairs),
+            "augmentation": lambda: augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator),
+            "features": lambda: model.front_end.finish(spectrum, lengths),
+            "network, there and back": lambda: network(features, lengths, slope),
+            "alignment and contrast": loss(True),
+            "optimiser": optimise,
+        }
+        took = interleaved(parts, rounds=9, device=self.device)
+        count = len(frames)
+        audio = count * self.seconds
+        flop = 3.0 * int(model.encoder.steps(frames).sum()) * self.step_flop
+        arithmetic = self.floor.seconds(flop, 0)
+        share = ", ".join(f"{name} {1e3 * took[name]:.0f}" for name in parts if name not in ("whole", "floor"))
+        first = self.row(
+            "training step",
+            count,
+            audio,
+            took["whole"],
+            took["floor"],
+            target=">= 25 x plain, >= 70 % of the network alone",
+            note=f"Recipe staged, first stage, augmentation included, {1e3 * took['whole']:.0f} ms. Floor: the "
+            f"encoder alone there and back over as many frames without padding, {1e3 * took['floor']:.0f} ms "
+            f"(by arithmetic {1e3 * arithmetic:.0f}). By part, in ms: {share}.",
+        )
+        second = interleaved({"staged": loss(False)}, rounds=5, device=self.device)["staged"]
+        more = second - took["alignment and contrast"]
+        return [
+            first,
+            self.row(
+                "training step, EM",
+                count,
+                audio,
+                took["whole"] + more,
+                took["floor"],
+                note=f"Recipe staged, second stage: the losses of the paper cost {1e3 * more:.0f} ms more a step.",
+            ),
+        ]
+
+    def embedding(self) -> Row:
+        """Embeddings of an E-step."""
+        model, store = self.trainer.model, self.trainer.store
+        seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
+        steps = int(model.encoder.steps(store.frames).sum())
+        floor = self.floor.seconds(float(steps) * self.step_flop, 0)
+        return self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
+
+    def hour(self) -> torch.Tensor:
+        """Embeddings of about an hour: those of the recordings, each many times with a little noise, [N, d]."""
+        model, store = self.trainer.model, self.trainer.store
+        parts = [
+            z[:, :: max(1, z.shape[1] // 64)].flatten(0, 1) for _, z, _ in embeddings(model, store, store.heads(10**9))
+        ]
+        few = torch.cat(parts)
+        noise = torch.Generator(self.device).manual_seed(0)
+        points = few[
+            torch.randint(len(few), (round(HOUR * self.config.token_rate),), device=self.device, generator=noise)
+        ]
+        return F.normalize(points + 0.02 * torch.randn(points.shape, device=self.device, generator=noise), dim=1)
+
+    def clustering(self) -> Row:
+        """k-means over the embeddings of an hour, from a cold start."""
+        points, config = self.hour(), self.config.codebook
+        generator = torch.Generator()
+        seconds = median_seconds(
+            lambda: spherical_kmeans(points, config.num_tokens, generator.manual_seed(0), config.iterations),
+            least_runs=2,
+            device=self.device,
+        )
+        return self.row(
+            "E-step, k-means",
+            f"an hour, {config.num_tokens} tokens",
+            3600.0,
+            seconds,
+            None,
+            target="<= 3 s beyond the embeddings",
+            met=seconds <= 3.0,
+            note=f"{seconds:.2f} s, k-means++ included.",
+        )
+
+    def epochs(self) -> Row:
+        """An epoch with augmentation beside one without, E-step and reading included."""
+
+        def trainer(share: float) -> Trainer:
+            augment = dataclasses.replace(self.config.augment, share=share)
+            train = dataclasses.replace(self.config.train, steps_per_epoch=STEPS, epochs=1000)
+            return self._trainer(dataclasses.replace(self.config, augment=augment, train=train))
+
+        with_, without = trainer(self.config.augment.share), trainer(0.0)
+        recorder = SilentRecorder()
+        took = interleaved(
+            {"with": lambda: with_.epoch(recorder), "without": lambda: without.epoch(recorder)},
+            rounds=5,
+            device=self.device,
+        )
+        audio = STEPS * 2 * with_.batch_size * self.seconds
+        ratio = took["without"] / took["with"]
+        return self.row(
+            "epoch",
+            f"{STEPS} steps, then an E-step",
+            audio,
+            took["with"],
+            None,
+            target=">= 80 % of the speed without augmentation",
+            met=ratio >= 0.8,
+            note=f"With augmentation {100 * ratio:.0f} % of the speed without ({audio / took['without']:,.0f} s/s), at "
+            f"{self.seconds:g} s a recording.",
+        )
+
+    def tokenizing(self) -> list[Row]:
+        """The ONNX graph on waveforms and on files."""
+        tokenizer, rate = self.tokenizer, self.rate
+        front_end = self.trainer.model.front_end
+        flop = self.step_flop + codebook_flop(self.config)
+        flop = front_end_flop(front_end) + flop // self.config.encoder.stack
+        audio = len(self.waves) * self.seconds
+        frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)
+        floor = self.floor.seconds(float(frames) * flop, 4.0 * sum(map(len, self.waves)))
+        batches = self.median(lambda: tokenizer.encode(self.waves, rate))
+        files = self.median(lambda: sum(1 for _ in tokenize_files(self.paths, tokenizer)))
+        count = len(self.waves)
+        target = {"target": ">= 800 x real time, >= 50 x HuBERT base"} if self.device.type == "cpu" else {}
+        return [
+            self.row("tokenizing waveforms", count, audio, batches, floor, note=tokenizer.provider + ".", **target),
+            self.row("tokenizing files", count, audio, files, floor, note="Decoding included."),
+        ]
+
+    def one_file(self) -> Row:
+        """``wav2tok tokenize`` on one file, from the start of the process to its end."""
+        program = [
+            sys.executable,
+            "-c",
+            "from wav2tok.cli import main; main()",
+            "tokenize",
+            self.paths[0],
+            "--model",
+            str(self.folder),
+        ]
+        took = sorted(peak_memory([*program, "--device", "cpu"]) for _ in range(3))[1]
+        return self.row(
+            "wav2tok tokenize",
+            "one file, whole process",
+            self.seconds,
+            took[0],
+            None,
+            target="< 1.5 s",
+            met=took[0] < 1.5,
+            note=f"{took[0]:.2f} s from start to end, at most {took[1]:.0f} MiB.",
+        )
+
+    def matching(self) -> Row:
+        """Edit distances of a thousand strings from a thousand."""
+        rng = np.random.default_rng(0)
+        length = max(2, round(12 * self.seconds))
+        strings = [deduplicate(rng.integers(0, self.config.codebook.num_tokens, length)) for _ in range(1000)]
+        seconds = self.median(lambda: edit_distances(strings, strings))
+        note = f"{1e-6 * len(strings) ** 2 / seconds:.1f} million comparisons a second; the audio is the database's."
+        return self.row("matching", "1,000 queries, 1,000 strings", 1e6 * self.seconds, seconds, None, note=note)
+
+    def rows(self, say: Callable[[str], None]) -> list[Row]:
+        """All of the table."""
+        found: list[Row] = []
+        for part in (
+            self.reading,
+            self.augmentation,
+            self.features,
+            self.embedding,
+            self.clustering,
+            self.steps,
+            self.epochs,
+            self.tokenizing,
+            self.one_file,
+            self.matching,
+        ):
+            say(f"measuring {part.__name__.replace('_', ' ')}")
+            got = part()
+            found += got if isinstance(got, list) else [got]
+        return found

@@ -1,0 +1,46 @@
+"""From an ``audios.bin`` and a model to the report: what ``wav2tok evaluate`` does."""
+
+from pathlib import Path
+
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
+from wav2tok.evaluation import gate, held_out
+from wav2tok.evaluation.held_out import HELD_OUT, Say, held_out_score, judge
+from wav2tok.extras import need
+from wav2tok.files import write_json
+from wav2tok.report import files
+from wav2tok.report.logged import figures
+from wav2tok.tokenizer.locate import located
+from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tracking import runs, store
+
+
+def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool, say: Say) -> gate.Verdict:
+    """Write the report on ``model`` to the folder ``out`` and its figures to the model's MLflow run."""
+    gate.require(config.gate, config.evaluate.baselines)
+    need("evaluate", "matplotlib", "numba", "python_stretch", "ranx", "sklearn")
+    from wav2tok.report.page import page  # needs the extra
+
+    with located(model) as graph:
+        tokenizer = Tokenizer(graph, device)
+        say(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
+        result = judge(data, tokenizer, graph, config, say)
+        run_id = runs.run_of(graph.parent)
+    verdict = gate.judge(result, config.gate)
+    files.write(result, verdict, out)
+    rate = tokenizer.sample_rate
+    page.write(result, verdict, out / "report.html", rate, lambda waves: tokenizer.encode_frames(waves, rate))
+    score = held_out_score(result)
+    digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
+    write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
+    say(files.table(result))
+    say(
+        ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
+        + f"; held-out score {score:.3f}; report {out / 'report.html'}"
+    )
+    if track and store.available():
+        with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:
+            recorder.metrics(figures(result))
+            recorder.tags({"approved": str(verdict.approved).lower()})
+            recorder.artifact(out, "report")
+    return verdict

@@ -1,0 +1,1 @@
+"""Inference: audio to tokens with ONNX Runtime only."""

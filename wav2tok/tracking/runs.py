@@ -1,0 +1,135 @@
+"""Training and what follows it, as one MLflow run.
+
+The store is ``sqlite:///mlflow.db`` unless ``MLFLOW_TRACKING_URI`` says otherwise. Training starts a run and leaves its
+id in the model folder; evaluate, export and register take that run up again. A run that is already active is used
+as it is and left open.
+"""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wav2tok.files import read_json, write_json
+from wav2tok.tracking.store import _reaching, connect
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+# Its bars go to standard error, where a verb's own complaints must stand alone.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+RUN_FILE = "run.json"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters with dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        out |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return out
+
+
+class MLflowRecorder:
+    """The MLflow form of `wav2tok.training.recorder.Recorder`."""
+
+    def __init__(self, mlflow: Any, run_id: str) -> None:
+        self.mlflow, self.run_id = mlflow, run_id
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log nested parameters under dotted names."""
+        self.mlflow.log_params(flatten(values))
+
+    def metrics(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Log rows of (step, figures), in as few requests as the store takes."""
+        import time
+
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [Metric(key, float(value), now, step) for step, figures in rows for key, value in figures.items()]
+        client = self.mlflow.MlflowClient()
+        for start in range(0, len(entries), 1000):
+            client.log_batch(self.run_id, metrics=entries[start : start + 1000])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        self.mlflow.set_tags(dict(values))
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, or a folder's content."""
+        if path.is_dir():
+            self.mlflow.log_artifacts(str(path), folder)
+        else:
+            self.mlflow.log_artifact(str(path), folder)
+
+    def data(self, name: str, columns: Mapping[str, Sequence[str]], source: Path, digest: str) -> None:
+        """Log a table as one of the run's data sets.
+
+        Args:
+            name: such as "training".
+            columns: column name -> one value per row.
+            source: the file that the table was read from; ``digest`` is that file's.
+        """
+        import pandas as pd
+
+        with warnings.catch_warnings():
+            # Two kinds of source fit a local path; either is right.
+            warnings.filterwarnings("ignore", message="The specified dataset source")
+            dataset = self.mlflow.data.from_pandas(
+                pd.DataFrame(columns), source=str(source), name=f"{source.stem}-{name}", digest=digest
+            )
+        self.mlflow.log_input(dataset, context=name)
+
+
+@contextlib.contextmanager
+def run(
+    experiment: str, *, run_id: str | None = None, name: str | None = None, system_metrics: bool = False
+) -> Iterator[MLflowRecorder]:
+    """An MLflow run for the length of the block.
+
+    Args:
+        run_id: the run to take up again; one that this store does not know is replaced by a new one.
+        system_metrics: log CPU, memory, disk and GPU use.
+    """
+    mlflow = connect()
+    active = mlflow.active_run()
+    if active is not None and run_id in (None, active.info.run_id):
+        yield MLflowRecorder(mlflow, active.info.run_id)
+        return
+    with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as started:
+        yield MLflowRecorder(mlflow, started.info.run_id)
+
+
+def _open(
+    mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool, system_metrics: bool
+) -> Any:
+    """Start a run, or take up the one of ``run_id`` in whatever experiment it is."""
+    from mlflow.exceptions import MlflowException
+
+    with _reaching(mlflow):
+        if run_id is not None:
+            try:
+                mlflow.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                run_id = None
+        if run_id is None:
+            mlflow.set_experiment(experiment)
+            # The UI opens on charts and models rather than on traces of a language model.
+            mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+        return mlflow.start_run(
+            run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=system_metrics
+        )
+
+
+def run_of(folder: Path) -> str | None:
+    """The id of the run that made a model folder, if it was tracked."""
+    return read_json(folder / RUN_FILE)["run_id"] if (folder / RUN_FILE).exists() else None
+
+
+def write_run(folder: Path, run_id: str) -> None:
+    """Leave the run's id in a model folder."""
+    write_json(folder / RUN_FILE, {"run_id": run_id})

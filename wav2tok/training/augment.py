@@ -1,0 +1,117 @@
+"""Augmentation of spectra: batched, on the device, a few gathers a batch.
+
+Pitch is shifted by stretching the frequency axis, which moves formants along with it (for hums the melody's key, for
+speech another vocal tract), tempo by resampling the frames, and a floor of coloured noise is added. It works on the
+spectrum that the front end keeps for every recording, so that no waveform is decoded or vocoded twice.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from wav2tok.config.schema import Augment
+from wav2tok.model.frames import repeat_last, take_rows
+from wav2tok.model.front_end import FrontEnd
+
+
+def pitch_matrix(front_end: FrontEnd, ratio: Tensor) -> Tensor:
+    """Matrices that move each band's content to where it lies when frequencies are multiplied by ``ratio`` [B].
+
+    Returns:
+        [B, bands, bands]: spectrum [B, T, bands] @ matrix interpolates linearly between bands, within the axis.
+    """
+    centers = front_end.centers().to(ratio.device)
+    bands = len(centers)
+    wanted = centers[None, :] / ratio[:, None]
+    upper = torch.searchsorted(centers, wanted).clamp(1, bands - 1)
+    low, high = centers[upper - 1], centers[upper]
+    position = (upper - 1 + (wanted - low) / (high - low)).clamp(0, bands - 1)
+    source = torch.arange(bands, device=ratio.device)[None, :, None]
+    return (1 - (position[:, None, :] - source).abs()).clamp_min(0)
+
+
+def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor) -> Tensor:
+    """Linear interpolation of frames: x [B, T, D], lengths [B] before and after -> [B, T', D], ends repeated.
+
+    ``new_frames`` on the CPU says T' without waiting for a device.
+    """
+    longest, device = int(new_frames.max()), x.device
+    steps = torch.arange(longest)[None, :]
+    # Frame 0 goes to frame 0 and the last to the last.
+    scale = (frames - 1) / (new_frames - 1).clamp_min(1)
+    position = torch.minimum(steps * scale[:, None], (frames - 1)[:, None].float())
+    low = position.floor().long()
+    rows = torch.arange(len(frames))[:, None] * x.shape[1]
+    high = torch.minimum(low + 1, frames[:, None] - 1)
+    flat = x.flatten(0, 1)
+    weight = (position - low)[:, :, None].to(device, non_blocking=True)
+    before, after = ((rows + index).to(device, non_blocking=True) for index in (low, high))
+    return torch.lerp(take_rows(flat, before), take_rows(flat, after), weight)
+
+
+def on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """``generator`` itself on the CPU; elsewhere one of the device's that begins where it stands."""
+    if device.type == "cpu":
+        return generator
+    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+
+def augment(
+    spectrum: Tensor,
+    frames: Tensor,
+    front_end: FrontEnd,
+    config: Augment,
+    generator: torch.Generator,
+    allowed: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """A changed copy of each recording: pitch, tempo and noise drawn anew, ``config.share`` of them touched.
+
+    Args:
+        spectrum: [B, T, bands] from `FrontEnd.spectrum`, on any device; frames: [B], on the CPU.
+        generator: CPU generator; the same state gives the same copies.
+        allowed: bool [B] on the CPU, which recordings may be touched at all; None is all of them.
+
+    Returns:
+        ([B, T', bands], [B] new lengths on the CPU), the frames past each end repeating the last one.
+    """
+    device, b = spectrum.device, len(frames)
+
+    def draw(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(b, generator=generator)
+
+    touched = draw(0, 1) < config.share
+    if allowed is not None:
+        touched &= allowed
+    semitones = draw(-config.semitones, config.semitones)
+    tempo = torch.exp(draw(math.log(config.min_tempo), math.log(config.max_tempo)))
+    level, tilt = draw(-60, -60 + 2 * (config.noise_db or 0)), draw(-config.equalizer_db, config.equalizer_db)
+    level = torch.where(touched, level, -torch.inf)
+
+    tempo = torch.where(touched, tempo, 1.0)
+    new_frames = (frames / tempo).round().long().clamp_min(1)
+    x = change_tempo(spectrum, frames, new_frames)
+    ratio = torch.where(touched, 2 ** (semitones / 12), 1.0)
+    x = x @ pitch_matrix(front_end, ratio).to(device, non_blocking=True)
+    if front_end.config.kind != "stft" and config.noise_db is not None:
+        loudest = x.amax(dim=(1, 2), keepdim=True)
+        slope = torch.linspace(-1, 1, x.shape[2])
+        decibel = (level[:, None] + tilt[:, None] * slope)[:, None, :].to(device, non_blocking=True)
+        # Noise power varies about its mean from frame to frame and band to band, as a periodogram's does.
+        flutter = torch.rand(x.shape, generator=on_device(generator, device), device=device)
+        flutter = flutter.clamp_min_(1e-3).log_().neg_().log_()
+        x = torch.logaddexp(x, loudest + decibel * (math.log(10) / 10) + flutter)
+    return repeat_last(x, new_frames.to(device, non_blocking=True)), new_frames
+
+
+def same_length(x: Tensor, frames: Tensor, members: int) -> tuple[Tensor, Tensor]:
+    """Stretch in time the members of every pair or triplet to their mean length; pitch stays.
+
+    Args:
+        x: [members * B, T, bands], the first members of all, then the second; frames: [members * B], on the CPU.
+
+    Returns:
+        ([members * B, T', bands], [members * B] new lengths on the CPU).
+    """
+    mean = frames.reshape(members, -1).double().mean(0).round().long().repeat(members)
+    return repeat_last(change_tempo(x, frames, mean), mean.to(x.device, non_blocking=True)), mean

@@ -7,8 +7,10 @@ takes a quarter of an hour on two cores, and 8 GB of disk for a while. ``--hours
 
 import argparse
 import datetime
+import logging
 import platform
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from benchmarks import report, scaling
 from benchmarks.compare import beside, plain_rates, pretrained_rates
 from wav2tok.config import parameters
 from wav2tok.device import choose
-from wav2tok.progress import say
+from wav2tok.progress import log
 from wav2tok.speed.machine import describe
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import text_table
@@ -37,6 +39,8 @@ def main() -> None:
     arguments.add_argument("--hours", type=float, default=100.0, help="the largest corpus, 10 at least")
     arguments.add_argument("--device", default="auto", help="auto, cpu or cuda")
     given = arguments.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    log.setLevel(logging.INFO)
     hours = [0.25, 1.0, 10.0] + ([given.hours] if given.hours > 10 else [])
     device = choose(given.device)
     with tempfile.TemporaryDirectory(prefix="wav2tok-bench-") as folder:
@@ -44,16 +48,16 @@ def main() -> None:
         if free < GIB_AN_HOUR * hours[-1] * 1.3 + 2:
             raise SystemExit(f"{free:.0f} GiB are free for temporary files; --hours {given.hours:g} needs more.")
         bench = Bench(parameters.load(), device, Path(folder), 1.0, 600)
-        rows = bench.rows(say)
-        say("measuring the plain implementation")
+        rows = bench.rows()
+        log.info("measuring the plain implementation")
         plain = plain_rates(bench)
-        say("measuring HuBERT base and wav2vec 2.0 base")
+        log.info("measuring HuBERT base and wav2vec 2.0 base")
         hubert, wav2vec = (pretrained_rates(bench, name) for name in ("hubert_base", "wav2vec2_base"))
         rows = beside(rows, plain, hubert)
-        length_curve = scaling.lengths(bench, say)
-        batch_curve, codebook_curve = scaling.batches(bench, say), scaling.codebooks(bench, say)
-        more, curves = scaling.corpora(bench, hours, 10.0, say)
-        file_rows, file_curve = scaling.long_files(bench, scaling.FILE_MINUTES, say)
+        length_curve = scaling.lengths(bench)
+        batch_curve, codebook_curve = scaling.batches(bench), scaling.codebooks(bench)
+        more, curves = scaling.corpora(bench, hours, 10.0)
+        file_rows, file_curve = scaling.long_files(bench, scaling.FILE_MINUTES)
     machine = describe(device) | {
         "float32 GFLOP a second": round(bench.floor.flops / 1e9),
         "copy GB a second": round(bench.floor.bandwidth / 1e9, 1),
@@ -72,8 +76,8 @@ def main() -> None:
         unmeasured,
     )
     report.write(results, given.out)
-    say(text_table(results.rows))
-    say(f"{given.out / report.PAGE}, {given.out / report.PICTURE}; {platform.python_implementation()}")
+    log.info(text_table(results.rows))
+    log.info(f"{given.out / report.PAGE}, {given.out / report.PICTURE}; {platform.python_implementation()}")
 
 
 if __name__ == "__main__":

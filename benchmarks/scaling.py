@@ -16,7 +16,7 @@ import torch
 from benchmarks.compare import plain_step, pretrained_tokens
 from benchmarks.report import Curve
 from wav2tok.model.codebook import spherical_kmeans
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.speed import workload
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import Row
@@ -54,7 +54,7 @@ def long_file(path: Path, minutes: float, sample_rate: int) -> None:
             file.write(workload.waveform(number % 24, number // 24, 60.0, sample_rate))
 
 
-def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float, say: Say) -> tuple[list[Row], list[Curve]]:
+def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tuple[list[Row], list[Curve]]:
     """Training and tokenizing corpora of growing size, each in a process of its own."""
     classes = workload.write(bench.folder / "hour", DISTINCT, RECORDING_SECONDS, bench.rate)
     files = [path for paths in classes.values() for path in paths]
@@ -63,7 +63,7 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float, say: Sa
     train: list[tuple[float, float]] = []
     tokenize: list[tuple[float, float]] = []
     for size in hours:
-        say(f"a corpus of {size:g} hours")
+        log.info(f"a corpus of {size:g} hours")
         place = corpus(bench.folder / f"corpus{size:g}", files, size)
         options = ["--data", str(place / "audios.bin"), "--out", str(place / "model"), *quick]
         train.append(peak_memory([*PROGRAM, "train", *options]))
@@ -151,11 +151,11 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float, say: Sa
     return rows, [time, memory]
 
 
-def long_files(bench: Bench, minutes: Sequence[float], say: Say) -> tuple[list[Row], Curve]:
+def long_files(bench: Bench, minutes: Sequence[float]) -> tuple[list[Row], Curve]:
     """Tokenizing single recordings of growing length, each in a process of its own."""
     took: list[tuple[float, float]] = []
     for length in minutes:
-        say(f"a recording of {length:g} minutes")
+        log.info(f"a recording of {length:g} minutes")
         path = bench.folder / "long.wav"
         long_file(path, length, bench.rate)
         took.append(
@@ -189,13 +189,13 @@ def _cluster(points: torch.Tensor, count: int, iterations: int) -> None:
     spherical_kmeans(points, count, torch.Generator().manual_seed(0), iterations)
 
 
-def lengths(bench: Bench, say: Say) -> Curve:
+def lengths(bench: Bench) -> Curve:
     """Training and tokenizing an hour in recordings of growing length, beside the others as far as they get."""
     lines: dict[str, list[float | None]] = {
         name: [] for name in ("training", "tokenizing", "plain, training", "HuBERT, tokenizing")
     }
     for length in LENGTHS:
-        say(f"recordings of {length:g} s")
+        log.info(f"recordings of {length:g} s")
         one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, max(96, round(96 / length)))
         pairs = one.trainer.sampler.epoch(0, 0, one.trainer.batch_size, 1)[0]
         heard = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
@@ -210,12 +210,12 @@ def lengths(bench: Bench, say: Say) -> Curve:
     return Curve("audio length", "seconds a recording", list(LENGTHS), lines, "seconds of computing an hour of audio")
 
 
-def batches(bench: Bench, say: Say) -> Curve:
+def batches(bench: Bench) -> Curve:
     """A training step and tokenizing at growing batches."""
     train: list[float | None] = []
     tokens: list[float | None] = []
     for count in PAIRS:
-        say(f"batches of {count} pairs")
+        log.info(f"batches of {count} pairs")
         pairs = bench.trainer.sampler.epoch(0, 0, count, 1)[0]
         seconds = _step_seconds(bench, pairs)
         train.append(HOUR * seconds / (2 * count * bench.seconds))
@@ -229,12 +229,12 @@ def batches(bench: Bench, say: Say) -> Curve:
     )
 
 
-def codebooks(bench: Bench, say: Say) -> Curve:
+def codebooks(bench: Bench) -> Curve:
     """An E-step over an hour, and the EM losses, at growing codebooks."""
     points = bench.hour()
     cluster: list[float | None] = []
     for count in TOKENS:
-        say(f"{count} tokens")
+        log.info(f"{count} tokens")
         run = partial(_cluster, points, count, bench.config.codebook.iterations)
         cluster.append(median_seconds(run, least_runs=1, most_runs=2, device=bench.device))
     tokens: list[float | None] = []

@@ -4,12 +4,14 @@ They are for every test that needs "some corpus" or "some model": four melodies 
 and a model of eight tokens that trains on one core in seconds.
 """
 
+import logging
 import os
 
 # Before torch is imported: one thread here and in every process that a test starts, so that sums are taken in the
 # same order everywhere and results compare bit by bit.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import wav2tok  # noqa: F401  before torch, whose threads it tells how to wait
@@ -26,6 +28,7 @@ from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.listing import listing
+from wav2tok.progress import log
 from wav2tok.stages.train import train
 
 # The same examples at every run, so that a red run is a change's doing; no deadline, because machines are busy.
@@ -102,7 +105,7 @@ def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.
 def tiny_model(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder as ``wav2tok train`` leaves it. Read it, and copy it before changing anything in it."""
     out = tmp_path_factory.mktemp("model") / "model"
-    train(tiny_split, out, None, tiny_config, "cpu", True, lambda line: None)
+    train(tiny_split, out, None, tiny_config, "cpu", True)
     return out
 
 
@@ -126,3 +129,20 @@ def rng() -> np.random.Generator:
 def generator() -> torch.Generator:
     """torch's random numbers, the same in every run."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What the library reports during the test, one string per line."""
+    reported: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            reported.append(record.getMessage())
+
+    handler, level = Handler(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield reported
+    log.removeHandler(handler)
+    log.setLevel(level)

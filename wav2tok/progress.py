@@ -1,26 +1,46 @@
-"""How work reports: lines of progress and a counter."""
+"""How work reports: lines through `logging`, and counted work through `track`.
 
-import sys
-from collections.abc import Callable
+The library logs below the logger ``wav2tok`` and shows nothing by itself. The command line prints the lines and draws
+the bars (`wav2tok.cli.console`); a service or a notebook listens in its own way.
+"""
 
-Say = Callable[[str], None]
-"""Takes a line of progress."""
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Display = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
+"""Shows how far a task is: (what is done, of how many) -> a context whose value is called once per item done."""
+
+log = logging.getLogger("wav2tok")
 
 
-def say(line: str) -> None:
-    """A line of progress, at once."""
-    print(line, flush=True)
+@contextmanager
+def _hidden(what: str, total: int) -> Iterator[Callable[[], object]]:
+    yield lambda: None
 
 
-def counter(what: str) -> Callable[[int, int], None]:
-    """Progress of ``what``: a line that is written over on a terminal, a line each tenth elsewhere."""
-    terminal = sys.stderr.isatty()
+_display: Display = _hidden
 
-    def show(done: int, total: int) -> None:
-        if terminal:
-            end = "\n" if done == total else ""
-            print(f"\r{what}: {done}/{total}", end=end, file=sys.stderr, flush=True)
-        elif done == total or done % max(1, total // 10) == 0:
-            say(f"{what}: {done}/{total}")
 
-    return show
+def show_with(display: Display) -> None:
+    """Show all counted work of this process with ``display``."""
+    global _display
+    _display = display
+
+
+def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """The items, counted on the display as they are done.
+
+    Args:
+        what: the work, such as "measuring".
+        total: how many there are; None takes ``len(items)``.
+    """
+    if total is None:
+        assert isinstance(items, Sized), "an iterator needs its total"
+        total = len(items)
+    with _display(what, total) as done:
+        for item in items:
+            yield item
+            done()

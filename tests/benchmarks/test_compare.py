@@ -78,14 +78,14 @@ def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
     monkeypatch.setattr(scaling, "peak_memory", measured)
     monkeypatch.setattr(scaling, "DISTINCT", 24)
     monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
-    rows, curves = scaling.corpora(bench, [0.01, 0.02, 0.04], 0.02, lambda _: None)
+    rows, curves = scaling.corpora(bench, [0.01, 0.02, 0.04], 0.02)
     assert [command[2] for command in seen] == ["train", "tokenize", "train", "tokenize", "train"]
     assert "train.epochs=1" in seen[0]
     assert [row.met for row in rows] == [True, False, True]
     assert "300 MiB at 0.01 h, 300 MiB at 0.02 h, 900 MiB at 0.04 h" in rows[1].note
     assert curves[1].lines["tokenizing"] == [300.0, 300.0, None]
     assert not list(bench.folder.glob("corpus*"))
-    (row,), curve = scaling.long_files(bench, (0.01, 1, 2), lambda _: None)
+    (row,), curve = scaling.long_files(bench, (0.01, 1, 2))
     assert row.met is True
     assert curve.lines["tokenizing"] == [900.0] * 3
 
@@ -106,9 +106,9 @@ def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.Mon
     monkeypatch.setattr(scaling, "SLOW_SECONDS", 0.7)
     said: list[str] = []
     for curve in (
-        scaling.lengths(bench, said.append),
-        scaling.batches(bench, said.append),
-        scaling.codebooks(bench, said.append),
+        scaling.lengths(bench),
+        scaling.batches(bench),
+        scaling.codebooks(bench),
     ):
         assert len(curve.x) == 2
         if curve.name == "audio length":

@@ -81,7 +81,7 @@ def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
         patch.chdir(root)
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
-        export(tiny_model, None, root / "export", lambda line: None)
+        export(tiny_model, None, root / "export")
         mlflow.set_experiment("tiny")
         with mlflow.start_run():
             for score in (0.5, 0.4):

@@ -37,7 +37,7 @@ def quick(tiny_config):
 def reported(tiny_split, tiny_model, quick, tmp_path_factory):
     """The report's folder and the verdict, of an untracked evaluation."""
     out = tmp_path_factory.mktemp("evaluated") / "report"
-    return out, evaluate(tiny_split, str(tiny_model), out, quick, "cpu", False, lambda line: None)
+    return out, evaluate(tiny_split, str(tiny_model), out, quick, "cpu", False)
 
 
 def test_the_report_is_whole(reported):
@@ -66,7 +66,7 @@ def test_the_score_does_not_depend_on_where_the_model_lies(reported, tiny_split,
     """A champion from the registry has its graph alone; its untrained baseline is then made again, the same."""
     shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "model.onnx")
     tokenizer = Tokenizer(tmp_path / "model.onnx", "cpu")
-    result = judge(tiny_split, tokenizer, tmp_path / "model.onnx", quick, lambda line: None)
+    result = judge(tiny_split, tokenizer, tmp_path / "model.onnx", quick)
     metrics = json.loads((reported[0] / "metrics.json").read_text())
     assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
     for system in ("wav2tok", "untrained", "kmeans_logmel"):
@@ -76,7 +76,7 @@ def test_the_score_does_not_depend_on_where_the_model_lies(reported, tiny_split,
 def test_the_tokenizer_alone_has_the_same_score_and_no_baseline(reported, tiny_split, tiny_model, quick):
     graph = tiny_model / "tokenizer.onnx"
     lines = []
-    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, lines.append, alone=True)
+    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, alone=True)
     assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
     assert (tuple(result.scores), result.curves, result.significance) == (FORMS, {}, ())
     assert not any("learn" in line for line in lines)
@@ -86,7 +86,7 @@ def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny
     config = dataclasses.replace(quick, evaluate=dataclasses.replace(quick.evaluate, baselines=("mfcc_dtw",)))
     lines = []
     with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(mfcc_dtw\) switches off"):
-        evaluate(tiny_split, str(tiny_model), tmp_path / "report", config, "cpu", False, lines.append)
+        evaluate(tiny_split, str(tiny_model), tmp_path / "report", config, "cpu", False)
     assert lines == []
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +103,7 @@ def store(tmp_path, monkeypatch):
 
 def test_curves_and_figures_reach_the_run(tiny_split, tiny_model, quick, tmp_path, store):
     """Evaluated with tracking: metrics by step, the report with its plots."""
-    evaluate(tiny_split, str(tiny_model), tmp_path / "report", quick, "cpu", True, lambda line: None)
+    evaluate(tiny_split, str(tiny_model), tmp_path / "report", quick, "cpu", True)
     client = mlflow.MlflowClient(store)
     (experiment,) = [e for e in client.search_experiments() if e.name == quick.register.experiment]
     (run,) = client.search_runs([experiment.experiment_id])
@@ -119,5 +119,5 @@ def test_curves_and_figures_reach_the_run(tiny_split, tiny_model, quick, tmp_pat
 def test_an_error_writes_nothing(tiny_split, tiny_model, quick, tmp_path):
     for data, model in ((tmp_path / "absent.bin", tiny_model), (tiny_split, tmp_path / "absent")):
         with pytest.raises(UserError, match="absent"):
-            evaluate(data, str(model), tmp_path / "report", quick, "cpu", False, lambda line: None)
+            evaluate(data, str(model), tmp_path / "report", quick, "cpu", False)
     assert list(tmp_path.iterdir()) == []

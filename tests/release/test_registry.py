@@ -22,7 +22,7 @@ from wav2tok.tracking import store
 def place(tmp_path_factory, tiny_model):
     """The folder of the store, with what ``wav2tok export`` wrote of the tiny model."""
     root = tmp_path_factory.mktemp("store")
-    export(tiny_model, None, root / "export", lambda line: None)
+    export(tiny_model, None, root / "export")
     return root
 
 

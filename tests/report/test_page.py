@@ -90,7 +90,7 @@ def judge(train: Recordings, test: Recordings) -> tuple[Result, np.ndarray]:
     centroids = kmeans(np.concatenate(bands([decode.read(path, RATE) for path in train.paths])), 8, seed=1)
     few = nearest(bands, centroids[:2])
     config = from_dict({"evaluate": settings})
-    return evaluate(train, test, nearest(bands, centroids), centroids, few, config, lambda _: None), centroids
+    return evaluate(train, test, nearest(bands, centroids), centroids, few, config), centroids
 
 
 @pytest.fixture(scope="module")

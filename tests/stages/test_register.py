@@ -66,8 +66,8 @@ def register(place, tiny_config, tiny_split):
     def run(name, *, approved=True, score=0.5, digest="digest", data=tiny_split, say=silent):
         told = report(place / "report", approved, score, digest)
         config = from_dict(to_dict(tiny_config) | {"register": {"name": name, "experiment": "shipping"}})
-        export.export(place / "model", told, place / "export", silent)
-        register_stage(place / "export", told, data, place / "registered", config, say)
+        export.export(place / "model", told, place / "export")
+        register_stage(place / "export", told, data, place / "registered", config)
         return outcome(place / "registered")
 
     return runs
@@ -76,7 +76,7 @@ def register(place, tiny_config, tiny_split):
 def test_an_approved_model_is_exported_with_its_proof(place, tiny_model):
     said = []
     runs.write_run(place / "model", "some run")
-    export.export(place / "model", report(place / "report"), place / "export", said.append)
+    export.export(place / "model", report(place / "report"), place / "export")
     assert names(place / "export") == ["card.md", "export.json", "run.json", "tokenizer.onnx"]
     told = json.loads((place / "export" / "export.json").read_text())
     assert told["approved"] is True
@@ -92,9 +92,9 @@ def test_an_approved_model_is_exported_with_its_proof(place, tiny_model):
 
 def test_a_refused_model_is_not_exported_and_an_older_export_goes(place):
     told = report(place / "report")
-    export.export(place / "model", told, place / "export", silent)
+    export.export(place / "model", told, place / "export")
     said = []
-    export.export(place / "model", report(place / "report", approved=False), place / "export", said.append)
+    export.export(place / "model", report(place / "report", approved=False), place / "export")
     assert names(place / "export") == ["export.json"]
     assert json.loads((place / "export" / "export.json").read_text()) == {"approved": False, "reasons": REASONS}
     assert "not approved" in said[0]
@@ -103,22 +103,22 @@ def test_a_refused_model_is_not_exported_and_an_older_export_goes(place):
 
 
 def test_a_model_without_a_verdict_can_be_exported_by_hand(place):
-    export.export(place / "model", None, place / "export", silent)
+    export.export(place / "model", None, place / "export")
     assert names(place / "export") == ["card.md", "export.json", "tokenizer.onnx"]
 
 
 def test_an_error_leaves_the_older_export(place):
-    export.export(place / "model", None, place / "export", silent)
+    export.export(place / "model", None, place / "export")
     (place / "model" / "wav2tok_best.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"best\.safetensors is no checkpoint"):
-        export.export(place / "model", None, place / "export", silent)
+        export.export(place / "model", None, place / "export")
     assert names(place / "export") == ["card.md", "export.json", "tokenizer.onnx"]
     assert names(place) == ["export", "model"]
 
 
 def test_what_is_not_approved_is_not_registered(place, register):
     said = []
-    assert register("refused", approved=False, say=said.append) == {"registered": False, "reasons": REASONS}
+    assert register("refused", approved=False) == {"registered": False, "reasons": REASONS}
     summary = (place / "registered" / "summary.txt").read_text()
     assert summary.startswith("not approved, nothing registered: " + REASONS[0])
     assert "tiny     0.5" in summary
@@ -155,16 +155,16 @@ def test_registering_goes_into_the_run_of_the_training(place, register):
 def test_a_champion_of_other_recordings_is_scored_anew_on_these(place, register, tiny_config, tiny_split):
     """The same graph is champion and challenger: what decides is what it really scores on the challenger's data."""
     quick = from_dict(to_dict(tiny_config) | {"evaluate": {"tempos": [], "semitones": [], "bootstrap": 2}})
-    export.export(place / "model", None, place / "export", silent)
+    export.export(place / "model", None, place / "export")
     graph = place / "export" / "tokenizer.onnx"
-    real = held_out_score(judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, silent))
+    real = held_out_score(judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick))
     assert 0 < real < 1
     digest = held_out.recordings_digest(audios_bin.read(tiny_split).test)
 
     def again(name, claimed):
         told = report(place / "report", True, claimed, digest)
         config = from_dict(to_dict(quick) | {"register": {"name": name, "experiment": "shipping"}})
-        register_stage(place / "export", told, tiny_split, place / "registered", config, said.append)
+        register_stage(place / "export", told, tiny_split, place / "registered", config)
         return outcome(place / "registered")
 
     for name, old, claimed, alias in (
@@ -180,8 +180,8 @@ def test_a_champion_of_other_recordings_is_scored_anew_on_these(place, register,
 
 def test_a_missing_table_is_named(place, tiny_config, tiny_split):
     told = report(place / "report")
-    export.export(place / "model", told, place / "export", silent)
+    export.export(place / "model", told, place / "export")
     (told / "table.txt").unlink()
     with pytest.raises(UserError, match=r"table\.txt"):
-        register_stage(place / "export", told, tiny_split, place / "registered", tiny_config, silent)
+        register_stage(place / "export", told, tiny_split, place / "registered", tiny_config)
     assert not (place / "registered").exists()

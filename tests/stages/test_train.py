@@ -159,7 +159,7 @@ def test_the_model_is_in_the_run_without_a_pickle(here, trained):
 
 
 def test_tracking_changes_no_weight(here, trained, tiny_split, tiny_config, tmp_path):
-    untracked(tiny_split, tmp_path / "model", None, tiny_config, "cpu", True, lambda line: None)
+    untracked(tiny_split, tmp_path / "model", None, tiny_config, "cpu", True)
     assert (tmp_path / "model" / "history.json").exists()
     ours = json.loads((here / "model" / "history.json").read_text())
     theirs = json.loads((tmp_path / "model" / "history.json").read_text())
@@ -189,7 +189,7 @@ def test_evaluate_goes_on_in_the_same_run(here, trained, monkeypatch):
 def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_config, tmp_path):
     shutil.copytree("model", tmp_path / "model")
     train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
-                  False, lambda line: None)  # fmt: skip
+                  False)  # fmt: skip
     again = runs.run_of(tmp_path / "model")
     assert again != trained
     assert mlflow.get_run(again).data.params["train.epochs"] == "1"
@@ -200,7 +200,7 @@ def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, t
     mlflow.set_experiment("mine")
     with mlflow.start_run() as mine:
         train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
-                      True, lambda line: None)  # fmt: skip
+                      True)  # fmt: skip
         assert mlflow.active_run().info.run_id == mine.info.run_id
         assert mlflow.get_run(mine.info.run_id).info.status == "RUNNING"
     assert runs.run_of(tmp_path / "model") == mine.info.run_id
@@ -217,7 +217,7 @@ def interrupted(here, trained, tiny_config, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False, stop)
+        train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False)
     run_id = runs.run_of(out)
     assert mlflow.active_run() is None
     assert mlflow.get_run(run_id).info.status in ("FAILED", "KILLED")
@@ -227,7 +227,7 @@ def interrupted(here, trained, tiny_config, tmp_path):
 def test_a_training_that_was_stopped_goes_on_in_its_run(here, trained, interrupted, tiny_config):
     out, run_id = interrupted
     said = []
-    train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False, said.append)
+    train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False)
     assert any(line.startswith("going on after epoch 1") for line in said)
     assert runs.run_of(out) == run_id
     assert mlflow.get_run(run_id).info.status == "FINISHED"
@@ -239,7 +239,7 @@ def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, t
     out, run_id = interrupted
     other = changed(tiny_config, train={"epochs": 1}, codebook={"num_tokens": 4})
     said = []
-    train.tracked(here / "audios.bin", out, None, other, "cpu", False, said.append)
+    train.tracked(here / "audios.bin", out, None, other, "cpu", False)
     assert not any(line.startswith("going on") for line in said)
     again = runs.run_of(out)
     assert mlflow.get_run(again).data.params["codebook.num_tokens"] == "4"

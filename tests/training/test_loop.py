@@ -164,7 +164,7 @@ def test_one_pass_over_the_recordings_is_an_epoch_without_a_number_of_steps(
 def trainer(data: Path, config: Config, out: Path) -> Trainer:
     parts = read_splits(data, config)
     assert parts.valid is not None
-    made = Trainer(create(config), config, parts.train, parts.valid, out, torch.device("cpu"), lambda line: None)
+    made = Trainer(create(config), config, parts.train, parts.valid, out, torch.device("cpu"))
     checkpoint.write_config(out, config)
     return made
 
@@ -229,7 +229,7 @@ def test_the_recorder_hears_of_every_step_and_every_epoch(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
     keeping = Keeping()
-    progress = train(tiny_split, tmp_path, None, tiny_config, "cpu", False, lambda line: None, keeping)
+    progress = train(tiny_split, tmp_path, None, tiny_config, "cpu", False, keeping)
     steps = [step for step, row in keeping.rows if "step/loss" in row]
     assert steps == list(range(1, progress.step + 1))
     epochs = [(step, row["valid/score"]) for step, row in keeping.rows if "valid/score" in row]

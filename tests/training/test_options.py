@@ -32,7 +32,7 @@ def made(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> Callable[...,
     """A training about to begin, with keys of its sections changed."""
 
     def make(**parts: Any) -> Trainer:
-        return prepare(tiny_split, tmp_path / "model", None, changed(tiny_config, **parts), "cpu", True, quiet)
+        return prepare(tiny_split, tmp_path / "model", None, changed(tiny_config, **parts), "cpu", True)
 
     return make
 
@@ -240,7 +240,7 @@ def test_debug(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     assert len(many) > 32
     audios_bin.write(tmp_path / "audios.bin", Splits(many, parts.valid, parts.test))
     config = changed(tiny_config, train={"debug": True, "epochs": 9, "steps_per_epoch": 50})
-    trainer = prepare(tmp_path / "audios.bin", tmp_path / "model", None, config, "cpu", True, quiet)
+    trainer = prepare(tmp_path / "audios.bin", tmp_path / "model", None, config, "cpu", True)
     assert len(trainer.store) == 32
     progress = fit(tmp_path / "audios.bin", tmp_path / "model", config, fresh=True)
     assert (progress.epoch, progress.step) == (2, 4)

@@ -153,7 +153,7 @@ def test_going_back_to_an_epoch_gives_the_same_training_again(
 ) -> None:
     """Schedule, E-step phase, random state and early stopping are those of then, the best model too."""
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": epoch})
-    trainer = prepare(tiny_split, copied, None, config, "cpu", False, lambda line: None)
+    trainer = prepare(tiny_split, copied, None, config, "cpu", False)
     assert trainer.progress.epoch == epoch
     best = checkpoint.peek(checkpoint.named(copied, "wav2tok"))
     assert (best["best_epoch"], best["best"]) == (trainer.progress.best_epoch, trainer.progress.best)
@@ -207,7 +207,7 @@ def test_a_training_begins_with_the_weights_that_are_named(
     config = changed(
         long_config, train={"init_from": str(kept / what), "epochs": 1, "name": "mine"}, encoder={"dropout": 0.3}
     )
-    trainer = prepare(tiny_split, tmp_path, None, config, "cpu", False, lambda line: None)
+    trainer = prepare(tiny_split, tmp_path, None, config, "cpu", False)
     theirs = load_file(kept / f"{file}.safetensors")
     ours = trainer.model.state_dict()
     assert all(torch.equal(ours[name], theirs[f"model.{name}"]) for name in ours)

@@ -37,7 +37,7 @@ def stop_after(epoch: int) -> Callable[[str], None]:
 def fit(
     data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
 ) -> Progress:
-    return train(data, out, None, config, "cpu", fresh, say)
+    return train(data, out, None, config, "cpu", fresh)
 
 
 def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:

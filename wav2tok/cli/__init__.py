@@ -5,7 +5,7 @@ import sys
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, data, doctor, learn, ship, use
+from wav2tok.cli import benchmark, console, data, doctor, learn, ship, use
 from wav2tok.errors import UserError
 
 app = typer.Typer(
@@ -45,11 +45,13 @@ for verb in (
 
 
 def main() -> None:
-    """Entry point: an error that is the user's to mend is one sentence on stderr and exit code 2."""
+    """Entry point: an error that the user can fix is one sentence on stderr and exit code 2."""
+    console.listen()
     try:
         app()
     except UserError as error:
-        typer.echo(f"wav2tok: {error}", err=True)
+        option = f"--{error.parameter.replace('_', '-')}: " if error.parameter else ""
+        typer.echo(f"wav2tok: {option}{error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("wav2tok: stopped; what was finished is kept.", err=True)

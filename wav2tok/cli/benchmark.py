@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Device, Params, Sets
-from wav2tok.progress import say
 
 
 def benchmark(
@@ -26,10 +25,10 @@ def benchmark(
 
     settings = parameters.load(params, sets or ())
     chosen = choose(device)
-    say("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in describe(chosen).items()))
+    typer.echo("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in describe(chosen).items()))
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
-        rows = Bench(settings, chosen, Path(folder), seconds, recordings).rows(say)
-    say(text_table(rows))
+        rows = Bench(settings, chosen, Path(folder), seconds, recordings).rows()
+    typer.echo(text_table(rows))
     for row in rows:
         if row.note:
-            say(f"{row.part}: {row.note}")
+            typer.echo(f"{row.part}: {row.note}")

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Out, Params, Sets
-from wav2tok.progress import counter
 
 
 def sample(
@@ -18,7 +17,7 @@ def sample(
     """Sing a synthetic corpus of hummed melodies: OUT/MELODY/SINGER_TAKE.flac."""
     from wav2tok.sample.corpus import make
 
-    make(out, seed=seed, melodies=melodies, singers=singers, progress=counter(f"singing {out}"))
+    make(out, seed=seed, melodies=melodies, singers=singers)
 
 
 def validate(
@@ -31,7 +30,7 @@ def validate(
     from wav2tok.config import parameters
     from wav2tok.stages.validate import validate as stage
 
-    stage(folder, out, parameters.load(params, sets or ()), counter("measuring"))
+    stage(folder, out, parameters.load(params, sets or ()))
 
 
 def split(

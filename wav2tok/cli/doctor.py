@@ -5,8 +5,6 @@ import importlib.util
 import os
 import platform
 
-from wav2tok.progress import say
-
 PACKAGES = (
     "torch",
     "torchaudio",
@@ -23,6 +21,8 @@ PACKAGES = (
     "sqlalchemy",
 )
 
+import typer
+
 
 def _version(package: str) -> str | None:
     try:
@@ -33,32 +33,32 @@ def _version(package: str) -> str | None:
 
 def doctor() -> None:
     """Show versions, devices and stores, and name what does not fit together."""
-    say(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    typer.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     versions = {name: _version(name) for name in PACKAGES}
     for name, version in versions.items():
         if version or name != "onnxruntime":
-            say(f"  {name:20} {version or 'not installed'}")
+            typer.echo(f"  {name:20} {version or 'not installed'}")
     from wav2tok.tokenizer.tokenizer import cuda_devices
 
     devices = cuda_devices()
-    say(f"CUDA devices that the driver sees: {devices}")
+    typer.echo(f"CUDA devices that the driver sees: {devices}")
     if versions["torch"]:
         import torch
 
-        say(
+        typer.echo(
             f"torch: CUDA {torch.version.cuda or 'not built in'}, "
             f"{'usable' if torch.cuda.is_available() else 'not usable'} here"
         )
     if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
         import onnxruntime
 
-        say(f"ONNX Runtime providers built in: {', '.join(onnxruntime.get_available_providers())}")
+        typer.echo(f"ONNX Runtime providers built in: {', '.join(onnxruntime.get_available_providers())}")
     if importlib.util.find_spec("mlflow"):
         from wav2tok.tracking.store import connect
 
-        say(f"MLflow store: {connect().get_tracking_uri()}")
+        typer.echo(f"MLflow store: {connect().get_tracking_uri()}")
     if versions["onnxruntime"] and versions["onnxruntime-gpu"]:
-        say(
+        typer.echo(
             "problem: onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall both, "
             "then install onnxruntime-gpu."
         )
@@ -66,4 +66,6 @@ def doctor() -> None:
         import torch
 
         if not torch.cuda.is_available():
-            say("problem: the driver sees a device that torch cannot use; the driver may be too old for torch's CUDA.")
+            typer.echo(
+                "problem: the driver sees a device that torch cannot use; the driver may be too old for torch's CUDA."
+            )

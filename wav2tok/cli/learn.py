@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
-from wav2tok.progress import say
 
 
 def cluster(
@@ -20,7 +19,7 @@ def cluster(
     from wav2tok.config import parameters
     from wav2tok.stages.cluster import cluster as run
 
-    run(data, out, parameters.load(params, sets or ()), device, say)
+    run(data, out, parameters.load(params, sets or ()), device)
 
 
 def _given(context: typer.Context, name: str) -> bool:
@@ -73,8 +72,8 @@ def train(
         options.check(line, audios_bin.read(data), data)
         settings = parameters.load(params, [*line.overrides, *overrides])
         for told in (*line.told, *(f"warning: {warning}" for warning in line.warnings)):
-            say(told)
-        say("what the line leaves out is as published; what is given beside it comes before it")
+            typer.echo(told)
+        typer.echo("what the line leaves out is as published; what is given beside it comes before it")
     else:
         settings = parameters.load(params, overrides)
     from wav2tok.stages import train
@@ -85,10 +84,10 @@ def train(
         if store.available():
             from wav2tok.stages.train import tracked
 
-            tracked(data, out, codebook, settings, device, fresh, say)
+            tracked(data, out, codebook, settings, device, fresh)
             return
-        say("mlflow is not installed: the training is not tracked")
-    train.train(data, out, codebook, settings, device, fresh, say)
+        typer.echo("mlflow is not installed: the training is not tracked")
+    train.train(data, out, codebook, settings, device, fresh)
 
 
 def evaluate(
@@ -104,4 +103,4 @@ def evaluate(
     from wav2tok.config import parameters
     from wav2tok.stages.evaluate import evaluate as run
 
-    run(data, model, out, parameters.load(params, sets or ()), device, track, say)
+    run(data, model, out, parameters.load(params, sets or ()), device, track)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import DataFile, Out, Params, Sets
-from wav2tok.progress import say
 
 
 def export(
@@ -19,7 +18,7 @@ def export(
     """Write the model as one ONNX graph, waveform to tokens, checked against torch."""
     from wav2tok.stages.export import export as run
 
-    run(model, report, out, say)
+    run(model, report, out)
 
 
 def register(
@@ -34,7 +33,7 @@ def register(
     from wav2tok.config import parameters
     from wav2tok.stages.register import register as run
 
-    run(model, report, data, out, parameters.load(params, sets or ()), say)
+    run(model, report, data, out, parameters.load(params, sets or ()))
 
 
 def promote(
@@ -48,7 +47,7 @@ def promote(
 
     name = parameters.load(params, sets or ()).register.name
     registry.promote(name, version)
-    say(f"{name} version {version} is the champion: models:/{name}@champion")
+    typer.echo(f"{name} version {version} is the champion: models:/{name}@champion")
 
 
 def pull(
@@ -58,4 +57,4 @@ def pull(
     """Download a model into a folder that tokenize takes."""
     from wav2tok.release import registry
 
-    say(f"{registry.pull(model, out)}")
+    typer.echo(f"{registry.pull(model, out)}")

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import soundfile
 from wav2tok import files
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
+from wav2tok.progress import track
 
 FRAME_SECONDS = 0.02
 SILENT_BELOW_LOUDEST_DB = 40.0  # relative, so that a quiet recording of speech is not called silence
@@ -157,26 +158,20 @@ def measure(path: Path, root: Path) -> Entry:
         return dataclasses.replace(entry, error=str(error))
 
 
-def build(root: Path, progress: Callable[[int, int], None] | None = None) -> list[Entry]:
+def build(root: Path) -> list[Entry]:
     """Measure every recording below ``root``, in the order of `audio.find`.
 
     Args:
         root: a folder.
-        progress: called with (files done, files in all) after each.
 
     Raises:
         UserError: ``root`` is no folder.
     """
     root = Path(root)
     paths = decode.find(root)
-    entries = []
-    # Decoding and hashing let go of the interpreter lock, so threads do.
+    # Decoding and hashing release the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for entry in pool.map(lambda path: measure(path, root), paths):
-            entries.append(entry)
-            if progress:
-                progress(len(entries), len(paths))
-    return entries
+        return list(track(pool.map(lambda path: measure(path, root), paths), "measuring", len(paths)))
 
 
 def manifest_digest(entries: Iterable[Entry]) -> str:

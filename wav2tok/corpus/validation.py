@@ -11,7 +11,7 @@ import collections
 import html
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,14 +172,13 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
     }
 
 
-def validate(root: Path, out: Path, config: Config, progress: Callable[[int, int], None] | None = None) -> Report:
+def validate(root: Path, out: Path, config: Config) -> Report:
     """Judge the recordings below ``root`` and write the manifest, the summary and the Data Docs into ``out``.
 
     Args:
         root: the corpus, its classes the folders in it.
         out: a folder, made if need be; its earlier files of the same names are replaced.
         config: ``validate`` has the thresholds, ``data.sample_rate`` the model's rate.
-        progress: called with (files measured, files in all).
 
     Raises:
         UserError: no recordings, an impossible threshold, or a critical check failed (all files are written then).
@@ -187,7 +186,7 @@ def validate(root: Path, out: Path, config: Config, progress: Callable[[int, int
     root, out, limits = Path(root), Path(out), config.validate
     if not 0 <= limits.max_unreadable_share <= 1:
         raise UserError(f"validate.max_unreadable_share is {limits.max_unreadable_share}; it must be in [0, 1].")
-    entries = manifest.build(root, progress)
+    entries = manifest.build(root)
     if not entries:
         raise UserError(f"{root} holds no recordings (.wav, .flac, .ogg, .mp3, ...); name a folder that does.")
     good = [e for e in entries if not e.error]

@@ -22,7 +22,6 @@ from wav2tok.files import sha256
 from wav2tok.model import checkpoint
 from wav2tok.model.checkpoint import UNTRAINED
 from wav2tok.model.wav2tok import Wav2Tok, create
-from wav2tok.progress import Say
 from wav2tok.spectra.e_step import expectation
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import build, fill
@@ -55,7 +54,7 @@ def _untrained(graph: Path, config: Config, train: recordings.Recordings) -> Wav
     return model
 
 
-def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, say: Say, *, alone: bool = False) -> Result:
+def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alone: bool = False) -> Result:
     """Every system on the test part of ``data``, the tokenizer as it is served: by ONNX Runtime.
 
     Features, rate and codebook size of the baselines are those of the tokenizer; ``config`` gives the protocol.
@@ -74,9 +73,9 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, say: Sa
 
     untrained = _untrained(graph, trained_with, train) if asked_for(UNTRAINED_SYSTEM, asked.baselines) else None
     random_weights = None if untrained is None else _torch_encoder(untrained)
-    result = judge_all(train, parts.test, encode, tokenizer.codebook, random_weights, settings, say)
+    result = judge_all(train, parts.test, encode, tokenizer.codebook, random_weights, settings)
     if not alone:
-        result.spotting = spot_words(train, parts.test, tokenizer, untrained, settings, say)
+        result.spotting = spot_words(train, parts.test, tokenizer, untrained, settings)
     return result
 
 

@@ -3,7 +3,6 @@
 ``make(Path("data"))`` writes ``data/ode_to_joy/singer01_01.flac`` and so on: a folder a melody, a take a singer.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from wav2tok import files
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
+from wav2tok.progress import track
 from wav2tok.sample import singers as people
 from wav2tok.sample.melodies import Melody
 from wav2tok.sample.melodies import melodies as tunes
@@ -33,7 +33,6 @@ def make(
     melodies: int = 24,
     singers: int = 10,
     sample_rate: int = 16000,
-    progress: Callable[[int, int], None] | None = None,
     workers: int = 2,
 ) -> None:
     """Write ``melodies`` x ``singers`` takes of 4.5 to 7.5 s as ``out/MELODY/SINGER_01.flac``, all or none.
@@ -44,7 +43,6 @@ def make(
     Args:
         out: a folder that does not exist yet or is empty.
         sample_rate: Hz.
-        progress: called with takes written and takes in all.
 
     Raises:
         UserError: ``out`` holds something already, or a number that makes no sense.
@@ -76,6 +74,5 @@ def make(
 
         with ThreadPoolExecutor(workers) as pool:
             # Whatever stops this loop, Ctrl-C included, makes `map` cancel the takes that are still queued.
-            for done, _ in enumerate(pool.map(write, jobs), start=1):
-                if progress:
-                    progress(done, len(jobs))
+            for _ in track(pool.map(write, jobs), f"synthesizing {out}", len(jobs)):
+                pass

@@ -23,6 +23,7 @@ from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.constant_q import ConstantQ
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
+from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
 from wav2tok.spectra.e_step import expectation
 from wav2tok.spectra.embed import embeddings
@@ -84,7 +85,7 @@ class Bench:
     def _trainer(self, config: Config) -> Trainer:
         train = Recordings(tuple(self.paths), tuple(self.labels))
         valid = train.take(range(0, len(train), max(1, len(train) // 12)))
-        return Trainer(create(config), config, train, valid, self.folder / "model", self.device, lambda _: None)
+        return Trainer(create(config), config, train, valid, self.folder / "model", self.device)
 
     def row(self, part: str, count: int | str, audio: float, seconds: float, floor: float | None, **more: Any) -> Row:
         """A row of the table: ``audio`` seconds of recordings took ``seconds``, at the floor ``floor`` seconds."""
@@ -328,7 +329,7 @@ class Bench:
         note = f"{1e-6 * len(strings) ** 2 / seconds:.1f} million comparisons a second; the audio is the database's."
         return self.row("matching", "1,000 queries, 1,000 strings", 1e6 * self.seconds, seconds, None, note=note)
 
-    def rows(self, say: Callable[[str], None]) -> list[Row]:
+    def rows(self) -> list[Row]:
         """All of the table."""
         found: list[Row] = []
         for part in (
@@ -343,7 +344,7 @@ class Bench:
             self.one_file,
             self.matching,
         ):
-            say(f"measuring {part.__name__.replace('_', ' ')}")
+            log.info(f"measuring {part.__name__.replace('_', ' ')}")
             got = part()
             found += got if isinstance(got, list) else [got]
         return found

@@ -8,20 +8,20 @@ from wav2tok.device import choose, describe
 from wav2tok.model import checkpoint
 from wav2tok.model.checkpoint import UNTRAINED
 from wav2tok.model.wav2tok import create
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.spectra.store import build
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.pairs import PairSampler
 
 
-def cluster(data: Path, out: Path, config: Config, device: str, say: Say) -> None:
+def cluster(data: Path, out: Path, config: Config, device: str) -> None:
     """Write the untrained encoder with its first codebook to the folder ``out``."""
     chosen = choose(device)
     train = read_splits(data, config).train
-    say(describe(chosen))
+    log.info(describe(chosen))
     model = create(config).to(chosen)
     store = build(train.paths, model.front_end, out, chosen)
     similarity = first_codebook(model, store, PairSampler.of(train, config.train.mode), config)
     checkpoint.write_config(out, config)
     checkpoint.save(out / f"{UNTRAINED}.safetensors", model, config, {"similarity": similarity})
-    say(f"{config.codebook.num_tokens} tokens from {len(train)} recordings, mean cosine {similarity:.3f}; {out}")
+    log.info(f"{config.codebook.num_tokens} tokens from {len(train)} recordings, mean cosine {similarity:.3f}; {out}")

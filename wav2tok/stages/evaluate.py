@@ -5,9 +5,10 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
 from wav2tok.evaluation import gate, held_out
-from wav2tok.evaluation.held_out import HELD_OUT, Say, held_out_score, judge
+from wav2tok.evaluation.held_out import HELD_OUT, held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import write_json
+from wav2tok.progress import log
 from wav2tok.report import files
 from wav2tok.report.logged import figures
 from wav2tok.tokenizer.locate import located
@@ -15,7 +16,7 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store
 
 
-def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool, say: Say) -> gate.Verdict:
+def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool) -> gate.Verdict:
     """Write the report on ``model`` to the folder ``out`` and its figures to the model's MLflow run."""
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "ranx", "sklearn")
@@ -23,8 +24,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
 
     with located(model) as graph:
         tokenizer = Tokenizer(graph, device)
-        say(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
-        result = judge(data, tokenizer, graph, config, say)
+        log.info(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
+        result = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
     verdict = gate.judge(result, config.gate)
     files.write(result, verdict, out)
@@ -33,8 +34,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     score = held_out_score(result)
     digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
     write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
-    say(files.table(result))
-    say(
+    log.info(files.table(result))
+    log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
         + f"; held-out score {score:.3f}; report {out / 'report.html'}"
     )

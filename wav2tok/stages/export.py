@@ -8,14 +8,14 @@ from pathlib import Path
 
 from wav2tok.files import read_json, replacing_folder, write_json
 from wav2tok.model import checkpoint
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.release.export import EXPORT_FILE, parity_report, write_onnx
 from wav2tok.report.card import model_card
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tracking import runs
 
 
-def export(model: Path, report: Path | None, out: Path, say: Say) -> None:
+def export(model: Path, report: Path | None, out: Path) -> None:
     """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report and card.
 
     Args:
@@ -25,7 +25,7 @@ def export(model: Path, report: Path | None, out: Path, say: Say) -> None:
     with replacing_folder(out) as folder:
         if verdict is not None and not verdict["approved"]:
             write_json(folder / EXPORT_FILE, {"approved": False, "reasons": verdict["reasons"]})
-            say("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
+            log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
         else:
             best, config, info = checkpoint.load(model)
             parity = write_onnx(
@@ -33,7 +33,7 @@ def export(model: Path, report: Path | None, out: Path, say: Say) -> None:
             )
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
             (folder / "card.md").write_text(model_card(config, info, report), encoding="utf-8")
-            say(
+            log.info(
                 f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames "
                 "as torch has them, "
                 f"at {len(parity.lengths)} batches of different lengths"

@@ -6,14 +6,14 @@ from wav2tok.config.schema import Config
 from wav2tok.evaluation.held_out import HELD_OUT, held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.release.export import EXPORT_FILE
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store
 
 
-def register(model: Path, report: Path, data: Path, out: Path, config: Config, say: Say) -> None:
+def register(model: Path, report: Path, data: Path, out: Path, config: Config) -> None:
     """Register what `export` wrote, decide about the alias, and leave a summary in the folder ``out``."""
     exported = read_json(model / EXPORT_FILE)
     table = read_text(report / "table.txt").rstrip()
@@ -28,8 +28,8 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
             held_out = read_json(report / HELD_OUT)
 
             def measure(tokenizer: Tokenizer) -> float:
-                say("scoring the champion on these held-out recordings")
-                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, say, alone=True))
+                log.info("scoring the champion on these held-out recordings")
+                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True))
 
             with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register"):
                 done = registry.register(
@@ -62,4 +62,4 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, s
         ]
         (folder / "summary.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     for line in lines:
-        say(line)
+        log.info(line)

@@ -9,7 +9,7 @@ from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.listing import listing
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
-from wav2tok.progress import say
+from wav2tok.progress import log
 
 
 def split(
@@ -54,7 +54,7 @@ def split(
     assert result.valid is not None
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
     more = f" and {len(others)} others for training" if len(others) else ""
-    say(
+    log.info(
         f"{len(recordings)} {what}{more}: {len(result.train)} train, {len(result.valid)} validate, "
         f"{len(result.test)} test; {out}"
     )

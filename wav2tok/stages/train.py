@@ -8,7 +8,7 @@ from wav2tok.corpus import splits
 from wav2tok.extras import need
 from wav2tok.files import read_json
 from wav2tok.model import checkpoint
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
 from wav2tok.report import training
 from wav2tok.tracking import lineage, runs, store
@@ -24,7 +24,6 @@ def tracked(
     config: Config,
     device: str,
     fresh: bool,
-    say: Say,
 ) -> None:
     """`wav2tok.stages.train.train` within an MLflow run whose id is left in ``out``.
 
@@ -33,7 +32,7 @@ def tracked(
     need("evaluate", "matplotlib", "pandas")
     parts = splits.read_splits(data, config)
     store.check()
-    trainer = prepare.prepare(data, out, codebook, config, device, fresh, say)
+    trainer = prepare.prepare(data, out, codebook, config, device, fresh)
     resumed = trainer.progress.epoch > 0
     with runs.run(
         config.register.experiment,
@@ -61,7 +60,7 @@ def tracked(
             training.tokens(out, parts, drawn)
             recorder.artifact(drawn, "figures")
         recorder.artifact(out, "model")
-        say(f"MLflow run {recorder.run_id}")
+        log.info(f"MLflow run {recorder.run_id}")
 
 
 def complete(trainer: Trainer, recorder: Recorder) -> Progress:
@@ -70,7 +69,7 @@ def complete(trainer: Trainer, recorder: Recorder) -> Progress:
     progress = trainer.run(recorder)
     best, _, info = checkpoint.load(out)
     parity = write_onnx(best, config, out / "tokenizer.onnx", {"epoch": info["best_epoch"], "score": info["best"]})
-    trainer.say(
+    log.info(
         f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {out / 'tokenizer.onnx'} agrees with "
         f"torch on {parity.frames - parity.differing} of {parity.frames} frames"
     )
@@ -84,8 +83,7 @@ def train(
     config: Config,
     device: str,
     fresh: bool,
-    say: Say,
     recorder: Recorder | None = None,
 ) -> Progress:
     """`prepare` and `complete`."""
-    return complete(prepare.prepare(data, out, codebook, config, device, fresh, say), recorder or SilentRecorder())
+    return complete(prepare.prepare(data, out, codebook, config, device, fresh), recorder or SilentRecorder())

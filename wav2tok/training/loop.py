@@ -22,7 +22,7 @@ from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.wav2tok import Wav2Tok
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.spectra.e_step import derived_seed, expectation
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
@@ -68,10 +68,9 @@ class Trainer:
         valid: Recordings,
         out: Path,
         device: torch.device,
-        say: Say,
     ) -> None:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
-        self.recipe, self.say = config.recipe, say
+        self.recipe = config.recipe
         self.valid = valid = some_of(valid, config.train.validate_recordings, config.seed)
         self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
@@ -82,7 +81,7 @@ class Trainer:
         heard = self.store.frames.clamp_max(config.clip_frames)
         mean_seconds = float(heard.float().mean()) / self.frame_rate
         frames = int(self.store.frames.sum() + self.valid_store.frames.sum())
-        say(
+        log.info(
             f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
@@ -244,7 +243,7 @@ class Trainer:
     def run(self, recorder: Recorder) -> Progress:
         """Train to the end, early stop included; checkpoints and history are on disk after every epoch."""
         p, train = self.progress, self.config.train
-        self.say(self.recipe_line())
+        log.info(self.recipe_line())
         while not p.finished:
             figures = self.epoch(recorder)
             score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames)
@@ -267,7 +266,7 @@ class Trainer:
                 path = checkpoint.named(self.out, train.name, p.epoch)
                 checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
             self._write_last()
-            self.say(
+            log.info(
                 f"epoch {p.epoch}/{train.epochs}  loss {figures['loss']:.3f}  "
                 + "  ".join(f"{k} {v:.3f}" for k, v in score.items())
                 + f"  {figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"

@@ -13,7 +13,7 @@ from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.model.checkpoint import UNTRAINED
 from wav2tok.model.wav2tok import Wav2Tok, create
-from wav2tok.progress import Say
+from wav2tok.progress import log
 from wav2tok.training import allocator
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
@@ -42,9 +42,7 @@ def _start(codebook: Path, config: Config) -> Wav2Tok:
     return model
 
 
-def prepare(
-    data: Path, out: Path, codebook: Path | None, config: Config, device: str, fresh: bool, say: Say
-) -> Trainer:
+def prepare(data: Path, out: Path, codebook: Path | None, config: Config, device: str, fresh: bool) -> Trainer:
     """A training about to go on in the folder ``out``: an unfinished one of the same parameters and data, or a new one.
 
     With ``train.start_epoch`` the training goes on from the checkpoint of that epoch, whatever came after it.
@@ -61,22 +59,22 @@ def prepare(
     assert parts.valid is not None
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder.")
-    say(describe(chosen))
+    log.info(describe(chosen))
     allocator.keep()
     source = _source(config, out)
     model = create(config) if codebook is None else _start(codebook, config)
-    trainer = Trainer(model, config, parts.train, parts.valid, out, chosen, say)
+    trainer = Trainer(model, config, parts.train, parts.valid, out, chosen)
     if start:
         trainer.go_back(start)
     if start or (not fresh and trainer.resume()):
-        say(f"going on after epoch {trainer.progress.epoch} in {out}")
+        log.info(f"going on after epoch {trainer.progress.epoch} in {out}")
         return trainer
     if codebook is None:
         first_codebook(trainer.model, trainer.store, trainer.sampler, config)
     untrained = copy.deepcopy(trainer.model)
     if source is not None:
         checkpoint.load_weights(trainer.model, config, source)
-        say(f"beginning with the weights of {source}")
+        log.info(f"beginning with the weights of {source}")
     # Only now, when nothing can be refused any more; weights of other names stay.
     named = (path for path in out.glob("*.safetensors") if re.fullmatch(_weights(config.train.name), path.stem))
     for stale in (*named, *out.glob("*.onnx"), out / "history.json"):

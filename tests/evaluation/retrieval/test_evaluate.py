@@ -91,7 +91,7 @@ def told(corpus, train) -> tuple[Result, list[str]]:
     heard = Heard(train)
     few = nearest(heard.bands, heard.centroids[:2])
     config = from_dict({"evaluate": SETTINGS})
-    return evaluate(train, corpus, heard, heard.centroids, few, config, lines.append), lines
+    return evaluate(train, corpus, heard, heard.centroids, few, config), lines
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
 def test_words_have_all_three_curves(corpus, train):
     config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
     heard = Heard(train)
-    result = evaluate(train, corpus, heard, heard.centroids, None, config, lambda _: None)
+    result = evaluate(train, corpus, heard, heard.centroids, None, config)
     assert (result.kinds, list(result.labels)) == (("V",), list(FORMS))
     assert {kind: (curve.factors, curve.queries) for kind, curve in result.curves.items()} == {
         "SNR": ((0.0, 20.0, np.inf), 4),
@@ -175,7 +175,7 @@ def test_lists_are_judged_by_views_of_themselves(corpus, train):
     config = from_dict({"evaluate": SETTINGS | {"tempos": [1.25], "semitones": [], "baselines": ["logmel_dtw"]}})
     heard = Heard(train)
     test = Recordings(corpus.paths[::2])
-    result = evaluate(train, test, heard, heard.centroids, heard, config, lambda _: None)
+    result = evaluate(train, test, heard, heard.centroids, heard, config)
     assert (result.protocol, result.kinds) == ("self", ("TS",))
     assert result.scores["logmel_dtw"]["TS"]["p_at_1"].value == 1.0
     assert {"jaccard_TS", "edit_TS"} < set(result.tokens)
@@ -195,11 +195,11 @@ def test_what_is_learned_is_learned_without_the_test_recordings(corpus, train, t
         shutil.move(path, tmp_path)
     try:
         encode = Heard(train).encode
-        systems, voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+        systems, voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}))
     finally:
         for path in corpus.paths:
             shutil.move(tmp_path / Path(path).name, path)
-    again, same_voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}), lambda _: None)
+    again, same_voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}))
     known = [decode.read(path, RATE) for path in train.paths]
     assert {voice.tobytes() for voice in voices} <= {waveform.tobytes() for waveform in known}
     for one, other in zip(voices, same_voices, strict=True):
@@ -221,7 +221,7 @@ def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train,
     runs = []
     for test in (corpus, other):
         heard = Heard(train)
-        result = evaluate(train, test, heard, heard.centroids, None, settings, lambda _: None)
+        result = evaluate(train, test, heard, heard.centroids, None, settings)
         asked = [waveforms for waveforms in heard.calls if len(waveforms) == 6]
         assert len(asked) == 1 + 4 + 2  # the database, two tempos and two keys, two levels of babble
         runs.append((asked, result))
@@ -239,7 +239,7 @@ def test_baselines_are_those_asked_for(corpus, train):
     def names(*baselines, untrained=True):
         config = from_dict({"evaluate": SETTINGS | {"baselines": list(baselines)}})
         encode = Heard(train).encode
-        found, voices = learn(train, encode, np.eye(8), encode if untrained else None, config, lambda _: None)
+        found, voices = learn(train, encode, np.eye(8), encode if untrained else None, config)
         assert len(voices) == len(train)
         return [system.name for system in found[len(FORMS) :]]
 
@@ -254,7 +254,7 @@ def test_baselines_are_those_asked_for(corpus, train):
 def test_without_curves_no_training_recording_is_read(corpus, tmp_path):
     config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0}})
     encode = Heard(corpus).encode
-    found, voices = learn(Recordings((str(tmp_path / "gone.wav"),)), encode, np.eye(8), None, config, lambda _: None)
+    found, voices = learn(Recordings((str(tmp_path / "gone.wav"),)), encode, np.eye(8), None, config)
     assert ([system.name for system in found], voices) == (list(FORMS), [])
 
 
@@ -263,7 +263,7 @@ def test_an_unreadable_recording_is_named(corpus, tmp_path):
     bad.write_bytes(b"no audio")
     test = Recordings((*corpus.paths, str(bad)), (*corpus.classes, "up"))
     with pytest.raises(UserError, match=r"a_bad\.wav"):
-        evaluate(corpus, test, lambda w: [], np.eye(2), lambda w: [], from_dict({}), lambda _: None)
+        evaluate(corpus, test, lambda w: [], np.eye(2), lambda w: [], from_dict({}))
 
 
 GOOD = Gate(min_mrr=0.6, min_map=0.5, min_codebook_use=0.5, beat=("untrained", "kmeans_logmel"))

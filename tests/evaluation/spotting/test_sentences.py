@@ -114,14 +114,14 @@ def test_no_spotting_without_transcripts_of_both_parts(parts, tokenizer, tiny_co
         bare if which in (part, "both") else given for part, given in zip(("train", "test"), parts, strict=True)
     )
     said = []
-    assert spot_words(train, test, tokenizer, None, tiny_config, said.append) is None
+    assert spot_words(train, test, tokenizer, None, tiny_config) is None
     assert said == []
 
 
 def test_no_spotting_where_one_recording_of_a_part_has_no_transcript(parts, tokenizer, tiny_config, tmp_path):
     bare = sentences(tmp_path / "bare", 1, 2, table=False)
     mixed = Recordings((*parts[1].paths, *bare.paths))
-    assert spot_words(parts[0], mixed, tokenizer, None, tiny_config, lambda line: None) is None
+    assert spot_words(parts[0], mixed, tokenizer, None, tiny_config) is None
 
 
 @pytest.mark.parametrize("which", ["training", "test"])
@@ -129,7 +129,7 @@ def test_where_no_word_is_frequent_enough_the_reason_is_told(parts, tokenizer, t
     few = sentences(tmp_path / "few", 4, 2)
     train, test = (few, parts[1]) if which == "training" else (parts[0], few)
     said = []
-    assert spot_words(train, test, tokenizer, None, tiny_config, said.append) is None
+    assert spot_words(train, test, tokenizer, None, tiny_config) is None
     assert f"no spotting: No word of at least 4 letters occurs 10 times among the 4 {which} sentences" in said[-1]
 
 
@@ -138,17 +138,17 @@ def test_an_evaluation_holds_spotting_beside_retrieval(parts, tokenizer, tiny_co
     audios_bin.write(tmp_path / "audios.bin", Splits(train, None, test))
     asked = dataclasses.replace(tiny_config.evaluate, tempos=(0.8,), semitones=(), curve_queries=0, baselines=())
     config = dataclasses.replace(tiny_config, evaluate=asked)
-    result = judge(tmp_path / "audios.bin", tokenizer, graph, config, lambda line: None)
+    result = judge(tmp_path / "audios.bin", tokenizer, graph, config)
     assert result.spotting is not None
     assert list(result.spotting.systems) == OURS
     told = files.summary(result, Verdict(True, []))
     assert told["spotting"]["counts"]["queries"] == 30
     assert 0 < told["spotting"]["wav2tok"]["map"] <= 1
-    assert judge(tmp_path / "audios.bin", tokenizer, graph, config, lambda line: None, alone=True).spotting is None
+    assert judge(tmp_path / "audios.bin", tokenizer, graph, config, alone=True).spotting is None
 
 
 def test_a_malformed_transcript_is_an_error_and_no_reason_to_go_without(parts, tokenizer, tiny_config, tmp_path):
     broken = sentences(tmp_path / "broken", 12, 2)
     (tmp_path / "broken" / "words.tsv").write_text("utterance\tword\n0\tclimbing\n")
     with pytest.raises(UserError, match=r"words\.tsv has no column 'start_s'"):
-        spot_words(parts[0], broken, tokenizer, None, tiny_config, lambda line: None)
+        spot_words(parts[0], broken, tokenizer, None, tiny_config)

@@ -145,4 +145,4 @@ def test_a_word_behind_the_recordings_end(parts, tmp_path):
     late = [f"{u}\t{float(a) + 60}\t{float(b) + 60}\t{w}" for u, a, b, w in (row.split("\t") for row in rows)]
     table.write_text("\n".join([heading, *late]))
     with pytest.raises(UserError, match=r"late/audio/s_\d+.wav ends before its word .* mend words.tsv"):
-        spot_all(parts[0], recordings, spotters("p", "p", pitches, HOP / RATE), RATE, SETTINGS, lambda line: None)
+        spot_all(parts[0], recordings, spotters("p", "p", pitches, HOP / RATE), RATE, SETTINGS)

@@ -1,7 +1,7 @@
 """The test recordings as each system represents them, and what that costs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from wav2tok.evaluation.retrieval import views
 from wav2tok.evaluation.retrieval.protocol import Task, View
 from wav2tok.evaluation.systems import System
+from wav2tok.progress import log
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class Bench:
         """The duration of the recordings."""
         return sum(map(len, self.waveforms)) / self.sample_rate
 
-    def represent(self, progress: Callable[[str], object]) -> None:
+    def represent(self) -> None:
         """Fill the database; before that, no question can be put."""
         for system in self.systems:
             key = id(system.represent)
             if key not in self.database:
-                progress(f"representing {len(self.waveforms)} recordings: {system.label}")
+                log.info(f"representing {len(self.waveforms)} recordings: {system.label}")
                 system.represent(self.waveforms[:1])  # what is built at the first call is not the speed
                 started = time.perf_counter()
                 self.database[key] = system.represent(self.waveforms)

@@ -5,7 +5,6 @@ that of the test recordings and their features. What is learned here is learned 
 gets no others.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.systems import FORMS, UNTRAINED, Represent, System
 from wav2tok.matching import ranking
+from wav2tok.progress import log
 
 if TYPE_CHECKING:
     from wav2tok.evaluation.spotting.metrics import Spotting
@@ -94,7 +94,6 @@ def learn(
     codebook: np.ndarray,
     untrained_encode: Represent | None,
     config: Config,
-    progress: Callable[[str], object],
 ) -> tuple[list[System], list[np.ndarray]]:
     """The systems to judge, and the voices for the babble, all that is learned being learned from ``train``.
 
@@ -110,7 +109,7 @@ def learn(
         heard = sorted(generator.choice(heard, _KMEANS_RECORDINGS, replace=False).tolist())
     known = [UNTRAINED]
     if set(settings.baselines) - {UNTRAINED}:
-        progress(f"the baselines learn from {len(heard)} training recordings")
+        log.info(f"the baselines learn from {len(heard)} training recordings")
         made = baseline_systems([decode.read(train.paths[i], rate) for i in heard], len(codebook), rate, config.seed)
         known += [system.name for system in made]
         found += [system for system in made if systems.asked_for(system.name, settings.baselines)]
@@ -129,7 +128,6 @@ def evaluate(
     codebook: np.ndarray,
     untrained_encode: Represent | None,
     config: Config,
-    progress: Callable[[str], object] = print,
 ) -> Result:
     """Judge a tokenizer beside the baselines.
 
@@ -150,11 +148,11 @@ def evaluate(
     if not train.paths:
         raise UserError("No training recordings, which the k-means baseline learns from; split the data anew.")
     rate = config.data.sample_rate
-    progress(f"reading {len(test.paths)} test recordings; protocol {task.protocol}: {task.text}")
+    log.info(f"reading {len(test.paths)} test recordings; protocol {task.protocol}: {task.text}")
     waveforms = [decode.read(path, rate) for path in test.paths]
-    judged, voices = learn(train, encode, codebook, untrained_encode, config, progress)
+    judged, voices = learn(train, encode, codebook, untrained_encode, config)
     bench = Bench(task, judged, waveforms, voices, rate, config.seed)
-    bench.represent(progress)
+    bench.represent()
     names = [system.name for system in judged]
 
     result = Result(
@@ -183,7 +181,7 @@ def evaluate(
     changed: dict[str, list[list[np.ndarray]]] = {}
     everyone = np.arange(len(task.queries))
     for view in task.views:
-        progress(_describe(view, len(everyone), len(judged)))
+        log.info(_describe(view, len(everyone), len(judged)))
         asking = bench.ask(view, everyone)
         if view.kind != "V":
             changed.setdefault(view.kind, []).append(asking[id(encode)])
@@ -196,7 +194,7 @@ def evaluate(
                 result.asking = asking[id(encode)]
 
     def ask(view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
-        progress(_describe(view, len(rows), len(judged)) + ", for the curves")
+        log.info(_describe(view, len(rows), len(judged)) + ", for the curves")
         candidates, relevant = task.candidates[rows], task.relevant[rows]
         return {
             system.name: metrics.query_scores(ranking.rank(distances, candidates), relevant)

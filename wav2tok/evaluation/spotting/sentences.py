@@ -3,8 +3,6 @@
 It comes beside the retrieval protocol, with the tokenizer as it is served and the same baselines.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -15,6 +13,7 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation.spotting import spot
 from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.progress import log
 from wav2tok.spectra.embed import frame_tokens
 from wav2tok.spectra.store import fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -28,7 +27,6 @@ def spot_words(
     tokenizer: Tokenizer,
     untrained: Wav2Tok | None,
     config: Config,
-    progress: Callable[[str], object],
 ) -> Spotting | None:
     """Judge spotting by the tokenizer and the baselines, where all of both parts is transcribed.
 
@@ -62,7 +60,7 @@ def spot_words(
         systems += spot.baseline_spotters(waves, tokenizer.num_tokens, rate, config.seed)
     settings = spot.Settings(bootstrap=config.evaluate.bootstrap, seed=config.seed)
     try:
-        return spot.spot_all(train, test, systems, rate, settings, progress)
+        return spot.spot_all(train, test, systems, rate, settings)
     except spot.TooFewWords as error:
-        progress(f"no spotting: {error}")
+        log.info(f"no spotting: {error}")
         return None

@@ -24,6 +24,7 @@ from wav2tok.evaluation.spotting import metrics
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting
 from wav2tok.evaluation.systems import Represent
 from wav2tok.matching import ranking
+from wav2tok.progress import log
 
 if TYPE_CHECKING:
     from wav2tok.evaluation.spotting.kernels import Spans
@@ -171,7 +172,6 @@ def spot_all(
     systems: Sequence[Spotter],
     sample_rate: int,
     settings: Settings,
-    progress: Callable[[str], object] = print,
 ) -> Spotting:
     """Judge every system.
 
@@ -185,7 +185,7 @@ def spot_all(
         UserError: unreadable recordings or transcripts, or a part without words to ask for.
     """
     drawn = np.random.default_rng(settings.seed).permutation(len(train))[: len(test)]
-    progress(f"reading {len(drawn)} training and {len(test)} test sentences")
+    log.info(f"reading {len(drawn)} training and {len(test)} test sentences")
     asked = _load(build(test, settings, "test"), sample_rate)
     known = _load(build(train.take(sorted(drawn)), settings, "training"), sample_rate)
     result = Spotting(
@@ -202,7 +202,7 @@ def spot_all(
     figures: dict[str, Figures] = {}
     made: tuple[int, list[_Made]] = (0, [])
     for system in sorted(systems, key=lambda system: order[id(system.represent)]):
-        progress(f"spotting {result.queries} words in {result.sentences} sentences: {system.label}")
+        log.info(f"spotting {result.queries} words in {result.sentences} sentences: {system.label}")
         if made[0] != id(system.represent):
             made = (id(system.represent), [_represent(system.represent, part) for part in (known, asked)])
         figures[system.name] = _judge(system, (known, asked), made[1], settings)

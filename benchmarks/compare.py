@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 from benchmarks import plain, pretrained
 from wav2tok.audio import decode
-from wav2tok.matching.strings import deduplicate
+from wav2tok.matching import deduplicate
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import Row
 from wav2tok.speed.timing import median_seconds

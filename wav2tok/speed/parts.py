@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from wav2tok.audio.ahead import read_ahead
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.matching.distances import edit_distances
-from wav2tok.matching.strings import deduplicate
+from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.constant_q import ConstantQ
 from wav2tok.model.front_end import FrontEnd

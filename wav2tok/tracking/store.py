@@ -58,8 +58,7 @@ def reaching(mlflow: Any) -> Iterator[None]:
     except MlflowException as error:
         raise UserError(
             f"the MLflow store {mlflow.get_tracking_uri()} cannot be used ({reason(error)}); start it, set "
-            "MLFLOW_TRACKING_URI to another, or work without tracking.",
-            "track",
+            "MLFLOW_TRACKING_URI to another, or work without tracking."
         ) from None
 
 

@@ -39,8 +39,8 @@ def stretch(waveform: Tensor, rate: float) -> Tensor:
 def shift(waveform: Tensor, semitones: int, sample_rate: int) -> Tensor:
     """Raise the pitch at the same length, as librosa's ``pitch_shift``: [N] -> [N].
 
-    Resampled with soxr: torchaudio's ``pitch_shift`` builds a kernel for two rates without a common divisor, which takes
-    13 s and gigabytes for a second of audio.
+    Resampled with soxr: torchaudio's ``pitch_shift`` builds a kernel for two rates without a common divisor, at a cost
+    of 13 s and gigabytes for a second of audio.
     """
     rate = 2.0 ** (-semitones / 12)
     resampled = soxr.resample(stretch(waveform, rate).numpy(), sample_rate / rate, sample_rate)

@@ -36,8 +36,8 @@ _DPI, _PANEL = 100, (7.0, 4.5)  # inches: two panels side by side and one above 
 
 _EXPLAINED = (
     "audio s/s: seconds of audio processed per second. x plain: compared with the plain implementation, one recording "
-    "at a time. x HuBERT base: compared with HuBERT base at its fastest batch size. % of floor: of the rate at which only "
-    "the machine's arithmetic or memory would limit, unless a note says otherwise. -: not measured, or no target."
+    "at a time. x HuBERT base: compared with HuBERT base at its fastest batch size. % of floor: of the rate that the "
+    "machine's arithmetic or memory alone would allow, unless a note says otherwise. -: not measured, or no target."
 )
 
 

@@ -1,8 +1,8 @@
-"""Measure everything on this machine and write the table and the curves: ``make bench``, or
+"""Measure everything on this machine and write the table and the curves.
 
     python -m benchmarks --out benchmarks --hours 100
 
-takes a quarter of an hour on two cores, and 8 GB of disk for a while. ``--hours 10`` takes half of that.
+(``make bench``) takes a quarter of an hour on two cores and up to 8 GB of disk; ``--hours 10`` takes half of both.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import report, scaling
-from benchmarks.compare import beside, plain_rates, pretrained_rates
+from benchmarks.compare import plain_rates, pretrained_rates, with_others
 from wav2tok.config import parameters
 from wav2tok.device import choose
 from wav2tok.progress import log
@@ -26,34 +26,34 @@ from wav2tok.speed.table import text_table
 GIB_AN_HOUR = 0.06
 UNMEASURED = (
     "On a GPU: training at batch 512 with augmentation and E-step (>= 20,000 seconds of audio a second) and tokenizing "
-    "(>= 100,000). The code for it (spectra sent from pinned memory while the step before runs, TF32 products in "
-    "training steps, no waiting for the device in the first stage, augmentation and warping on the device) is there "
-    "and tested on the CPU; no GPU was at hand.",
+    "(>= 100,000). The code for it (spectra sent from pinned memory during the previous step, TF32 products in "
+    "training steps, no waiting for the device in the first stage, augmentation and warping on the device) exists and "
+    "is tested on the CPU; no GPU was available.",
 )
 
 
 def main() -> None:
     """Run the benchmark."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what wav2tok costs here.")
-    arguments.add_argument("--out", type=Path, default=Path("benchmarks"), help="where the results go")
-    arguments.add_argument("--hours", type=float, default=100.0, help="the largest corpus, 10 at least")
-    arguments.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    given = arguments.parse_args()
+    arguments.add_argument("--out", type=Path, default=Path("benchmarks"), help="the folder of the results")
+    arguments.add_argument("--hours", type=float, default=100.0, help="hours in the largest corpus, at least 10")
+    arguments.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    options = arguments.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
-    hours = [0.25, 1.0, 10.0] + ([given.hours] if given.hours > 10 else [])
-    device = choose(given.device)
+    hours = [0.25, 1.0, 10.0] + ([options.hours] if options.hours > 10 else [])
+    device = choose(options.device)
     with tempfile.TemporaryDirectory(prefix="wav2tok-bench-") as folder:
         free = shutil.disk_usage(folder).free / 2**30
         if free < GIB_AN_HOUR * hours[-1] * 1.3 + 2:
-            raise SystemExit(f"{free:.0f} GiB are free for temporary files; --hours {given.hours:g} needs more.")
+            raise SystemExit(f"{free:.0f} GiB are free for temporary files; --hours {options.hours:g} needs more.")
         bench = Bench(parameters.load(), device, Path(folder), 1.0, 600)
         rows = bench.rows()
         log.info("measuring the plain implementation")
         plain = plain_rates(bench)
         log.info("measuring HuBERT base and wav2vec 2.0 base")
         hubert, wav2vec = (pretrained_rates(bench, name) for name in ("hubert_base", "wav2vec2_base"))
-        rows = beside(rows, plain, hubert)
+        rows = with_others(rows, plain, hubert)
         length_curve = scaling.lengths(bench)
         batch_curve, codebook_curve = scaling.batches(bench), scaling.codebooks(bench)
         more, curves = scaling.corpora(bench, hours, 10.0)
@@ -64,7 +64,7 @@ def main() -> None:
     }
     unmeasured = list(UNMEASURED) if device.type == "cpu" else []
     unmeasured.append(
-        "HuBERT base and wav2vec 2.0 base ran with random weights, none being on disk: the same cost. wav2vec 2.0 "
+        "HuBERT base and wav2vec 2.0 base ran with random weights, which cost the same as trained ones. wav2vec 2.0 "
         f"base tokenizes {wav2vec['tokenizing waveforms']:.1f} and trains {wav2vec['training step']:.1f} seconds of "
         "audio a second. Both stop at layer 6 of 12 when they tokenize, as HuBERT units do."
     )
@@ -75,9 +75,9 @@ def main() -> None:
         [length_curve, batch_curve, codebook_curve, *curves, file_curve],
         unmeasured,
     )
-    report.write(results, given.out)
+    report.write(results, options.out)
     log.info(text_table(results.rows))
-    log.info(f"{given.out / report.PAGE}, {given.out / report.PICTURE}; {platform.python_implementation()}")
+    log.info(f"{options.out / report.PAGE}, {options.out / report.PICTURE}; {platform.python_implementation()}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same work by the plain per-recording implementation, and by HuBERT base and wav2vec 2.0 base."""
+"""The same work by the plain implementation, one recording at a time, and by HuBERT base and wav2vec 2.0 base."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from sklearn.cluster import KMeans
 
 from benchmarks import plain, pretrained
 from wav2tok.audio import decode
-from wav2tok.matching.strings import deduplicate
+from wav2tok.matching import deduplicate
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import Row
 from wav2tok.speed.timing import median_seconds
 
 PAIRS = 4  # the published batch
-BATCHES = (1, 8, 16)  # of recordings, of which the pretrained models get the one that suits them best
+BATCHES = (1, 8, 16)  # recordings; the pretrained models are measured at the fastest of these
 
 
 def _rate(audio_seconds: float, run: Callable[[], object]) -> float:
-    """Seconds of audio a second."""
+    """Seconds of audio per second of a call."""
     return audio_seconds / median_seconds(run, least_seconds=1.0, least_runs=2, most_runs=5)
 
 
 def plain_step(bench: Bench) -> float:
-    """Seconds of audio a second that the plain implementation trains on."""
+    """Seconds of audio per second that the plain implementation trains on."""
     config, few = bench.config, bench.waves[: 2 * PAIRS]
     model, rng = plain.Plain(config), np.random.default_rng(0)
     plain.expectation(model, bench.waves[:60], config.codebook.num_tokens, 5, 0)
@@ -35,10 +35,10 @@ def plain_step(bench: Bench) -> float:
 
 
 def plain_rates(bench: Bench) -> dict[str, float]:
-    """Seconds of audio a second of the plain implementation, by the table's parts."""
+    """Seconds of audio per second of the plain implementation, by the parts of the table."""
     config, rate = bench.config, bench.rate
     few = bench.waves[: 2 * PAIRS]
-    heard = len(few) * bench.seconds
+    seconds = len(few) * bench.seconds
     rng = np.random.default_rng(0)
     model = plain.Plain(config)
     plain.expectation(model, bench.waves[:60], config.codebook.num_tokens, 5, 0)
@@ -50,15 +50,15 @@ def plain_rates(bench: Bench) -> dict[str, float]:
         "reading and decoding": _rate(
             len(bench.paths) * bench.seconds, lambda: [decode.read(path, rate) for path in bench.paths]
         ),
-        "augmentation": _rate(heard, lambda: [plain.augment(w, rate, rng) for w in few]),
-        "features": _rate(heard, lambda: [plain.features(w, config.features, rate) for w in few]),
-        "E-step, embeddings": _rate(heard, lambda: [plain.embed(model, w) for w in few]),
+        "augmentation": _rate(seconds, lambda: [plain.augment(w, rate, rng) for w in few]),
+        "features": _rate(seconds, lambda: [plain.features(w, config.features, rate) for w in few]),
+        "E-step, embeddings": _rate(seconds, lambda: [plain.embed(model, w) for w in few]),
         "E-step, k-means": 3600 / median_seconds(lambda: kmeans.fit(points), least_runs=1, most_runs=1),
         "training step": step,
         "training step, EM": step,
-        "tokenizing waveforms": _rate(heard, lambda: [plain.tokenize(model, w) for w in few]),
+        "tokenizing waveforms": _rate(seconds, lambda: [plain.tokenize(model, w) for w in few]),
         "tokenizing files": _rate(
-            heard, lambda: [plain.tokenize(model, decode.read(path, rate)) for path in bench.paths[: len(few)]]
+            seconds, lambda: [plain.tokenize(model, decode.read(path, rate)) for path in bench.paths[: len(few)]]
         ),
         "matching": _rate(
             len(strings) ** 2 * bench.seconds, lambda: [plain.edit_distance(a, b) for a in strings for b in strings]
@@ -67,7 +67,7 @@ def plain_rates(bench: Bench) -> dict[str, float]:
 
 
 def _best(bench: Bench, run: Callable[[torch.Tensor], object]) -> float:
-    """Seconds of audio a second at the batch that suits a model best."""
+    """Seconds of audio per second at the fastest batch size."""
     rates = []
     for count in BATCHES:
         waves = torch.from_numpy(np.stack(bench.waves[:count])).to(bench.device)
@@ -77,7 +77,7 @@ def _best(bench: Bench, run: Callable[[torch.Tensor], object]) -> float:
 
 
 def pretrained_tokens(bench: Bench, name: str) -> float:
-    """Seconds of audio a second that a pretrained model's architecture tokenizes."""
+    """Seconds of audio per second that the architecture of a pretrained model tokenizes."""
     model = pretrained.build(name).to(bench.device)
     generator = torch.Generator().manual_seed(0)
     centroids = torch.randn(bench.config.codebook.num_tokens, 768, generator=generator).to(bench.device)
@@ -85,7 +85,7 @@ def pretrained_tokens(bench: Bench, name: str) -> float:
 
 
 def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
-    """Seconds of audio a second of a pretrained model's architecture, by the table's parts."""
+    """Seconds of audio per second of the architecture of a pretrained model, by the parts of the table."""
     model = pretrained.build(name).to(bench.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
     step = _best(bench, lambda waves: pretrained.training_step(model, waves, optimizer))
@@ -98,8 +98,8 @@ def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
     }
 
 
-def beside(rows: list[Row], plain_: dict[str, float], pretrained_: dict[str, float]) -> list[Row]:
-    """The rows with the others' rates, and whether those targets that name them are met."""
+def with_others(rows: list[Row], plain_: dict[str, float], pretrained_: dict[str, float]) -> list[Row]:
+    """The rows with the rates of the other systems, and whether the targets that name these are met."""
 
     def judged(row: Row) -> bool | None:
         if row.part == "training step" and row.plain and row.floor:

@@ -1,8 +1,8 @@
-"""The paper as one would first write it, one recording at a time: the yardstick for speed.
+"""The method of the paper in its simplest form, one recording at a time: what speed is compared with.
 
-Same numbers as the ``published`` recipe and free of the published code's errors, but with its way of working:
-features are computed on the CPU for each recording whenever it comes up, the encoder and the losses see one recording
-at a time, and a batch is only gradient averaging. Nothing here is slow on purpose.
+It has the parameters of the ``published`` recipe and works as the published code does, without its errors: features are
+computed on the CPU each time a recording is used, the encoder and the losses process one recording at a time, and a
+batch only averages gradients. Nothing here is slow on purpose.
 """
 
 import functools
@@ -23,7 +23,7 @@ from wav2tok.config.schema import Config, Features
 VOCODER_FFT, VOCODER_HOP = 2048, 512
 """librosa's defaults."""
 NEVER = -1e30
-"""Log-probability of what cannot happen; finite, because -inf makes the gradient of logaddexp NaN."""
+"""Log-probability of impossible events; finite, because -inf makes the gradient of logaddexp NaN."""
 
 
 def stretch(waveform: Tensor, rate: float) -> Tensor:
@@ -39,8 +39,8 @@ def stretch(waveform: Tensor, rate: float) -> Tensor:
 def shift(waveform: Tensor, semitones: int, sample_rate: int) -> Tensor:
     """Raise the pitch at the same length, as librosa's ``pitch_shift``: [N] -> [N].
 
-    Resampled with soxr: torchaudio's own ``pitch_shift`` builds a kernel for two rates without a common divisor, which
-    takes 13 s and gigabytes for a second of audio.
+    Resampled with soxr: torchaudio's ``pitch_shift`` builds a kernel for two rates without a common divisor, at a cost
+    of 13 s and gigabytes for a second of audio.
     """
     rate = 2.0 ** (-semitones / 12)
     resampled = soxr.resample(stretch(waveform, rate).numpy(), sample_rate / rate, sample_rate)
@@ -56,8 +56,8 @@ def augment(waveform: np.ndarray, sample_rate: int, generator: np.random.Generat
 
 @functools.lru_cache
 def cepstrum(config: Features, sample_rate: int) -> torchaudio.transforms.MFCC:
-    """The MFCC transform, its matrices made once: [N] -> [n_mfcc, T]."""
-    # Zeros rather than reflection at the ends, so that a recording may be shorter than a window.
+    """The MFCC transform, built once per configuration: [N] -> [n_mfcc, T]."""
+    # Padded with zeros, not by reflection, so that a recording may be shorter than a window.
     spectrum = {"n_fft": config.n_fft, "hop_length": config.hop, "n_mels": config.n_mels, "pad_mode": "constant"}
     return torchaudio.transforms.MFCC(sample_rate, n_mfcc=config.n_mfcc, log_mels=True, melkwargs=spectrum)
 
@@ -65,7 +65,7 @@ def cepstrum(config: Features, sample_rate: int) -> torchaudio.transforms.MFCC:
 def features(waveform: np.ndarray, config: Features, sample_rate: int) -> Tensor:
     """MFCC with first and second differences, mean 0 and deviation 1 in the recording: float32 [N] -> [T, width]."""
     if config.kind != "mfcc":
-        raise ValueError(f"features.kind is {config.kind!r}; the plain version knows mfcc only")
+        raise ValueError(f"features.kind is {config.kind!r}; the plain implementation supports only mfcc")
     x = cepstrum(config, sample_rate)(torch.from_numpy(waveform))  # [n_mfcc, T]
     if config.deltas:
         first = AF.compute_deltas(x)
@@ -88,7 +88,7 @@ class Plain(nn.Module):
         width = config.features.n_mfcc * (3 if config.features.deltas else 1)
         self.lstm = nn.LSTM(width, shape.hidden, shape.layers, dropout=shape.dropout, bidirectional=True)
         self.projection = nn.Linear(2 * shape.hidden, shape.dim)
-        # Nearer scores higher from the start.
+        # So that nearer codewords score higher from the start.
         self.w = nn.Parameter(-torch.ones(shape.dim))
         self.b = nn.Parameter(torch.zeros(()))
         self.register_buffer("codebook", torch.zeros(config.codebook.num_tokens, shape.dim))
@@ -106,7 +106,7 @@ class Plain(nn.Module):
 
 
 def adam(model: Plain) -> torch.optim.Adam:
-    """The published optimiser, without its schedule."""
+    """The published optimiser, without its learning-rate schedule."""
     recipe = model.config.recipes["published"]
     return torch.optim.Adam(
         model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=recipe.weight_decay
@@ -123,14 +123,14 @@ def compress(tokens: Sequence[int]) -> list[int]:
 
 
 def likelihood(scores: Tensor, string: Sequence[int]) -> Tensor:
-    """-log p(string | frames), every token held for one frame or more: the forward recursion, frame by frame.
+    """-log p(string | frames) where every token lasts one frame or more: the forward recursion, frame by frame.
 
     Args:
         scores: [T, K], cos(z_t, e_k) / temperature.
         string: L tokens without neighbouring repeats.
 
     Returns:
-        scalar; 0 where the string is empty or longer than there are frames (the likelihood is not defined there).
+        scalar; 0 where the string is empty or longer than the frames, where the likelihood is undefined.
     """
     if not 0 < len(string) <= len(scores):
         return scores.new_zeros(())
@@ -143,11 +143,11 @@ def likelihood(scores: Tensor, string: Sequence[int]) -> Tensor:
 
 
 def matching(embeddings: Tensor, tokens: Tensor, score: Callable[[Tensor], Tensor], temperature: float) -> Tensor:
-    """K-way cross-entropy of each token's prototype, the normalised mean of its frames, averaged over the tokens.
+    """Mean over tokens of the K-way cross-entropy of a token's prototype, the normalised mean of its frames.
 
     Args:
         embeddings: [T, d], frames of both views pooled; tokens: int64 [T].
-        score: a prototype [d] to its similarities [K], such as `Plain.score`.
+        score: prototype [d] -> similarities [K], such as `Plain.score`.
     """
     losses = []
     for token in tokens.unique():
@@ -226,24 +226,3 @@ def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
             current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (token != other)))
         previous = current
     return previous[-1]
-
-
-def align(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
-    """A cheapest warping path by cosine distance, steps (1, 0), (0, 1), (1, 1), between unit rows [N, d] and [M, d].
-
-    Returns (frame of ``a``, frame of ``b``) from (0, 0) to (N - 1, M - 1).
-    """
-    cost = (1.0 - a.astype(np.float64) @ b.astype(np.float64).T).tolist()  # lists: faster than arrays cell by cell
-    n, m = len(a), len(b)
-    total = [[math.inf] * (m + 1) for _ in range(n + 1)]  # one row and column of border
-    total[0][0] = 0.0
-    for i in range(n):
-        for j in range(m):
-            total[i + 1][j + 1] = cost[i][j] + min(total[i][j], total[i][j + 1], total[i + 1][j])
-    i, j = n - 1, m - 1
-    path = [(i, j)]
-    while (i, j) != (0, 0):
-        before = ((i - 1, j - 1), (i - 1, j), (i, j - 1))
-        i, j = min(before, key=lambda cell: total[cell[0] + 1][cell[1] + 1])
-        path.append((i, j))
-    return path[::-1]

@@ -1,6 +1,6 @@
-"""What one would take instead of training wav2tok: the units of a large pretrained speech model.
+"""The alternative to training wav2tok: the units of a large pretrained speech model.
 
-HuBERT base and wav2vec 2.0 base in their right size and with random weights: what they cost depends on no weight.
+HuBERT base and wav2vec 2.0 base at full size with random weights: their cost does not depend on the weights.
 """
 
 import torch
@@ -18,7 +18,7 @@ def build(name: str) -> Wav2Vec2Model:
         ValueError: another name.
     """
     if name not in MODELS:
-        raise ValueError(f"{name!r} is no model here; there are {', '.join(MODELS)}.")
+        raise ValueError(f"{name!r} is not a model here; use one of {', '.join(MODELS)}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return MODELS[name]().eval()
@@ -38,7 +38,7 @@ def tokenize(model: Wav2Vec2Model, waveforms: Tensor, centroids: Tensor, layer: 
         layer: from 1 to the number of layers.
 
     Returns:
-        int64 [B, T], T = 50 a second of audio, less one at the end.
+        int64 [B, T], T = 50 per second of audio, less one at the end.
 
     Raises:
         ValueError: the model has no such layer.
@@ -49,7 +49,7 @@ def tokenize(model: Wav2Vec2Model, waveforms: Tensor, centroids: Tensor, layer: 
 
 
 def training_step(model: Wav2Vec2Model, waveforms: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    """One step of fine-tuning the whole model: forward, backward, update; for its cost, not for what it learns.
+    """One step of fine-tuning the whole model (forward, backward, update), to measure its cost.
 
     The loss is the squared error of the output against a random target that is the same at every step. In training
     mode the models skip layers at random (a twentieth of them in HuBERT base, a tenth in wav2vec 2.0 base), so take

@@ -1,4 +1,4 @@
-"""What a benchmark measured, as files: the numbers, a page with a table of them, and the curves of the cost."""
+"""The results of a benchmark as files: the numbers, a page with their table, and a picture of the curves."""
 
 import contextlib
 import dataclasses
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wav2tok.errors import UserError
-from wav2tok.files import read_json, replacing, write_json
+from wav2tok.files import replacing, write_json
 from wav2tok.speed.table import Row, met, numbers, one_line
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 DATA, PAGE, PICTURE = "results.json", "results.md", "cost.png"
 
-# Okabe and Ito's colours, told apart by colour-blind eyes too; markers and dashes tell lines apart without colour.
+# Okabe and Ito's colours, which colour-blind people can distinguish too; markers and dashes work without colour.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", "--", "-.", ":")
@@ -36,22 +35,22 @@ _STYLE: dict[Any, Any] = {
 _DPI, _PANEL = 100, (7.0, 4.5)  # inches: two panels side by side and one above the other are 1400 x 900 pixels
 
 _EXPLAINED = (
-    "audio s/s: seconds of audio worked through in a second. x plain: against the plain implementation, recording by "
-    "recording. x HuBERT base: against HuBERT base at its best batch. % of floor: of the rate at which the machine's "
-    "arithmetic or memory would be the only limit, unless a note says otherwise. -: not measured, or no target."
+    "audio s/s: seconds of audio processed per second. x plain: compared with the plain implementation, one recording "
+    "at a time. x HuBERT base: compared with HuBERT base at its fastest batch size. % of floor: of the rate that the "
+    "machine's arithmetic or memory alone would allow, unless a note says otherwise. -: not measured, or no target."
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Cost against one size.
+    """The cost as a function of one size.
 
     Attributes:
         name: the size, e.g. "audio length".
-        unit: of ``x``, as its axis is labelled, e.g. "seconds a recording".
+        unit: the label of the axis of ``x``, e.g. "seconds per recording".
         x: the sizes measured.
-        lines: a label each and a cost for every ``x``, None where it was not measured.
-        y_label: the cost and its unit, e.g. "seconds of computing an hour of audio".
+        lines: label -> the cost at every ``x``, None where it was not measured.
+        y_label: the cost and its unit, e.g. "seconds of computing per hour of audio".
         log_y: whether costs are drawn on a logarithmic axis.
     """
 
@@ -73,11 +72,11 @@ class Results:
     """A run of the benchmark.
 
     Attributes:
-        date: when, e.g. "2025-11-03".
-        machine: what it ran on, a name and a value each, units in the name.
+        date: e.g. "2025-11-03".
+        machine: what it ran on, name -> value, with units in the names.
         rows: the table.
         curves: the panels of the picture.
-        unmeasured: a line for each thing that could not be measured on this machine, and why.
+        unmeasured: one line for each thing that could not be measured on this machine, with the reason.
     """
 
     date: str
@@ -88,9 +87,9 @@ class Results:
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write ``results.json``, ``results.md`` and ``cost.png``; if one cannot be made, none of them changes.
+    """Write ``results.json``, ``results.md`` and ``cost.png``; if one of them fails, none changes.
 
-    Without a curve that has a value there is no picture: one of an earlier run is removed, and the page names none.
+    If no curve has a value there is no picture: that of an earlier run is removed, and the page does not name it.
     """
     drawn = any(map(_drawable, results.curves))
     with contextlib.ExitStack() as stack:
@@ -103,23 +102,8 @@ def write(results: Results, folder: Path) -> None:
         (folder / PICTURE).unlink(missing_ok=True)
 
 
-def read(path: Path) -> Results:
-    """Read a ``results.json``.
-
-    Raises:
-        UserError: it is missing, or holds something else.
-    """
-    found = read_json(path)
-    try:
-        rows = [Row(**row) for row in found.pop("rows")]
-        curves = [Curve(**curve) for curve in found.pop("curves")]
-        return Results(rows=rows, curves=curves, **found)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} does not hold a benchmark's results ({error}); measure anew.") from None
-
-
 def markdown(results: Results) -> str:
-    """The page: machine, table, footnotes, what was not measured, and the picture where there is one."""
+    """The page: machine, table, footnotes, what was not measured, and the picture if there is one."""
     lines = ["# What it costs", "", f"Measured on {one_line(results.date)}."]
     if results.machine:
         named = (f"{name.replace('_', ' ')}: {value}" for name, value in results.machine.items())
@@ -145,14 +129,14 @@ def markdown(results: Results) -> str:
 
 
 def plot(results: Results, path: Path) -> None:
-    """Draw the curves into a PNG, a panel each and two to a row: 1400 pixels wide, 450 high a row.
+    """Draw the curves as a PNG, one panel each and two per row: 1400 pixels wide, 450 high per row.
 
     Raises:
         ValueError: no curve has a value.
     """
     import matplotlib
 
-    # Figures are made without pyplot: no display is asked for and none is left open.
+    # Without pyplot: it would need a display and keep the figure open.
     with matplotlib.rc_context(_STYLE):
         _figure(results.curves).savefig(path, dpi=_DPI, format="png")
 
@@ -168,10 +152,10 @@ def _figure(curves: list[Curve]) -> "Figure":
     spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches around a panel
     figure = Figure(figsize=(2 * _PANEL[0], height * _PANEL[1]), layout=spaced)
     grid = figure.add_gridspec(height, 2)
-    # Every label has a colour of its own, the same in all panels.
+    # Every label has its own colour, the same in all panels.
     labels = list(dict.fromkeys(label for curve in curves for label in curve.lines))
     for place, curve in enumerate(curves):
-        # A last one that would stand alone takes the whole row.
+        # A last panel that would be alone takes the whole row.
         alone = place == len(curves) - 1 and place % 2 == 0
         _panel(figure.add_subplot(grid[place // 2, :] if alone else grid[place // 2, place % 2]), curve, labels, alone)
     return figure
@@ -195,18 +179,18 @@ def _panel(axes: "Axes", curve: Curve, labels: list[str], wide: bool) -> None:
         )
     axes.set(title=curve.name[:1].upper() + curve.name[1:], xlabel=curve.unit, ylabel=curve.y_label)
     axes.grid()
-    # As many columns as fit: a panel has room for some 68 letters, 8 of them for each line's sample.
+    # As many columns as fit: a panel has room for about 68 letters, 8 of which each line's sample takes.
     columns = max(1, min(len(drawn), 4, (150 if wide else 68) // (max(map(len, drawn)) + 8)))
-    # The legend has the top of the panel to itself, so that it covers no line.
+    # The top of the panel is reserved for the legend, so that it covers no line.
     data_share = 1 - (0.04 + 0.075 * math.ceil(len(drawn) / columns))
     axes.legend(loc="upper left", ncols=columns, borderaxespad=0.2, columnspacing=1.5, handlelength=2.8)
 
     if min(curve.x) > 0:
         pad = max((max(curve.x) / min(curve.x)) ** 0.05, 1.1)
         left, right = min(curve.x) / pad, max(curve.x) * pad
-        axes.set_xlim(left, right)  # before the scale, which would complain of a single size
+        axes.set_xlim(left, right)  # before the scale, which would warn about a single size
         axes.set_xscale("log")
-        # A line of the grid for every size measured, a label where there is room.
+        # One grid line for every size measured, a label where there is room.
         ticks, labelled = sorted(set(curve.x)), _apart(curve.x, (112 if wide else 53) / math.log(right / left))
         axes.set_xticks(ticks, [_plain(tick) if tick in labelled else "" for tick in ticks])
         axes.set_xticks([], minor=True)
@@ -214,7 +198,7 @@ def _panel(axes: "Axes", curve: Curve, labels: list[str], wide: bool) -> None:
     known = np.concatenate([values[np.isfinite(values)] for values in drawn.values()])
     low, high = float(known.min()), float(known.max())
     if curve.log_y and low > 0:
-        # At least a decade, else noise would look like a trend.
+        # At least a decade, or noise would look like a trend.
         widen = max(1.15, math.sqrt(10 * low / high))
         low, high = low / widen, high * widen
         high = low * (high / low) ** (1 / data_share)
@@ -229,27 +213,27 @@ def _panel(axes: "Axes", curve: Curve, labels: list[str], wide: bool) -> None:
 
 
 def _drawable(curve: Curve) -> dict[str, np.ndarray]:
-    """The lines with a value: float [len(x)] each, NaN where there is none, which leaves a gap in the line."""
+    """The lines that have a value: float [len(x)] each, NaN where a value is missing, which leaves a gap."""
     lines = {label: np.array(values, dtype=float) for label, values in curve.lines.items()}
     return {label: values for label, values in lines.items() if np.isfinite(values).any()}
 
 
 def _apart(x: list[float], digits: float) -> set[float]:
-    """Those of the positive ``x`` whose labels do not touch on an axis as many digits wide an e-fold of ``x``."""
+    """The positive ``x`` whose labels do not touch on an axis where a factor of e is ``digits`` digits wide."""
     kept: dict[float, float] = {}  # half the width of each label, in digits
     for one in [max(x), *sorted(x)]:  # the largest is always labelled
         text = _plain(one)
         half = (len(text) - 0.5 * (text.count(",") + text.count("."))) / 2
-        if all(abs(math.log(one / other)) * digits > half + beside + 0.8 for other, beside in kept.items()):
+        if all(abs(math.log(one / other)) * digits > half + half_other + 0.8 for other, half_other in kept.items()):
             kept[one] = half
     return set(kept)
 
 
 def _plain(value: float) -> str:
-    """A tick's number in full, without an exponent: "0.5", "1,024", "1,000,000"."""
+    """The number of a tick in full, without an exponent: "0.5", "1,024", "1,000,000"."""
     return f"{value:,.12g}"
 
 
 def _cells(texts: list[str]) -> str:
-    """A line of a Markdown table; a bar inside a cell would end it."""
+    """A line of a Markdown table; bars inside cells are escaped."""
     return f"| {' | '.join(one_line(text).replace('|', chr(92) + '|') for text in texts)} |"

@@ -1,4 +1,4 @@
-"""How time and memory grow with the length of recordings, the size of a corpus, the batch and the codebook."""
+"""How time and memory grow with the length of recordings and the sizes of corpus, batch and codebook."""
 
 import dataclasses
 import os
@@ -26,36 +26,42 @@ from wav2tok.training.pairs import Pairs
 PROGRAM = [sys.executable, "-c", "from wav2tok.cli import main; main()"]
 RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora link to them
 LENGTHS = (1.0, 4.0, 15.0, 60.0)
-SLOW_SECONDS = 5.0  # of longer recordings the others would take minutes
+SLOW_SECONDS = 5.0  # with longer recordings the other systems would take minutes
 FILE_MINUTES = (1, 10, 60, 600)
+COST = "seconds of computing per hour of audio"
 PAIRS = (4, 12, 48, 144)
 TOKENS = (64, 256, 1024)
 HOUR = 3600.0
 
 
 def corpus(folder: Path, files: Sequence[str], hours: float) -> Path:
-    """A corpus of so many hours in 24 classes, links to ``files`` in turn, and its ``audios.bin``."""
-    found: dict[str, list[str]] = {}
+    """A corpus of ``hours`` in 24 classes, made of links to ``files`` in turn, and its ``audios.bin``."""
+    classes: dict[str, list[str]] = {}
     for i in range(round(hours * HOUR / RECORDING_SECONDS)):
-        place = folder / f"class{i % 24:02}" / f"voice{i // 24:06}_0.flac"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(files[i % len(files)], place)
-        found.setdefault(place.parent.name, []).append(str(place))
-    test = {name: paths[:1] for name, paths in found.items()}
-    train = {name: paths[1:] for name, paths in found.items()}
+        link = folder / f"class{i % 24:02}" / f"voice{i // 24:06}_0.flac"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(files[i % len(files)], link)
+        classes.setdefault(link.parent.name, []).append(str(link))
+    test = {name: paths[:1] for name, paths in classes.items()}
+    train = {name: paths[1:] for name, paths in classes.items()}
     (folder / "audios.bin").write_bytes(pickle.dumps([train, test]))
     return folder
 
 
 def long_file(path: Path, minutes: float, sample_rate: int) -> None:
-    """A recording of so many minutes as WAV, written a minute at a time."""
+    """Write a WAV file of ``minutes``, one minute at a time."""
     with soundfile.SoundFile(str(path), "w", sample_rate, 1, "PCM_16") as file:
         for number in range(max(1, round(minutes))):
             file.write(workload.waveform(number % 24, number // 24, 60.0, sample_rate))
 
 
 def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tuple[list[Row], list[Curve]]:
-    """Training and tokenizing corpora of growing size, each in a process of its own."""
+    """Training on and tokenizing corpora of growing size, each in its own process.
+
+    Args:
+        hours: sizes of the corpora.
+        most_tokenized: larger corpora are only trained on.
+    """
     classes = workload.write(bench.folder / "hour", DISTINCT, RECORDING_SECONDS, bench.rate)
     files = [path for paths in classes.values() for path in paths]
     quick = ["--no-track", "--device", bench.device.type]
@@ -64,14 +70,14 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
     tokenize: list[tuple[float, float]] = []
     for size in hours:
         log.info(f"a corpus of {size:g} hours")
-        place = corpus(bench.folder / f"corpus{size:g}", files, size)
-        options = ["--data", str(place / "audios.bin"), "--out", str(place / "model"), *quick]
+        folder = corpus(bench.folder / f"corpus{size:g}", files, size)
+        options = ["--data", str(folder / "audios.bin"), "--out", str(folder / "model"), *quick]
         train.append(peak_memory([*PROGRAM, "train", *options]))
         if size <= most_tokenized:
             model = ["--model", str(bench.folder), "--device", bench.device.type]
-            tokenize.append(peak_memory([*PROGRAM, "tokenize", str(place), *model]))
-        shutil.rmtree(place)
-    # What a process costs before its first recording cancels between two sizes.
+            tokenize.append(peak_memory([*PROGRAM, "tokenize", str(folder), *model]))
+        shutil.rmtree(folder)
+    # The cost of starting a process cancels between two sizes.
     marginal = [
         (after[0] - before[0]) / (large - small)
         for before, after, small, large in zip(train, train[1:], hours, hours[1:], strict=False)
@@ -80,7 +86,7 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
     grown = train[-1][1] - train[-2][1]
     rows = [
         Row(
-            "a corpus, made ready",
+            "preparing a corpus",
             f"{largest:g} hours in {RECORDING_SECONDS:g} s",
             HOUR / marginal[-1],
             None,
@@ -93,9 +99,9 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
                 f"{cost:.2f} s for each hour from {small:g} to {large:g}"
                 for cost, small, large in zip(marginal, hours, hours[1:], strict=False)
             )
-            + f". By the same rate 1,000 hours are ready after {1000 * marginal[-1] / 60:.0f} minutes and take "
+            + f". At that rate 1,000 hours are ready after {1000 * marginal[-1] / 60:.0f} minutes and take "
             f"{1000 * HOUR * bench.frame_rate * bench.trainer.model.front_end.bands * 4 / 1e9:.0f} GB of disk; E-steps "
-            "and validation cost what they cost now, a pass over the recordings what its steps do.",
+            "and validation cost the same as here; a pass over the recordings costs its steps.",
         ),
         Row(
             "training, memory",
@@ -136,7 +142,7 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
             "training's preparation": [took / size for (took, _), size in zip(train, hours, strict=True)],
             "tokenizing": [*(took / size for (took, _), size in zip(tokenize, done, strict=True)), *pad],
         },
-        "seconds of computing an hour of audio",
+        COST,
     )
     memory = Curve(
         "memory",
@@ -152,7 +158,7 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
 
 
 def long_files(bench: Bench, minutes: Sequence[float]) -> tuple[list[Row], Curve]:
-    """Tokenizing single recordings of growing length, each in a process of its own."""
+    """Tokenizing single recordings of growing length, each in its own process."""
     took: list[tuple[float, float]] = []
     for length in minutes:
         log.info(f"a recording of {length:g} minutes")
@@ -162,7 +168,7 @@ def long_files(bench: Bench, minutes: Sequence[float]) -> tuple[list[Row], Curve
             peak_memory([*PROGRAM, "tokenize", str(path), "--model", str(bench.folder), "--device", bench.device.type])
         )
         path.unlink()
-    told = ", ".join(f"{mib:,.0f} MiB at {length:g} min" for (_, mib), length in zip(took, minutes, strict=True))
+    peaks = ", ".join(f"{mib:,.0f} MiB at {length:g} min" for (_, mib), length in zip(took, minutes, strict=True))
     row = Row(
         "tokenizing a long file",
         f"{minutes[-1] / 60:g} hours in one",
@@ -172,8 +178,8 @@ def long_files(bench: Bench, minutes: Sequence[float]) -> tuple[list[Row], Curve
         None,
         target="peak memory independent of its length",
         met=took[-1][1] <= 1.2 * took[1][1],
-        note=f"Whole process: {told}. Read three times, in windows whose margins are computed twice; what grows "
-        "are the tokens themselves.",
+        note=f"Whole process: {peaks}. Read three times, in windows whose margins are computed twice; only "
+        "the tokens themselves grow.",
     )
     lines: dict[str, list[float | None]] = {"tokenizing": [mib for _, mib in took]}
     return [row], Curve("memory, one file", "minutes in one recording", list(minutes), lines, "peak MiB")
@@ -190,7 +196,7 @@ def _cluster(points: torch.Tensor, count: int, iterations: int) -> None:
 
 
 def lengths(bench: Bench) -> Curve:
-    """Training and tokenizing an hour in recordings of growing length, beside the others as far as they get."""
+    """Training and tokenizing with recordings of growing length, and the other systems up to `SLOW_SECONDS`."""
     lines: dict[str, list[float | None]] = {
         name: [] for name in ("training", "tokenizing", "plain, training", "HuBERT, tokenizing")
     }
@@ -198,8 +204,8 @@ def lengths(bench: Bench) -> Curve:
         log.info(f"recordings of {length:g} s")
         one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, max(96, round(96 / length)))
         pairs = one.trainer.sampler.epoch(0, 0, one.trainer.batch_size, 1)[0]
-        heard = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
-        lines["training"].append(HOUR * _step_seconds(one, pairs) / heard)
+        seconds_trained = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
+        lines["training"].append(HOUR * _step_seconds(one, pairs) / seconds_trained)
         waves = one.waves[: max(8, round(120 / length))]
         seconds = median_seconds(partial(one.tokenizer.encode, waves, bench.rate))
         lines["tokenizing"].append(HOUR * seconds / (len(waves) * length))
@@ -207,7 +213,7 @@ def lengths(bench: Bench) -> Curve:
         lines["plain, training"].append(None if slow else HOUR / plain_step(one))
         lines["HuBERT, tokenizing"].append(None if slow else HOUR / pretrained_tokens(one, "hubert_base"))
         shutil.rmtree(one.folder)
-    return Curve("audio length", "seconds a recording", list(LENGTHS), lines, "seconds of computing an hour of audio")
+    return Curve("audio length", "seconds per recording", list(LENGTHS), lines, COST)
 
 
 def batches(bench: Bench) -> Curve:
@@ -224,13 +230,11 @@ def batches(bench: Bench) -> Curve:
         seconds = median_seconds(partial(bench.tokenizer.run, waves, samples))
         tokens.append(HOUR * seconds / (count * bench.seconds))
     lines = {"training": train, "tokenizing": tokens}
-    return Curve(
-        "batch", "pairs, or recordings", list(map(float, PAIRS)), lines, "seconds of computing an hour of audio"
-    )
+    return Curve("batch", "pairs, or recordings", list(map(float, PAIRS)), lines, COST)
 
 
 def codebooks(bench: Bench) -> Curve:
-    """An E-step over an hour, and the EM losses, at growing codebooks."""
+    """The k-means of an E-step over an hour, and tokenizing, at growing codebooks."""
     points = bench.hour()
     cluster: list[float | None] = []
     for count in TOKENS:
@@ -245,4 +249,4 @@ def codebooks(bench: Bench) -> Curve:
         tokens.append(HOUR * median_seconds(partial(one.tokenizer.encode, one.waves, one.rate)) / len(one.waves))
         shutil.rmtree(one.folder)
     lines = {"k-means of an E-step": cluster, "tokenizing": tokens}
-    return Curve("codebook size", "tokens", list(map(float, TOKENS)), lines, "seconds of computing an hour of audio")
+    return Curve("codebook size", "tokens", list(map(float, TOKENS)), lines, COST)

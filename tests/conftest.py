@@ -14,7 +14,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections.abc import Iterator
 from pathlib import Path
 
-import wav2tok  # noqa: F401  before torch, whose threads it tells how to wait
+from wav2tok.device import settle_threads
+
+settle_threads()  # before torch is imported
 
 # isort: split
 

@@ -106,6 +106,15 @@ def test_tokenizing(bare):
     assert "torch" not in run(TOKENIZE + "import sys\nprint('torch' in sys.modules and 'torch')").stdout
 
 
+def test_importing_changes_no_environment_variable(bare):
+    """A service or a notebook that imports the library keeps its environment."""
+    _, run = bare
+    modules = "tokenizer.tokenizer, wav2tok.tracking.runs, wav2tok.stages.train, wav2tok.device"
+    code = f"import os\nbefore = dict(os.environ)\nimport wav2tok, wav2tok.{modules}\nassert os.environ == before"
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_exporting(bare):
     work, run = bare
     done = run(RUN + CHECK, "export", "--model", "model", "--out", "export")

@@ -1,11 +1,11 @@
-"""Choosing a device never falls back in silence."""
+"""Choosing a device never falls back silently; settling threads touches only what is not set."""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from wav2tok.device import choose, describe, fast_products
+from wav2tok.device import choose, describe, fast_products, pick
 from wav2tok.errors import UserError
 
 
@@ -33,10 +33,25 @@ def test_cuda_names_its_device() -> None:
     assert torch.cuda.get_device_name() in describe(choose("cuda"))
 
 
-@pytest.mark.parametrize("word", ["gpu", "", "cuda:0"])
+@pytest.mark.parametrize("word", ["gpu", "", "cuda:", "cuda:-1", "cuda:x", "CUDA"])
 def test_other_words_are_refused_by_name(word: str) -> None:
-    with pytest.raises(UserError, match=f"{word!r}"):
+    with pytest.raises(UserError, match=f"device is {word!r}; use auto, cpu") as raised:
         choose(word)
+    assert raised.value.parameter == "device"
+
+
+@pytest.mark.parametrize(("word", "number"), [("cpu", None), ("auto", 0), ("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
+def test_a_word_picks_one_of_two_devices(word: str, number: int | None) -> None:
+    assert pick(word, 2, "torch") == number
+
+
+@pytest.mark.parametrize("word", ["cuda", "cuda:0", "cuda:1"])
+def test_a_device_that_is_not_there_is_refused(word: str) -> None:
+    assert pick("auto", 0, "torch") is None
+    with pytest.raises(UserError, match=f"{word!r}, but torch sees no CUDA device"):
+        pick(word, 0, "torch")
+    with pytest.raises(UserError, match="the last CUDA device here is cuda:1"):
+        pick("cuda:2", 2, "torch")
 
 
 @pytest.fixture(params=[False, True])

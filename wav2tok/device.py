@@ -1,42 +1,109 @@
-"""Choosing the device, and saying which and why."""
+"""Which device computes, and how the threads of a process behave.
+
+The tokenizer asks here too, and it starts without torch: torch is therefore imported by the functions that need it.
+"""
 
 import contextlib
+import ctypes
+import os
+import re
 from collections.abc import Iterator
-
-import torch
+from typing import TYPE_CHECKING
 
 from wav2tok.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
 
-def choose(device: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` -> the device.
+
+def settle_threads() -> None:
+    """Set how MKL, OpenMP and numba use threads in this process, unless the environment already says so.
+
+    The command line, the flows, the benchmarks and the tests call it first. Call it before torch is first imported if
+    you train from Python and want the results of the command line, bit by bit. Importing wav2tok sets nothing.
+    """
+    # The same sums in the same order, wherever in memory the numbers lie: without it the last bits of a training
+    # depended on what the process had done before. MKL reads it at its first call.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    # Waiting threads that spin take a core from other processes: with one other process on the same two cores a
+    # training step took twelve times as long, and eighty times was seen. Threads that sleep at once make a step almost
+    # twice as slow on a quiet machine. A short spin avoids both: 162 ms alone (145 at best, 250 sleeping), 302 next to
+    # another process (1,744 spinning, 267 sleeping). libgomp reads it when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # numba runs its threads by OpenMP, and once it has started them torch uses as many: one number must hold for both.
+    # (Two threads waiting for each other next to a busy process: a training of 1.3 s took 67 to 108.)
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+
+def pick(word: str, devices: int, seen_by: str) -> int | None:
+    """The number of the CUDA device that a word selects, or None for the CPU. An explicit ``cuda`` never falls back.
+
+    Args:
+        word: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        devices: how many CUDA devices there are.
+        seen_by: what counted them, for the message: "torch" or "the driver".
 
     Raises:
-        UserError: ``cuda`` where there is none (nothing falls back in silence), or another word.
+        UserError: another word, or a CUDA device that is not there.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"--device is {device!r}; it must be auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
-    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+    if word == "cpu":
+        return None
+    if word == "auto":
+        return 0 if devices else None
+    named = re.fullmatch(r"cuda(?::(\d+))?", word, re.ASCII)
+    if named is None:
+        raise UserError(f"device is {word!r}; use auto, cpu, cuda or cuda:N.", "device")
+    number = int(named[1] or 0)
+    if not devices:
+        raise UserError(f"device is {word!r}, but {seen_by} sees no CUDA device here; use auto or cpu.", "device")
+    if number >= devices:
+        raise UserError(f"device is {word!r}, but the last CUDA device here is cuda:{devices - 1}.", "device")
+    return number
 
 
-def describe(device: torch.device) -> str:
-    """One line for people: what computes."""
+def cuda_devices() -> int:
+    """How many NVIDIA devices the driver sees. (ONNX Runtime names CUDA as available where there is none.)"""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+def choose(word: str) -> "torch.device":
+    """torch's device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: another word, or a CUDA device that torch cannot use; it never falls back silently.
+    """
+    import torch
+
+    number = pick(word, torch.cuda.device_count() if torch.cuda.is_available() else 0, "torch")
+    return torch.device("cpu") if number is None else torch.device("cuda", number)
+
+
+def describe(device: "torch.device") -> str:
+    """The device in one line for people."""
+    import torch
+
     if device.type == "cuda":
         return f"device: cuda ({torch.cuda.get_device_name(device)})"
     return f"device: cpu ({torch.get_num_threads()} threads{'' if torch.cuda.is_available() else '; no CUDA device'})"
 
 
 @contextlib.contextmanager
-def fast_products(device: torch.device) -> Iterator[None]:
-    """Let a CUDA device round the factors of its products to TF32 for a while; nothing changes on a CPU.
+def fast_products(device: "torch.device") -> Iterator[None]:
+    """Allow TF32 in the matrix products of a CUDA device within the block; has no effect on a CPU.
 
     Meant for training steps. Spectra span 80 dB and are always computed in full float32.
     """
     if device.type != "cuda":
         yield
         return
+    import torch
+
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = True
     try:

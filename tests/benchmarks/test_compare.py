@@ -1,4 +1,4 @@
-"""Comparison and scaling on a tiny scale: the same work by others, corpora of links, files written piece by piece."""
+"""Comparison and scaling on a tiny scale: the same work by other systems, corpora of links, long files."""
 
 import dataclasses
 import pickle
@@ -48,27 +48,29 @@ def test_the_plain_implementation_is_measured_at_the_tables_parts(
         (Row("epoch", "", 1.0, None, None, None, "t", False), 1.0, 1.0, False),
     ],
 )
-def test_targets_that_name_others_are_judged(row: Row, plain: float, pretrained: float, met: bool) -> None:
-    (got,) = compare.beside([row], {row.part: plain}, {row.part: pretrained})
+def test_targets_that_compare_with_others_are_judged(row: Row, plain: float, pretrained: float, met: bool) -> None:
+    (got,) = compare.with_others([row], {row.part: plain}, {row.part: pretrained})
     assert (got.plain, got.pretrained, got.met) == (plain, pretrained, met)
-    assert compare.beside([row], {}, {})[0].plain is None
+    assert compare.with_others([row], {}, {})[0].plain is None
 
 
-def test_a_corpus_of_links_has_its_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corpora_of_links_and_long_files_have_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
     decode.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
-    place = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)
-    assert len(decode.find(place)) == 120
-    assert sum(decode.seconds(path) for path in decode.find(place)) == pytest.approx(60)
-    train, test = pickle.loads((place / "audios.bin").read_bytes())
+    folder = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)
+    assert len(decode.find(folder)) == 120
+    assert sum(decode.seconds(path) for path in decode.find(folder)) == pytest.approx(60)
+    train, test = pickle.loads((folder / "audios.bin").read_bytes())
     assert sum(map(len, train.values())) == 96
     assert sum(map(len, test.values())) == 24
+    scaling.long_file(tmp_path / "a.wav", 2, 1000)
+    assert soundfile.info(tmp_path / "a.wav").duration == 120
 
 
 def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commands are the users'; what they took is told by name and judged."""
+    """The commands are those of users; what they took is named and judged."""
     seen: list[list[str]] = []
 
     def measured(command: list[str]) -> tuple[float, float]:
@@ -90,12 +92,7 @@ def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
     assert curve.lines["tokenizing"] == [900.0] * 3
 
 
-def test_a_long_file_is_as_long_as_asked(tmp_path: Path) -> None:
-    scaling.long_file(tmp_path / "a.wav", 2, 1000)
-    assert soundfile.info(tmp_path / "a.wav").duration == 120
-
-
-def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     monkeypatch.setattr(parts, "HOUR", 16.0)
     for name, few in (("LENGTHS", (0.5, 1.0)), ("PAIRS", (4, 8)), ("TOKENS", (4, 8))):
         monkeypatch.setattr(scaling, name, few)
@@ -104,7 +101,6 @@ def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.Mon
     )
     monkeypatch.setattr(scaling, "pretrained_tokens", lambda *_: 10.0)  # 95 million parameters take their time
     monkeypatch.setattr(scaling, "SLOW_SECONDS", 0.7)
-    said: list[str] = []
     for curve in (
         scaling.lengths(bench),
         scaling.batches(bench),
@@ -116,4 +112,5 @@ def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.Mon
             assert curve.lines["plain, training"][1] is None
         for label in ("training", "tokenizing", "k-means of an E-step"):
             assert all(value and value > 0 for value in curve.lines.get(label, [1.0]))
-    assert len(said) == 6
+    assert {"recordings of 0.5 s", "recordings of 1 s", "batches of 4 pairs", "batches of 8 pairs", "4 tokens",
+            "8 tokens"} <= set(lines)  # fmt: skip

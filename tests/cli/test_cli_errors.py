@@ -82,8 +82,11 @@ CASES = {
     "no index": ("search query.flac --index absent.json --model model", "absent.json does not exist"),
     "a broken index": ("search query.flac --index text.json --model model", "text.json is not valid JSON"),
     "an index of another model": ("spot query.flac --index other.json --model model", "another tokenizer"),
-    "an unknown device": ("tokenize query.flac --model model --device gpu", "--device is 'gpu'"),
-    "an unknown device to train": ("train --data audios.bin --out new --no-track --device gpu", "--device is 'gpu'"),
+    "an unknown device": ("tokenize query.flac --model model --device gpu", "--device: device is 'gpu'"),
+    "an unknown device to train": (
+        "train --data audios.bin --out new --no-track --device gpu",
+        "--device: device is 'gpu'",
+    ),
     "no model to export": ("export --model empty --out new", "empty is no model folder"),
     "no report to export by": ("export --model model --report empty --out new", "gate.json does not exist"),
     "nothing exported": ("register --model empty --report empty --data audios.bin --out new", "export.json does not"),
@@ -125,7 +128,7 @@ def test_a_pickle_runs_nothing(folder, cli):
 )
 def test_cuda_is_refused_where_there_is_none(arguments, place, cli):
     before = tree(place)
-    assert "--device cuda: " in cli(*arguments.split(), "--device", "cuda").complaint
+    assert "--device: device is 'cuda'" in cli(*arguments.split(), "--device", "cuda").complaint
     assert tree(place) == before
 
 
@@ -134,7 +137,7 @@ def test_a_tracked_training_that_never_began_leaves_nothing(place, cli):
     before = tree(place)
     done = cli("train", "--data", "audios.bin", "--out", "new", "--device", "cuda")
     assert done.code == 2
-    assert "--device cuda: " in done.err
+    assert "--device: device is 'cuda'" in done.err
     assert set(tree(place)) == set(before)
 
 

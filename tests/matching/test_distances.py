@@ -90,8 +90,17 @@ def test_an_empty_string_is_behind_everything_and_the_same_string_is_at_zero(dis
 
 @given(st.lists(st.integers(0, 3)))
 def test_deduplicate_drops_repeats_only(values):
-    found = strings.deduplicate(np.array(values, dtype=np.int64)).tolist()
-    assert found == [v for i, v in enumerate(values) if i == 0 or values[i - 1] != v]
+    string = strings.deduplicate(np.array(values, dtype=np.int64)).tolist()
+    assert string == [v for i, v in enumerate(values) if i == 0 or values[i - 1] != v]
+
+
+@given(st.lists(st.integers(0, 3)))
+def test_runs_repeat_to_the_string_that_they_are_of(values):
+    tokens = np.array(values, dtype=np.int64)
+    starts, lengths = strings.runs(tokens)
+    assert np.repeat(tokens[starts], lengths).tolist() == values
+    assert starts.tolist() == [i for i, v in enumerate(values) if i == 0 or values[i - 1] != v]
+    assert (lengths > 0).all()
 
 
 def test_text_has_a_character_of_its_own_for_each_token_and_no_surrogate():

@@ -16,7 +16,7 @@ from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import PARITY, compare, parity_report, write_onnx
-from wav2tok.tokenizer.format import METADATA_KEY
+from wav2tok.tokenizer.format import METADATA_KEY, Metadata
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -56,17 +56,42 @@ def test_another_models_graph_does_not_agree(tiny_model: Path, tiny_split: Path)
     assert compare(model, Tokenizer.from_pretrained(tiny_model, "cpu"), config.data.sample_rate).agreement < 0.9
 
 
-def test_metadata_tell_what_it_takes_to_use_it(tiny_model: Path, tiny_config: Config) -> None:
-    told = {p.key: p.value for p in onnx.load(str(tiny_model / "tokenizer.onnx")).metadata_props}
-    about = json.loads(told[METADATA_KEY])
+def test_metadata_say_what_it_takes_to_use_the_graph(tiny_model: Path, tiny_config: Config) -> None:
+    properties = {p.key: p.value for p in onnx.load(str(tiny_model / "tokenizer.onnx")).metadata_props}
+    about = json.loads(properties[METADATA_KEY])
     assert (about["sample_rate"], about["hop"], about["num_tokens"]) == (8000, 128, 8)
     assert from_dict(about["config"]) == tiny_config
     info = checkpoint.peek(tiny_model / "wav2tok_best.safetensors")
     assert (about["epoch"], about["score"]) == (info["best_epoch"], info["best"])
+    # Graphs written by earlier releases stay readable as long as these keys stay.
+    assert list(about) == ["sample_rate", "hop", "stack", "tile", "width", "num_tokens", "config", "codebook", "epoch",
+                           "score"]  # fmt: skip
+    read = Metadata.from_json(properties[METADATA_KEY])
+    assert read.to_json() == properties[METADATA_KEY]
+    assert (read.sample_rate, read.n_fft) == (8000, 256)
+
+
+def test_metadata_without_epoch_and_score_do_not_name_them() -> None:
+    metadata = Metadata(8000, 128, 2, None, 24, 4, {"features": {"n_fft": 256}}, np.ones((4, 3), np.float32))
+    assert not {"epoch", "score"} & set(json.loads(metadata.to_json()))
+    assert Metadata.from_json(metadata.to_json()).epoch is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"format": 2}, "newer wav2tok"), ({"tile": ...}, "older wav2tok"), ({"new": 1}, None)]
+)
+def test_metadata_of_another_release(change: dict[str, object], message: str | None) -> None:
+    metadata = Metadata(8000, 128, 2, None, 24, 4, {}, np.ones((4, 3), np.float32))
+    values = {key: value for key, value in (json.loads(metadata.to_json()) | change).items() if value is not ...}
+    if message is None:
+        assert Metadata.from_json(json.dumps(values)).hop == 128
+    else:
+        with pytest.raises(ValueError, match=message):
+            Metadata.from_json(json.dumps(values))
 
 
 def test_the_same_model_gives_the_same_file(tiny_model: Path, tmp_path: Path) -> None:
-    """The identity of an index hangs on it."""
+    """The identity of an index depends on it."""
     model, config, _ = checkpoint.load(tiny_model)
     for name in ("a", "b"):
         write_onnx(model, config, tmp_path / f"{name}.onnx")
@@ -74,7 +99,7 @@ def test_the_same_model_gives_the_same_file(tiny_model: Path, tmp_path: Path) ->
 
 
 def test_a_graph_that_differs_is_not_written(tiny_model: Path, tmp_path: Path) -> None:
-    """A module whose tokens hang on a number that tracing freezes."""
+    """A module whose tokens depend on a number that tracing freezes."""
     model, config, _ = checkpoint.load(tiny_model)
 
     class Frozen(torch.nn.Module):
@@ -104,7 +129,7 @@ def foreign(path: Path) -> Path:
 
 
 def test_a_foreign_graph_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no tokenizer of wav2tok"):
+    with pytest.raises(UserError, match="not a tokenizer of wav2tok"):
         Tokenizer(foreign(tmp_path / "foreign.onnx"), "cpu")
 
 

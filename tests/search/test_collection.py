@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
-from wav2tok.matching.strings import Tokenized, deduplicate
+from wav2tok.matching import Tokenized, deduplicate, runs
 from wav2tok.search import collection
 from wav2tok.search.collection import Collection, nearest, spot
 from wav2tok.tokenizer.batch import tokenize_files
@@ -120,7 +120,7 @@ def test_a_query_spoken_within_a_longer_recording_is_found(tiny_model: Path, tin
     tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
     waves = [decode.read(p, 8000) for p in decode.find(tiny_corpus)[::7]]
     frames = tokenizer.encode_frames([np.concatenate(waves)], 8000)[0]
-    starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
+    starts, _ = runs(frames)
     whole = Tokenized("whole", len(np.concatenate(waves)) / 8000, frames[starts], starts)
     first, last = len(starts) // 3, 2 * len(starts) // 3
     (hit,) = spot(Collection("x", HOP, [whole]), whole.tokens[first:last], 1)

@@ -1,10 +1,9 @@
-"""What the machine is and can do, and what the model asks of it."""
+"""What the machine is and can do, and what the model demands of it."""
 
 import dataclasses
 import os
 import platform
 import socket
-import time
 
 import onnxruntime
 import pytest
@@ -21,44 +20,21 @@ from wav2tok.speed.machine import Floor, codebook_flop, describe, encoder_flop, 
 CPU = torch.device("cpu")
 
 
-def test_a_cpu_is_described():
+def test_a_cpu_is_described_without_naming_this_machine():
     facts = describe(CPU)
     assert (facts["python"], facts["torch"]) == (platform.python_version(), torch.__version__)
     assert facts["onnxruntime"] == onnxruntime.__version__
     assert facts["torch_threads"] == torch.get_num_threads()
     assert 1 <= facts["cores"] <= os.cpu_count()
-    assert facts["memory_gib"] > 0.1
-    assert all(value or value == 0 for value in facts.values())
-    assert all(type(value) in (str, int, float) for value in facts.values())
     assert not [name for name in facts if name.startswith("gpu")]
+    words = " ".join(map(str, facts.values())).lower().split()
+    assert socket.gethostname().lower() not in words
+    assert not any(word.startswith(os.sep) for word in words)
 
 
 def test_the_memory_is_in_gib():
     psutil = pytest.importorskip("psutil")
     assert describe(CPU)["memory_gib"] == pytest.approx(psutil.virtual_memory().total / 2**30, rel=0.02, abs=0.1)
-
-
-def test_nothing_names_this_very_machine():
-    words = " ".join(str(value) for value in describe(CPU).values()).lower().split()
-    assert socket.gethostname().lower() not in words
-    assert not any(os.sep in word and word.startswith(os.sep) for word in words)
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "name"),
-    [
-        ("processor\t: 0\nmodel\t\t: 85\nmodel name\t: A: CPU @ 2 GHz\n\nmodel name\t: other\n", "A: CPU @ 2 GHz"),
-        ("processor\t: 0\nCPU part\t: 0xd0c\n", "fallback"),
-        (None, "fallback"),
-    ],
-)
-def test_the_processor_has_a_name(cpuinfo, name, monkeypatch, tmp_path):
-    if cpuinfo is not None:
-        (tmp_path / "cpuinfo").write_text(cpuinfo)
-    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
-    monkeypatch.setattr(platform, "processor", lambda: "")
-    monkeypatch.setattr(platform, "machine", lambda: "fallback")
-    assert machine._processor() == name
 
 
 @pytest.mark.gpu
@@ -82,65 +58,36 @@ def test_the_floor_is_the_longer_of_the_two():
 
 
 def test_the_floor_counts_a_multiply_add_and_a_copied_byte_as_two(monkeypatch):
-    """Under a clock by which the fastest product takes 1/4 s and the fastest copy 1/8 s."""
+    """With a clock by which the fastest product takes 1/4 s and the fastest copy 1/8 s."""
     readings = iter([0, 1, 2, 2.25, 3, 4, 10, 11, 12, 12.125, 13, 14])
     monkeypatch.setattr(machine, "perf_counter", lambda: next(readings))
     floor = measure_floor(CPU)
     assert floor == Floor(flops=2 * 1536**3 / 0.25, bandwidth=2 * 2**28 / 0.125)
 
 
-def test_the_floor_of_this_machine_is_measured_soon_and_is_no_slower_than_a_product_of_another_size():
-    start = time.perf_counter()
-    floor = measure_floor(CPU)
-    assert time.perf_counter() - start < 20  # on a busy machine; otherwise under two
-    a, b = torch.rand(400, 700), torch.rand(700, 500)
-    taken = []
-    for _ in range(20):
-        start = time.perf_counter()
-        a @ b
-        taken.append(time.perf_counter() - start)
-    # Wide, because the machine may be busy: what is wrong by a unit or a factor of a thousand shows all the same.
-    assert floor.seconds(2 * 400 * 700 * 500, 4 * (400 * 700 + 700 * 500 + 400 * 500)) < 5 * min(taken)
-    assert 1e8 < floor.bandwidth < 1e14
-
-
-SIZES = [Encoder(), Encoder(hidden=5, layers=1, dim=3), Encoder(hidden=6, layers=2, dim=7), Encoder(layers=3)]
-
-
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("sizes", [Encoder(), Encoder(hidden=5, layers=1, dim=3), Encoder(layers=3)])
 @pytest.mark.parametrize("features", [Features(), Features(kind="logmel"), Features(deltas=False)])
-def test_the_encoder_uses_every_weight_once_a_frame(sizes, features):
+def test_a_lstm_uses_every_weight_once_per_step(sizes, features):
+    """torch's own counter does not look into an LSTM."""
     config = dataclasses.replace(Config(), encoder=sizes, features=features)
     model = create(config)
     weights = sum(p.numel() for p in model.encoder.parameters() if p.dim() == 2)
     assert encoder_flop(config, model.front_end.width, 50) == 2 * weights
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-def test_the_encoder_is_its_matrix_products(sizes):
-    """Counted by torch over plain products with the encoder's own weights; torch does not look into an LSTM."""
-    config = dataclasses.replace(Config(), encoder=sizes)
-    with FlopCounterMode(display=False) as counted, torch.no_grad():
-        for weight in create(config).encoder.parameters():
-            if weight.dim() == 2:
-                torch.ones(11, weight.shape[1]) @ weight.T
-    assert 11 * encoder_flop(config, create(config).front_end.width, 11) == counted.get_total_flops()
-
-
 @pytest.mark.parametrize("layers", [1, 3])
-def test_a_transformer_is_its_matrix_products(layers):
-    """Counted by torch over the model itself, which attends to as many steps as there are."""
+def test_a_transformer_costs_what_torch_counts(layers):
     sizes = Encoder(kind="transformer", hidden=8, layers=layers, dim=5, ffn=24, position_kernel=4, position_groups=2)
     config = dataclasses.replace(Config(), encoder=dataclasses.replace(sizes, stack=1))
     model = create(config).eval()
     x = torch.randn(1, 20, model.front_end.width)
-    # Torch counts attention where it is two plain products.
+    # torch counts attention where it is two plain products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted, torch.no_grad():
         model.encoder(x, torch.tensor([20]))
     assert 20 * encoder_flop(config, model.front_end.width, 20) == pytest.approx(counted.get_total_flops(), rel=0.1)
 
 
-def test_the_codebook_is_one_product():
+def test_the_codebook_costs_what_torch_counts():
     config = dataclasses.replace(Config(), codebook=Codebook(num_tokens=9), encoder=Encoder(dim=6))
     with FlopCounterMode(display=False) as counted:
         assign(torch.ones(11, 6), torch.ones(9, 6))

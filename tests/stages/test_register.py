@@ -20,10 +20,6 @@ from wav2tok.tracking import runs
 REASONS = ["MRR on TS, its worst view, is 0.100; it must be at least 0.3."]
 
 
-def silent(line):
-    pass
-
-
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
@@ -63,42 +59,41 @@ def outcome(folder):
 def register(place, tiny_config, tiny_split):
     """Export and register the model under NAME with a score and a digest; returns what register wrote."""
 
-    def run(name, *, approved=True, score=0.5, digest="digest", data=tiny_split, say=silent):
-        told = report(place / "report", approved, score, digest)
+    def run(name, *, approved=True, score=0.5, digest="digest", data=tiny_split):
+        written = report(place / "report", approved, score, digest)
         config = from_dict(to_dict(tiny_config) | {"register": {"name": name, "experiment": "shipping"}})
-        export.export(place / "model", told, place / "export")
-        register_stage(place / "export", told, data, place / "registered", config)
+        export.export(place / "model", written, place / "export")
+        register_stage(place / "export", written, data, place / "registered", config)
         return outcome(place / "registered")
 
-    return runs
+    return run
 
 
-def test_an_approved_model_is_exported_with_its_proof(place, tiny_model):
-    said = []
+def test_an_approved_model_is_exported_with_its_parity(place, lines):
     runs.write_run(place / "model", "some run")
     export.export(place / "model", report(place / "report"), place / "export")
     assert names(place / "export") == ["card.md", "export.json", "run.json", "tokenizer.onnx"]
-    told = json.loads((place / "export" / "export.json").read_text())
-    assert told["approved"] is True
-    assert told["parity"]["differing"] <= 0.001 * told["parity"]["frames"]
+    written = json.loads((place / "export" / "export.json").read_text())
+    assert written["approved"] is True
+    assert written["parity"]["differing"] <= 0.001 * written["parity"]["frames"]
     assert Tokenizer.from_pretrained(place / "export", "cpu").num_tokens == 8
     card = (place / "export" / "card.md").read_text()
     assert card.startswith("# wav2tok\n")
     assert "8000 Hz" in card
     assert "of the tiny model" in card
     assert runs.run_of(place / "export") == "some run"
-    assert len(said) == 1
+    assert len(lines) == 1
+    assert "frames have the token that torch gives" in lines[0]
 
 
-def test_a_refused_model_is_not_exported_and_an_older_export_goes(place):
-    told = report(place / "report")
-    export.export(place / "model", told, place / "export")
-    said = []
+def test_a_refused_model_is_not_exported_and_an_older_export_goes(place, lines):
+    export.export(place / "model", report(place / "report"), place / "export")
+    lines.clear()
     export.export(place / "model", report(place / "report", approved=False), place / "export")
     assert names(place / "export") == ["export.json"]
     assert json.loads((place / "export" / "export.json").read_text()) == {"approved": False, "reasons": REASONS}
-    assert "not approved" in said[0]
-    assert REASONS[0] in said[0]
+    assert "not approved" in lines[0]
+    assert REASONS[0] in lines[0]
     assert names(place) == ["export", "model", "report"]
 
 
@@ -116,13 +111,12 @@ def test_an_error_leaves_the_older_export(place):
     assert names(place) == ["export", "model"]
 
 
-def test_what_is_not_approved_is_not_registered(place, register):
-    said = []
+def test_what_is_not_approved_is_not_registered(place, register, lines):
     assert register("refused", approved=False) == {"registered": False, "reasons": REASONS}
     summary = (place / "registered" / "summary.txt").read_text()
     assert summary.startswith("not approved, nothing registered: " + REASONS[0])
     assert "tiny     0.5" in summary
-    assert "\n".join(said).startswith("not approved")
+    assert "\n".join(lines).startswith("not approved")
     assert registry.champion("refused") is None
     assert not mlflow.MlflowClient().search_registered_models(filter_string="name='refused'")
 
@@ -152,7 +146,7 @@ def test_registering_goes_into_the_run_of_the_training(place, register):
     assert mlflow.get_run(trained.run_id).info.status == "FINISHED"
 
 
-def test_a_champion_of_other_recordings_is_scored_anew_on_these(place, register, tiny_config, tiny_split):
+def test_a_champion_of_other_recordings_is_scored_again_on_these(place, register, tiny_config, tiny_split, lines):
     """The same graph is champion and challenger: what decides is what it really scores on the challenger's data."""
     quick = from_dict(to_dict(tiny_config) | {"evaluate": {"tempos": [], "semitones": [], "bootstrap": 2}})
     export.export(place / "model", None, place / "export")
@@ -162,26 +156,26 @@ def test_a_champion_of_other_recordings_is_scored_anew_on_these(place, register,
     digest = held_out.recordings_digest(audios_bin.read(tiny_split).test)
 
     def again(name, claimed):
-        told = report(place / "report", True, claimed, digest)
+        written = report(place / "report", True, claimed, digest)
         config = from_dict(to_dict(quick) | {"register": {"name": name, "experiment": "shipping"}})
-        register_stage(place / "export", told, tiny_split, place / "registered", config)
+        register_stage(place / "export", written, tiny_split, place / "registered", config)
         return outcome(place / "registered")
 
     for name, old, claimed, alias in (
         ("lucky", 0.01, real - 0.01, "challenger"),
         ("poor", 0.99, real + 0.01, "champion"),
     ):
-        said: list[str] = []
+        lines.clear()
         register(name, score=old, digest="other recordings")
         assert again(name, claimed)["alias"] == alias
-        assert any("scoring the champion" in line for line in said)
+        assert any("scoring the champion" in line for line in lines)
         assert f"against {real:.3f} of the champion, version 1" in outcome(place / "registered")["why"]
 
 
 def test_a_missing_table_is_named(place, tiny_config, tiny_split):
-    told = report(place / "report")
-    export.export(place / "model", told, place / "export")
-    (told / "table.txt").unlink()
+    written = report(place / "report")
+    export.export(place / "model", written, place / "export")
+    (written / "table.txt").unlink()
     with pytest.raises(UserError, match=r"table\.txt"):
-        register_stage(place / "export", told, tiny_split, place / "registered", tiny_config)
+        register_stage(place / "export", written, tiny_split, place / "registered", tiny_config)
     assert not (place / "registered").exists()

@@ -13,6 +13,7 @@ import torch
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
+from wav2tok.device import cuda_devices
 from wav2tok.errors import UserError
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.strings import deduplicate
@@ -22,7 +23,7 @@ from wav2tok.release.export import write_onnx
 from wav2tok.tokenizer import tokenizer as tokenizing
 from wav2tok.tokenizer.format import pack, unpack
 from wav2tok.tokenizer.locate import locate
-from wav2tok.tokenizer.tokenizer import Tokenizer, cuda_devices
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import typer
 
 from wav2tok import __version__
 from wav2tok.cli import benchmark, console, data, doctor, learn, ship, use
+from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ for verb in (
 
 def main() -> None:
     """Entry point: an error that the user can fix is one sentence on stderr and exit code 2."""
+    settle_threads()
     console.listen()
     try:
         app()

@@ -38,7 +38,7 @@ def doctor() -> None:
     for name, version in versions.items():
         if version or name != "onnxruntime":
             typer.echo(f"  {name:20} {version or 'not installed'}")
-    from wav2tok.tokenizer.tokenizer import cuda_devices
+    from wav2tok.device import cuda_devices
 
     devices = cuda_devices()
     typer.echo(f"CUDA devices that the driver sees: {devices}")

@@ -63,7 +63,7 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
         alone: only the tokenizer, without baselines and robustness curves: all that `held_out_score` reads.
     """
     parts = audios_bin.read(data)
-    trained_with = from_dict(tokenizer.about["config"])
+    trained_with = from_dict(tokenizer.metadata.config)
     asked = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
     settings = dataclasses.replace(trained_with, evaluate=asked, gate=config.gate)
     train = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed).train

@@ -1,22 +1,21 @@
-"""Token strings and the distances between them, all ``[Q, D]`` float64: queries down, database across.
+"""Distances between token strings, all ``[Q, D]`` float64: one row per query, one column per database string.
 
-Three forms, of which the first is always reported; the other two read nothing beyond the strings and the codebook:
+There are three. Reports always have the first; the other two need the codebook as well:
 
 * `edit_distances`: Levenshtein, normalised by the longer string (rapidfuzz);
-* `weighted_edit_distances`: the same with a substitution as dear as its two centroids are far apart;
+* `weighted_edit_distances`: the same, but a substitution costs as much as the two centroids are far apart;
 * `centroid_dtw_distances`: dynamic time warping over the tokens' centroids.
 
-**An empty string is infinitely far from everything**, another empty one included: nothing was heard, so nothing can
-match. It therefore comes behind every real match, and the ranking leaves it out.
+**An empty string is infinitely far from everything**, also from another empty string: without tokens nothing can match.
+It therefore ranks behind every real match, and rankings omit it.
 
-The two weighted forms need numba (``pip install wav2tok[evaluate]``), imported on the first call.
+rapidfuzz, and numba for the two weighted distances (``pip install wav2tok[evaluate]``), are imported on the first call,
+so that tokenizing starts quickly.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from rapidfuzz import process
-from rapidfuzz.distance import Levenshtein
 
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import as_text
@@ -28,11 +27,17 @@ def edit_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]
     """Levenshtein distance over the longer length, in [0, 1]; ``inf`` where either string is empty.
 
     Args:
-        queries, database: Q and D token strings, int [L].
+        queries, database: Q and D token strings, int [L] each.
 
     Returns:
         float64 [Q, D].
+
+    >>> edit_distances([np.array([1, 2, 3])], [np.array([1, 2, 3]), np.array([1, 4, 3, 5])])
+    array([[0. , 0.5]])
     """
+    from rapidfuzz import process
+    from rapidfuzz.distance import Levenshtein
+
     if not len(queries) or not len(database):
         return np.zeros((len(queries), len(database)))
     distances = process.cdist(
@@ -50,12 +55,12 @@ def weighted_edit_distances(
 ) -> np.ndarray:
     """Edit distance with substitution cost ``min(1, 1 - cos)`` of the two centroids, insertion and deletion 1.
 
-    So a substitution costs 0 for the same token and 1 for unrelated or opposite centroids: never more than the plain
-    form's. (With ``(1 - cos) / 2`` unrelated tokens cost only half, and retrieval falls below the plain form's.)
-    Normalised by the longer string: in [0, 1], ``inf`` where either string is empty.
+    A substitution therefore costs between 0 (the same token) and 1 (unrelated or opposite centroids), never more than
+    in `edit_distances`. (With ``(1 - cos) / 2`` unrelated tokens cost only half, and retrieval is worse than with
+    `edit_distances`.) Normalised by the longer string: in [0, 1], ``inf`` where either string is empty.
 
     Args:
-        queries, database: Q and D token strings, int [L].
+        queries, database: Q and D token strings, int [L] each.
         codebook: [K, d]; rows need not be of unit length.
 
     Returns:
@@ -76,14 +81,15 @@ def centroid_dtw_distances(
 
 
 def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most: float) -> np.ndarray:
-    """What it costs to take one token for another: ``min(most, 1 - cos)`` of their centroids, 0 for the same token.
+    """The cost of taking one token for another: ``min(most, 1 - cos)`` of their centroids, 0 for the same token.
 
-    Costs are whole multiples of `_QUANTUM`: sums of them in float64 are exact, so that paths and strings that cost the
-    same are equal in whatever order they are added up, on every processor.
+    Costs are multiples of `_QUANTUM`, so float64 sums of them are exact: equal costs compare equal on every processor,
+    in whatever order they are summed.
 
     Args:
         codebook: [K, d]; rows need not be of unit length.
-        ours, theirs: int [U] and [V] tokens.
+        ours, theirs: tokens, int [U] and [V].
+        most: the highest cost.
 
     Returns:
         float64 [U, V].
@@ -98,14 +104,14 @@ def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most
 def _over_strings(
     kernel: str, queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray, most: float
 ) -> np.ndarray:
-    """Run a kernel over all pairs, given the table ``min(most, 1 - cos)`` of the centroids that occur."""
+    """Run a kernel of `wav2tok.matching.kernels` over all pairs, with the costs of the tokens that occur."""
     try:
         from wav2tok.matching import kernels
     except ModuleNotFoundError as error:
-        raise UserError(f"Weighted matching needs {error.name}: pip install 'wav2tok[evaluate]'.") from None
+        raise UserError(f"weighted matching needs {error.name}: pip install 'wav2tok[evaluate]'.") from None
     if not len(queries) or not len(database):
         return np.zeros((len(queries), len(database)))
-    # Tokens are renumbered among those that occur, so that the table stays small for a codebook of any size.
+    # Tokens are renumbered among those that occur, which keeps the table small for a codebook of any size.
     used_q, flat_q, ends_q = _flatten(queries)
     used_d, flat_d, ends_d = _flatten(database)
     costs = token_costs(codebook, used_q, used_d, most)
@@ -114,7 +120,7 @@ def _over_strings(
 
 
 def _flatten(strings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tokens that occur [U], all strings end to end as indices into them, and each string's end, from 0 [N + 1]."""
+    """The tokens that occur [U], all strings end to end as indices into them, where each ends, from 0 [N + 1]."""
     flat = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens in strings])
     used, index = np.unique(flat, return_inverse=True)
     return used, index.astype(np.int64), np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))

@@ -1,10 +1,8 @@
-"""The dynamic programmes of matching, compiled by numba. Those over strings use all cores, a query a turn.
+"""The dynamic programmes of matching, compiled by numba: one query per iteration, on all cores.
 
-Strings lie end to end in ``flat`` with ``ends`` [N + 1] (from 0) between them; ``costs`` [U, V] is the local cost of a
-query's token against a database's. Results are float64 [Q, D]; what empty strings give is set by
-`wav2tok.matching.distances`.
-`frame_dtw` is for frames instead of tokens: `wav2tok.evaluation.baselines.dtw` prepares what it reads and calls it
-from threads.
+``flat`` holds all strings end to end, and ``ends`` [N + 1] (from 0) says where they end; ``costs`` [U, V] is the cost
+of a query's token against a database token. Results are float64 [Q, D]; `wav2tok.matching.distances` sets those of
+empty strings.
 """
 
 import numba
@@ -15,7 +13,7 @@ import numpy as np
 def weighted_edit(
     flat_q: np.ndarray, ends_q: np.ndarray, flat_d: np.ndarray, ends_d: np.ndarray, costs: np.ndarray
 ) -> np.ndarray:
-    """Edit distance, substitution ``costs``, insertion and deletion 1, over the longer length."""
+    """Edit distance over the longer length: a substitution costs ``costs``, insertion and deletion cost 1."""
     out = np.zeros((len(ends_q) - 1, len(ends_d) - 1))
     for q in numba.prange(len(ends_q) - 1):
         query = flat_q[ends_q[q] : ends_q[q + 1]]
@@ -35,7 +33,7 @@ def weighted_edit(
 def string_dtw(
     flat_q: np.ndarray, ends_q: np.ndarray, flat_d: np.ndarray, ends_d: np.ndarray, costs: np.ndarray
 ) -> np.ndarray:
-    """Dynamic time warping with local cost ``costs``, over the sum of the lengths."""
+    """Dynamic time warping with the local cost ``costs``, over the sum of the lengths."""
     out = np.zeros((len(ends_q) - 1, len(ends_d) - 1))
     for q in numba.prange(len(ends_q) - 1):
         query = flat_q[ends_q[q] : ends_q[q + 1]]

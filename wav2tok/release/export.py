@@ -1,10 +1,9 @@
-"""Export: one ONNX graph from waveform to tokens, and the proof that it gives the same tokens as torch.
+"""Export: one ONNX graph from waveform to tokens, and the check that it gives the same tokens as torch.
 
-torch's newer exporter can freeze an LSTM's time axis at the example's length, so the older one is used and parity is
-checked at several lengths and batch sizes: a graph that differs anywhere is not written.
+torch's newer exporter can freeze an LSTM's time axis at the example's length, so the older one is used, and parity is
+checked at several lengths and batch sizes. A graph that differs is not written.
 """
 
-import json
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,19 +20,19 @@ from wav2tok.files import replacing
 from wav2tok.model.codebook import assign
 from wav2tok.model.frames import repeat_last
 from wav2tok.model.wav2tok import Wav2Tok
-from wav2tok.tokenizer.format import METADATA_KEY, pack
+from wav2tok.tokenizer.format import METADATA_KEY, Metadata
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 OPSET = 17
 PARITY = ((1, 0.05), (1, 0.7301), (3, 1.0), (2, 2.7133), (5, 0.9), (1, 12.0))
 """(batch, seconds of its longest recording) at which tokens are compared."""
 MIN_AGREEMENT = 0.999
-"""Share of frames that must agree, all but one at least: on the border of two tokens a rounding decides."""
+"""Share of frames that must agree. One frame may always differ: between two tokens a rounding can decide."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How well graph and module agree: over all frames, and the lengths in samples at which it was seen."""
+    """How well graph and module agree: frames compared, frames that differ, and each batch's lengths in samples."""
 
     frames: int
     differing: int
@@ -46,13 +45,12 @@ class Parity:
 
 
 class _Graph(nn.Module):
-    """The module as it is exported, with what it takes to read a recording too long to be held in windows.
+    """The module as it is exported, with what it takes to read a long recording in windows.
 
-    ``statistics`` [1, 1 + 2 W] are the whole recording's: power of the loudest band, mean and variance of the W
-    features that are gathered (`FrontEnd.measured`). Where the power is 0, which is what the graph assumes if they are
-    not given, each recording's own are taken. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what
-    they are gathered from; in the file they are values on the way to the tokens, for `wav2tok.tokenizer.tokenizer`
-    to cut the graph at.
+    ``statistics`` [1, 1 + 2 W] describe the whole recording: power of the loudest band, then mean and variance of the
+    W measured features (`FrontEnd.measured`). If the power is 0, which is the default, each recording's own statistics
+    are used. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what the statistics are computed from;
+    in the file they are inner values, where `wav2tok.tokenizer.tokenizer` cuts the graph.
     """
 
     def __init__(self, model: Wav2Tok) -> None:
@@ -69,7 +67,7 @@ class _Graph(nn.Module):
         loudest = torch.where(given > 0, given, loudness.amax(dim=1))
         spectrum = repeat_last(front_end.scale(power, loudest), frames)
         if self.model.tile is not None:
-            # Each tile is normalised by itself: of the whole recording only its loudest band is needed.
+            # Each tile is normalised by itself; of the whole recording only the loudest band matters.
             tokens = assign(self.model.embed(spectrum, frames), self.model.codebook)
             return tokens, encoder.steps(frames), loudness, spectrum
         features = front_end.differences(spectrum, frames, loudest)
@@ -81,16 +79,19 @@ class _Graph(nn.Module):
         return assign(encoder(x, frames), self.model.codebook), encoder.steps(frames), loudness, features
 
 
-def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any] | None = None) -> Parity:
-    """Write ``model`` as an ONNX file with inputs ``waveform`` [B, N], ``samples`` [B] and outputs ``tokens`` [B, T],
-    ``frames`` [B]; its metadata holds the sampling rate, the number of tokens and the configuration. A further input
-    that may be left out, and two named values on the way, are for recordings read in windows (`_Graph`).
+def write_onnx(
+    model: Wav2Tok, config: Config, path: Path, epoch: int | None = None, score: float | None = None
+) -> Parity:
+    """Write ``model`` as an ONNX file with `Metadata`.
+
+    Inputs are ``waveform`` [B, N] and ``samples`` [B], outputs ``tokens`` [B, T] and ``frames`` [B]. An optional third
+    input and two named inner values are for recordings read in windows (`_Graph`).
 
     Args:
-        about: further JSON values for the metadata.
+        epoch, score: which epoch the weights are of, and how well it did in validation.
 
     Returns:
-        The parity that was seen.
+        How well the graph agrees with the module.
 
     Raises:
         UserError: the graph's tokens differ from the module's; nothing is written.
@@ -106,7 +107,7 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
             # The exporter warns that traced shapes may be frozen: that is what the parity check is for.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Graph(model).eval(),  # the exporter puts the module back into the mode that this one is in
+                _Graph(model).eval(),  # the exporter leaves the modules in the mode of this one
                 (waveform, torch.tensor([rate, rate - 1000]), none),
                 str(temporary),
                 dynamo=False,
@@ -123,22 +124,24 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
                 },
             )
         graph = onnx.load(str(temporary))
-        # An input with a value of its own may be left out; what windows need is there to be asked for, no output.
+        # An input with a default is optional; the values that windows need are not outputs of the graph.
         graph.graph.initializer.append(onnx.numpy_helper.from_array(none.numpy(), "statistics"))
         for output in list(graph.graph.output)[2:]:
             graph.graph.output.remove(output)
             graph.graph.value_info.append(output)
-        values = {
-            "sample_rate": rate,
-            "hop": config.features.hop,
-            "stack": config.encoder.stack,
-            "tile": model.tile,
-            "width": model.front_end.measured,
-            "num_tokens": config.codebook.num_tokens,
-            "config": to_dict(config),
-            "codebook": pack(model.codebook.numpy()),
-        } | (about or {})
-        onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(values)})
+        metadata = Metadata(
+            sample_rate=rate,
+            hop=config.features.hop,
+            stack=config.encoder.stack,
+            tile=model.tile,
+            width=model.front_end.measured,
+            num_tokens=config.codebook.num_tokens,
+            config=to_dict(config),
+            codebook=model.codebook.numpy(),
+            epoch=epoch,
+            score=score,
+        )
+        onnx.helper.set_model_props(graph, {METADATA_KEY: metadata.to_json()})
         onnx.checker.check_model(graph)
         onnx.save(graph, str(temporary))
         parity = compare(model, Tokenizer(temporary, device="cpu"), rate)
@@ -151,7 +154,7 @@ def write_onnx(model: Wav2Tok, config: Config, path: Path, about: dict[str, Any]
 
 
 def compare(model: Wav2Tok, tokenizer: Tokenizer, rate: int) -> Parity:
-    """Frame tokens of torch and ONNX Runtime on noise with tones, at every batch and length of `PARITY`."""
+    """Compare the tokens of torch and ONNX Runtime, frame by frame, on tones in noise at every shape of `PARITY`."""
     rng = np.random.default_rng(0)
     frames = differing = 0
     lengths: list[list[int]] = []
@@ -163,15 +166,15 @@ def compare(model: Wav2Tok, tokenizer: Tokenizer, rate: int) -> Parity:
         waveform = (0.3 * tone + 0.05 * rng.standard_normal((batch, longest))).astype(np.float32)
         with torch.inference_mode():
             expected, count = model(torch.from_numpy(waveform), torch.from_numpy(samples))
-        got, got_count = tokenizer.run(waveform, samples)
-        if got.shape != tuple(expected.shape) or not np.array_equal(got_count, count.numpy()):
+        tokens, valid = tokenizer.run(waveform, samples)
+        if tokens.shape != tuple(expected.shape) or not np.array_equal(valid, count.numpy()):
             raise UserError(
-                f"the exported graph returns {got.shape} tokens where torch returns {tuple(expected.shape)}; "
+                f"the exported graph returns {tokens.shape} tokens where torch returns {tuple(expected.shape)}; "
                 "not exported."
             )
-        inside = np.arange(got.shape[1])[None, :] < got_count[:, None]
+        inside = np.arange(tokens.shape[1])[None, :] < valid[:, None]
         frames += int(inside.sum())
-        differing += int(((got != expected.numpy()) & inside).sum())
+        differing += int(((tokens != expected.numpy()) & inside).sum())
         lengths.append(samples.tolist())
     return Parity(frames, differing, lengths)
 
@@ -179,6 +182,3 @@ def compare(model: Wav2Tok, tokenizer: Tokenizer, rate: int) -> Parity:
 def parity_report(parity: Parity) -> dict[str, Any]:
     """``parity`` as JSON values."""
     return asdict(parity) | {"agreement": parity.agreement}
-
-
-EXPORT_FILE = "export.json"

@@ -1,7 +1,7 @@
 """The model registry: versions of the ONNX tokenizer, the champion and its challengers.
 
-A version carries, as tags, what it scored on its held-out recordings and which those were. A challenger becomes the
-champion if there is none, or if it beats the champion on the same recordings.
+A version carries as tags its score on held-out recordings and a digest of them. A new version becomes the champion if
+there is none, or if it beats the champion on the same recordings; otherwise it is the challenger.
 """
 
 import json
@@ -17,7 +17,7 @@ from wav2tok.files import replacing_folder
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking.store import _connect
+from wav2tok.tracking.store import connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
@@ -25,7 +25,7 @@ REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
 
 @dataclass(frozen=True)
 class Registered:
-    """What became of a version: its number, the alias it got, and why."""
+    """A registered version: its number, the alias it got, and why."""
 
     name: str
     version: str
@@ -34,7 +34,11 @@ class Registered:
 
 
 def pull(uri: str, out: Path) -> Path:
-    """Put the model that MODEL names into the folder ``out``, whole or not at all; returns its ONNX file."""
+    """Copy a model into the folder ``out``, completely or not at all; returns its ONNX file.
+
+    Args:
+        uri: an MLflow URI, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
+    """
     with located(uri) as source, replacing_folder(out) as folder:
         (folder / GRAPH_NAMES[0]).write_bytes(source.read_bytes())
         card = source.parent / "card.md"
@@ -44,14 +48,14 @@ def pull(uri: str, out: Path) -> Path:
 
 
 def champion(name: str) -> Any | None:
-    """The model version that carries the alias ``champion``, or None."""
-    mlflow = _connect()
+    """The model version with the alias ``champion``, or None."""
+    mlflow = connect()
     from mlflow.exceptions import MlflowException
 
     try:
         return mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
-        # Other codes (no connection, no permission) say nothing about whether there is a champion.
+        # With other codes (no connection, no permission) it is unknown whether there is a champion.
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         return None
@@ -63,7 +67,7 @@ def promote(name: str, version: str) -> None:
     Raises:
         UserError: there is no such version.
     """
-    mlflow = _connect()
+    mlflow = connect()
     from mlflow.exceptions import MlflowException
 
     try:
@@ -89,10 +93,10 @@ def _signature() -> Any:
 
 
 def log_model(folder: Path, name: str) -> str:
-    """Log an exported folder's ONNX model to the active run and register it; returns the version's number."""
+    """Log the ONNX model of an exported folder to the active run and register it; returns the version's number."""
     import onnx
 
-    mlflow = _connect()
+    mlflow = connect()
     graph = folder / GRAPH_NAMES[0]
     rate = Tokenizer(graph, device="cpu").sample_rate
     time = np.arange(rate // 2, dtype=np.float32) / rate
@@ -107,7 +111,7 @@ def log_model(folder: Path, name: str) -> str:
         signature=_signature(),
         input_example=example,
         pip_requirements=REQUIREMENTS,
-        # One file, so that it can be pulled, and so that its digest covers the weights.
+        # One file, so that `pull` can copy it and its digest covers the weights.
         save_as_external_data=False,
     )
     return str(logged.registered_model_version)
@@ -121,12 +125,12 @@ def compare(
     Args:
         challenger: its score.
         version: the champion's model version.
-        test_digest: which recordings and protocol the challenger's score is of.
-        measure: scores a tokenizer on those recordings; called when the champion was scored on others or otherwise.
+        test_digest: of the recordings and the protocol of the challenger's score.
+        measure: scores a tokenizer on those recordings; called if the champion's score is of others.
     """
-    known = version.tags
-    if known.get("test_digest") == test_digest and "score" in known:
-        score = float(known["score"])
+    tags = version.tags
+    if tags.get("test_digest") == test_digest and "score" in tags:
+        score = float(tags["score"])
     else:
         score = measure(Tokenizer.from_pretrained(f"models:/{version.name}/{version.version}"))
     better = challenger > score
@@ -139,18 +143,19 @@ def compare(
 def register(
     folder: Path, name: str, score: float, test_digest: str, measure: Callable[[Tokenizer], float], tags: dict[str, Any]
 ) -> Registered:
-    """Register an exported, approved model from within its run, and decide about the alias.
+    """Register an exported, approved model in the active run, and decide which alias it gets.
 
     Args:
-        folder: what ``wav2tok export`` wrote.
+        folder: the folder that ``wav2tok export`` wrote.
+        name: of the registered model.
         score: the mean of MRR and MAP over the report's views.
-        test_digest: which held-out recordings and protocol that is of.
+        test_digest: of the held-out recordings and the protocol of that score.
         measure: see `compare`.
-        tags: further tags of the version.
+        tags: more tags for the version.
     """
-    mlflow = _connect()
+    mlflow = connect()
     current = champion(name)
-    # Decided first: a champion that cannot be scored leaves no version without an alias behind.
+    # Decided first, so that a champion that cannot be scored leaves no version without an alias.
     if current is None:
         won, why = True, "there was no champion"
     else:

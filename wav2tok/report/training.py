@@ -10,6 +10,7 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.corpus.recordings import Splits
+from wav2tok.matching import runs
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 BLUE, ORANGE, GRAY = "#2563eb", "#d97706", "#6b7280"
@@ -127,11 +128,11 @@ def spectrogram(wave: np.ndarray, tokenizer: Tokenizer, frames: np.ndarray, titl
     axes.set(ylim=(0, min(4000, rate / 2)), xlim=(0, len(wave) / rate), xlabel="s", ylabel="Hz", title=title)
     axes.grid(visible=False)
     shown = frames[: int(len(wave) / rate / tokenizer.frame_seconds) + 1]
-    starts = np.flatnonzero(np.concatenate(([True], shown[1:] != shown[:-1])))
-    for start, end in zip(starts, [*starts[1:], len(shown)], strict=True):
+    for start, length in zip(*runs(shown), strict=True):
+        end = start + length
         if start:
             axes.axvline(start * tokenizer.frame_seconds, color="white", alpha=0.35, linewidth=0.6)
-        if end - start >= 4:  # narrower ones would overlap
+        if length >= 4:  # narrower ones would overlap
             axes.text(
                 (start + end) / 2 * tokenizer.frame_seconds,
                 0.95,

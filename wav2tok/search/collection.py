@@ -1,4 +1,4 @@
-"""A collection of token strings on disk, and looking things up in it."""
+"""A collection of token strings on disk, and search in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,18 @@ from rapidfuzz import fuzz
 
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
-from wav2tok.matching.distances import edit_distances
-from wav2tok.matching.ranking import rank
-from wav2tok.matching.strings import Tokenized, as_text
+from wav2tok.matching import Tokenized, as_text, edit_distances, rank
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Token strings with the identity of the tokenizer that made them: strings of two tokenizers never compare."""
+    """Token strings, with the identity of their tokenizer: strings of two tokenizers do not compare.
+
+    Attributes:
+        identity: `Tokenizer.identity`.
+        frame_seconds: `Tokenizer.frame_seconds`, the unit of `Tokenized.starts`.
+        entries: one per recording.
+    """
 
     identity: str
     frame_seconds: float
@@ -25,7 +29,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Hit:
-    """A stretch of a recording, in seconds, and how alike it is, 0 to 100."""
+    """A passage of a recording, in seconds, and its similarity to the query, 0 to 100."""
 
     path: str
     start: float
@@ -48,7 +52,7 @@ def read(path: Path, identity: str) -> Collection:
     """Read a collection.
 
     Raises:
-        UserError: no such file, no collection, or one of another tokenizer than ``identity``.
+        UserError: there is no such file, it is not a collection, or its tokenizer is not ``identity``.
     """
     values = read_json(path)
     try:
@@ -58,32 +62,36 @@ def read(path: Path, identity: str) -> Collection:
             )
             for e in values["recordings"]
         ]
-        found = Collection(values["tokenizer"], values["frame_seconds"], entries)
+        collection = Collection(values["tokenizer"], values["frame_seconds"], entries)
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path} is no index; make one with: wav2tok index FOLDER --out {path}") from None
-    if found.identity != identity:
-        raise UserError(f"{path} was made with another tokenizer than --model; index again with this one.")
-    return found
+        raise UserError(f"{path} is not an index; make one with: wav2tok index FOLDER --out {path}") from None
+    if collection.identity != identity:
+        raise UserError(f"{path} was made with another tokenizer than this one; index again with this one.")
+    return collection
 
 
 def nearest(collection: Collection, query: np.ndarray, top: int) -> list[tuple[str, float]]:
-    """The ``top`` recordings nearest to a token string by normalised edit distance, best first, ties in order."""
+    """The ``top`` recordings nearest to a token string by normalised edit distance.
+
+    Returns:
+        (path, distance) of each, best first; ties keep the order of the collection.
+    """
     distances = edit_distances([query], [e.tokens for e in collection.entries])
     order = rank(distances, np.ones(distances.shape, dtype=bool))[0, :top]
     return [(collection.entries[i].path, round(float(distances[0, i]), 4)) for i in order if i >= 0]
 
 
 def spot(collection: Collection, query: np.ndarray, top: int) -> list[Hit]:
-    """The stretch of each recording that is most like the query, the ``top`` of them, best first."""
+    """The passage of each recording that is most similar to the query; the ``top`` of them, best first."""
     text = as_text(query)
     hits: list[Hit] = []
     for entry in collection.entries:
-        found = fuzz.partial_ratio_alignment(text, as_text(entry.tokens))
-        if found is None or not text or found.dest_end <= found.dest_start:
+        match = fuzz.partial_ratio_alignment(text, as_text(entry.tokens))
+        if match is None or not text or match.dest_end <= match.dest_start:
             continue
         if len(text) <= len(entry.tokens):
-            first, last = found.dest_start, found.dest_end
-        else:  # the recording is shorter than the query: all of it
+            first, last = match.dest_start, match.dest_end
+        else:  # the whole recording: it is shorter than the query
             first, last = 0, len(entry.tokens)
         end = entry.starts[last] * collection.frame_seconds if last < len(entry.starts) else entry.seconds
         hits.append(
@@ -91,7 +99,7 @@ def spot(collection: Collection, query: np.ndarray, top: int) -> list[Hit]:
                 entry.path,
                 round(float(entry.starts[first] * collection.frame_seconds), 3),
                 round(float(min(end, entry.seconds)), 3),
-                round(found.score, 2),
+                round(match.score, 2),
             )
         )
     return sorted(hits, key=lambda hit: -hit.similarity)[:top]

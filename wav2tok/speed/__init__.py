@@ -1,1 +1,1 @@
-"""Measuring time and memory, and what the machine could do at best."""
+"""Measuring time and memory, and the best that the machine can do."""

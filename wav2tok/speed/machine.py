@@ -1,4 +1,4 @@
-"""The machine that a number was measured on: what it is, and what it could do at best."""
+"""The machine that a number was measured on: what it is, and the best that it can do."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from wav2tok.speed.timing import synchronize
 
 
 def _processor() -> str:
-    """The processor's model name; the architecture where the system gives no name."""
+    """The model name of the processor; the architecture if the system gives no name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -25,11 +25,11 @@ def _processor() -> str:
 
 
 def describe(device: torch.device) -> dict[str, str | int | float]:
-    """Processor, memory and versions, and the GPU if ``device`` is one; nothing that names this very machine.
+    """Processor, memory and versions, and the GPU if ``device`` is one; nothing that identifies this machine.
 
-    ``cores`` are those that this process may use. ``memory_gib`` is the machine's, even where a container may use
-    less of it; it is left out where the system does not tell (Windows). ``float32_products`` is torch's setting for
-    matrix products: ``highest`` is float32 throughout, the others allow TF32 or bfloat16 inside.
+    ``cores`` are those that this process may use. ``memory_gib`` is that of the machine, even if a container may use
+    less; it is omitted where the system does not report it (Windows). ``float32_products`` is torch's setting for
+    matrix products: ``highest`` computes in float32, the others allow TF32 or bfloat16 inside.
     """
     import onnxruntime
 
@@ -56,24 +56,24 @@ def describe(device: torch.device) -> dict[str, str | int | float]:
 
 @dataclass(frozen=True)
 class Floor:
-    """What a device can do at best, as measured.
+    """The best that a device can do, as measured.
 
-    No computation in float32 is faster than `seconds`, for bytes that really come from and go to memory: those that
-    stay in a cache cost less, so count them once.
+    No computation in float32 is faster than `seconds`. Bytes are those that come from or go to memory; bytes that stay
+    in a cache cost less, so count them once.
     """
 
     flops: float
-    """Float32 operations a second, a multiply-add counted as two."""
+    """Float32 operations per second; a multiply-add counts as two."""
     bandwidth: float
-    """Bytes a second between memory and device, read and written bytes together."""
+    """Bytes per second between memory and device, read and written bytes together."""
 
     def seconds(self, flop: float, bytes_moved: float) -> float:
-        """The least seconds for ``flop`` operations and ``bytes_moved`` bytes: the longer of the two, overlapped."""
+        """The least time for ``flop`` operations and ``bytes_moved`` bytes: the longer of the two, as they overlap."""
         return max(flop / self.flops, bytes_moved / self.bandwidth)
 
 
 def _best_seconds(run: Callable[[], object], device: torch.device) -> float:
-    """The fastest of three calls or more, in half a second or more, after one that does not count."""
+    """The fastest of at least three calls that take at least half a second in all, after a warm-up call."""
     run()
     taken: list[float] = []
     while len(taken) < 3 or sum(taken) < 0.5:
@@ -88,43 +88,43 @@ def _best_seconds(run: Callable[[], object], device: torch.device) -> float:
 def measure_floor(device: torch.device) -> Floor:
     """Measure ``device`` with as many threads as torch has now: a large matrix product and a large copy.
 
-    Matrix products use TF32 or bfloat16 inside if torch is set so; the copy is counted as one read and one write of
-    every byte. On a GPU torch lets cuDNN's LSTM use TF32 unless told otherwise
+    Matrix products use TF32 or bfloat16 inside if torch is set so; the copy counts as one read and one write of every
+    byte. On a GPU torch lets cuDNN's LSTM use TF32 unless it is set otherwise
     (``torch.backends.cudnn.allow_tf32``), so an encoder there may be faster than a floor from float32 products.
-    Takes less than two seconds and .6 GiB on a CPU, and 3 GiB on a GPU.
+    Takes less than two seconds; .6 GiB on a CPU, 3 GiB on a GPU.
     """
     # Large enough to keep every core or multiprocessor busy, small enough for a slow CPU.
     side, copied = (8192, 1 << 30) if device.type == "cuda" else (1536, 1 << 28)
     left, right = torch.rand(2, side, side, device=device).unbind()
     product = torch.empty(side, side, device=device)
     flops = 2 * side**3 / _best_seconds(lambda: torch.mm(left, right, out=product), device)
-    # Filled, because pages that were never written are not in memory yet.
+    # Filled, because pages are in memory only once they are written.
     source, target = torch.ones(2, copied // 4, device=device).unbind()
     bandwidth = 2 * copied / _best_seconds(lambda: target.copy_(source), device)
     return Floor(flops, bandwidth)
 
 
 def encoder_flop(config: Config, width: int, steps: int) -> int:
-    """Float operations a step (an embedding) of the encoder's forward pass, a multiply-add counted as two.
+    """Float operations per step (embedding) of the encoder's forward pass; a multiply-add counts as two.
 
-    Matrix products alone: gates, normalization and biases are about a hundredth of them at the default sizes.
+    Only matrix products: gates, normalization and biases are about a hundredth of them at the default sizes.
 
     Args:
         config: the sizes of the encoder.
-        width: features a frame that the encoder reads (``FrontEnd.width``).
-        steps: of a recording; in a transformer each attends to all of them.
+        width: features per frame that the encoder reads (``FrontEnd.width``).
+        steps: of a recording; in a transformer each step attends to all of them.
     """
     e = config.encoder
-    read, wide = width * e.stack, 2 * e.hidden
+    inputs, wide = width * e.stack, 2 * e.hidden
     if e.kind == "transformer":
         positions = wide * (wide // e.position_groups) * e.position_kernel
         layer = 4 * wide * wide + 2 * wide * e.ffn + 2 * steps * wide
-        return 2 * (read * wide + positions + e.layers * layer + wide * e.dim)
-    widths = [read] + [wide] * (e.layers - 1)
+        return 2 * (inputs * wide + positions + e.layers * layer + wide * e.dim)
+    widths = [inputs] + [wide] * (e.layers - 1)
     lstm = sum(2 * 2 * 4 * e.hidden * (w + e.hidden) for w in widths)  # directions, multiply-add, gates
     return lstm + 2 * wide * e.dim
 
 
 def codebook_flop(config: Config) -> int:
-    """Float operations a step to compare an embedding with every codeword, a multiply-add counted as two."""
+    """Float operations per step to compare an embedding with every codeword; a multiply-add counts as two."""
     return 2 * config.codebook.num_tokens * config.encoder.dim

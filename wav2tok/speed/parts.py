@@ -1,6 +1,6 @@
-"""How fast each part of training and tokenizing is here, beside what the machine could do.
+"""How fast each part of training and tokenizing is on this machine, and how fast it could be.
 
-``wav2tok benchmark`` measures it on made-up recordings, on the CPU or a CUDA device.
+``wav2tok benchmark`` measures it on synthetic recordings, on the CPU or a CUDA device.
 """
 
 import copy
@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from wav2tok.audio.ahead import read_ahead
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.matching.distances import edit_distances
-from wav2tok.matching.strings import deduplicate
+from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.constant_q import ConstantQ
 from wav2tok.model.front_end import FrontEnd
@@ -46,7 +45,7 @@ HOUR = 3600.0
 
 
 def front_end_flop(front_end: FrontEnd) -> int:
-    """Float operations a frame of a front end: transform, filterbank (or pitches), cosine transform."""
+    """Float operations per frame of a front end: transform, filterbank (or pitches), cosine transform."""
     if isinstance(front_end.power, ConstantQ):
         return 2 * sum(kernel.numel() for kernel in front_end.power.kernels())
     rows, inner, _ = front_end.power.second.shape
@@ -63,7 +62,13 @@ def front_end_flop(front_end: FrontEnd) -> int:
 
 
 class Bench:
-    """Recordings of one length, a trainer and a tokenizer to measure with."""
+    """Recordings of one length, and a trainer and a tokenizer that are measured on them.
+
+    Args:
+        folder: for the recordings and the model.
+        seconds: length of each recording.
+        recordings: how many.
+    """
 
     def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
@@ -88,7 +93,7 @@ class Bench:
         return Trainer(create(config), config, train, valid, self.folder / "model", self.device)
 
     def row(self, part: str, count: int | str, audio: float, seconds: float, floor: float | None, **more: Any) -> Row:
-        """A row of the table: ``audio`` seconds of recordings took ``seconds``, at the floor ``floor`` seconds."""
+        """A row of the table: ``audio`` seconds of recordings took ``seconds``; the floor is ``floor`` seconds."""
         work = self.work.format(count) if isinstance(count, int) else count
         return Row(part, work, audio / seconds, None, None, audio / floor if floor else None, **more)
 
@@ -97,12 +102,12 @@ class Bench:
         return median_seconds(run, device=self.device)
 
     def reading(self) -> Row:
-        """Decoding files, in threads."""
+        """Decoding files in threads."""
         seconds = self.median(lambda: sum(1 for _ in read_ahead(self.paths, self.rate)))
         return self.row("reading and decoding", len(self.paths), self.seconds * len(self.paths), seconds, None)
 
     def features(self) -> Row:
-        """Waveform to the spectrum that training keeps, and on to features."""
+        """From waveforms to the spectra that training stores, and on to features."""
         front_end = self.trainer.model.front_end
         waves = torch.from_numpy(np.stack(self.waves[:64])).to(self.device)
         samples = torch.full((len(waves),), waves.shape[1], device=self.device)
@@ -117,22 +122,22 @@ class Bench:
         return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
 
     def batch(self) -> Loaded:
-        """The pairs of one step, read and on the device."""
+        """The pairs of one step, read and moved to the device."""
         trainer = self.trainer
         return trainer.load(trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0])
 
     def augmentation(self) -> Row:
-        """Spectra of a batch changed in pitch, tempo and noise."""
+        """Changing pitch, tempo and noise of the spectra of a batch."""
         batch, generator = self.batch(), torch.Generator().manual_seed(0)
         front_end = self.trainer.model.front_end
         seconds = self.median(lambda: augment(batch.spectrum, batch.frames, front_end, self.config.augment, generator))
         floor = self.floor.seconds(0, 8.0 * int(batch.frames.sum()) * front_end.bands)
-        note = "Floor: the spectra read and written once."
+        note = "Floor: reading and writing the spectra once."
         count = len(batch.frames)
         return self.row("augmentation", count, count * self.seconds, seconds, floor, note=note)
 
     def steps(self) -> list[Row]:
-        """A training step, whole and by part, in the first stage, beside the network alone; then the other steps."""
+        """A training step of the first stage, as a whole and by part, and one of the second stage."""
         trainer, config = self.trainer, self.config
         model, generator = trainer.model.train(), torch.Generator().manual_seed(0)
         pairs = trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0]
@@ -142,7 +147,7 @@ class Bench:
         features = model.front_end.finish(spectrum, lengths)
         z = model.encoder(features, lengths).detach()
         (a, b), (a_frames, b_frames) = z.chunk(2), model.encoder.steps(frames).chunk(2)
-        # As many frames without any padding: what the network costs at least.
+        # As many frames without padding: the least that the network costs.
         even = torch.full((len(frames),), int(frames.sum()) // len(frames), device=self.device)
         bare = torch.randn(len(frames), int(even[0]), model.front_end.width, device=self.device)
         slope = torch.randn_like(z)
@@ -174,7 +179,7 @@ class Bench:
             "reading spectra": lambda: trainer.load(pairs),
             "augmentation": lambda: augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator),
             "features": lambda: model.front_end.finish(spectrum, lengths),
-            "network, there and back": lambda: network(features, lengths, slope),
+            "network, forward and backward": lambda: network(features, lengths, slope),
             "alignment and contrast": loss(True),
             "optimiser": optimise,
         }
@@ -192,7 +197,7 @@ class Bench:
             took["floor"],
             target=">= 25 x plain, >= 70 % of the network alone",
             note=f"Recipe staged, first stage, augmentation included, {1e3 * took['whole']:.0f} ms. Floor: the "
-            f"encoder alone there and back over as many frames without padding, {1e3 * took['floor']:.0f} ms "
+            f"encoder alone, forward and backward, over as many frames without padding, {1e3 * took['floor']:.0f} ms "
             f"(by arithmetic {1e3 * arithmetic:.0f}). By part, in ms: {share}.",
         )
         second = interleaved({"staged": loss(False)}, rounds=5, device=self.device)["staged"]
@@ -205,12 +210,12 @@ class Bench:
                 audio,
                 took["whole"] + more,
                 took["floor"],
-                note=f"Recipe staged, second stage: the losses of the paper cost {1e3 * more:.0f} ms more a step.",
+                note=f"Recipe staged, second stage: the losses of the paper cost {1e3 * more:.0f} ms more per step.",
             ),
         ]
 
     def embedding(self) -> Row:
-        """Embeddings of an E-step."""
+        """The embeddings of an E-step."""
         model, store = self.trainer.model, self.trainer.store
         seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
         steps = int(model.encoder.steps(store.frames).sum())
@@ -218,7 +223,7 @@ class Bench:
         return self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
 
     def hour(self) -> torch.Tensor:
-        """Embeddings of about an hour: those of the recordings, each many times with a little noise, [N, d]."""
+        """About an hour of embeddings: those of the recordings, each many times with a little noise, [N, d]."""
         model, store = self.trainer.model, self.trainer.store
         parts = [
             z[:, :: max(1, z.shape[1] // 64)].flatten(0, 1) for _, z, _ in embeddings(model, store, store.heads(10**9))
@@ -231,7 +236,7 @@ class Bench:
         return F.normalize(points + 0.02 * torch.randn(points.shape, device=self.device, generator=noise), dim=1)
 
     def clustering(self) -> Row:
-        """k-means over the embeddings of an hour, from a cold start."""
+        """k-means over an hour of embeddings, from a cold start."""
         points, config = self.hour(), self.config.codebook
         generator = torch.Generator()
         seconds = median_seconds(
@@ -251,7 +256,7 @@ class Bench:
         )
 
     def epochs(self) -> Row:
-        """An epoch with augmentation beside one without, E-step and reading included."""
+        """An epoch with augmentation compared with one without, E-step and reading included."""
 
         def trainer(share: float) -> Trainer:
             augment = dataclasses.replace(self.config.augment, share=share)
@@ -276,7 +281,7 @@ class Bench:
             target=">= 80 % of the speed without augmentation",
             met=ratio >= 0.8,
             note=f"With augmentation {100 * ratio:.0f} % of the speed without ({audio / took['without']:,.0f} s/s), at "
-            f"{self.seconds:g} s a recording.",
+            f"{self.seconds:g} s per recording.",
         )
 
     def tokenizing(self) -> list[Row]:
@@ -321,17 +326,17 @@ class Bench:
         )
 
     def matching(self) -> Row:
-        """Edit distances of a thousand strings from a thousand."""
+        """Edit distances between a thousand queries and a thousand strings."""
         rng = np.random.default_rng(0)
         length = max(2, round(12 * self.seconds))
         strings = [deduplicate(rng.integers(0, self.config.codebook.num_tokens, length)) for _ in range(1000)]
         seconds = self.median(lambda: edit_distances(strings, strings))
-        note = f"{1e-6 * len(strings) ** 2 / seconds:.1f} million comparisons a second; the audio is the database's."
+        note = f"{1e-6 * len(strings) ** 2 / seconds:.1f} million comparisons per second; audio of the database."
         return self.row("matching", "1,000 queries, 1,000 strings", 1e6 * self.seconds, seconds, None, note=note)
 
     def rows(self) -> list[Row]:
-        """All of the table."""
-        found: list[Row] = []
+        """Measure all rows of the table."""
+        rows: list[Row] = []
         for part in (
             self.reading,
             self.augmentation,
@@ -345,6 +350,6 @@ class Bench:
             self.matching,
         ):
             log.info(f"measuring {part.__name__.replace('_', ' ')}")
-            got = part()
-            found += got if isinstance(got, list) else [got]
-        return found
+            measured = part()
+            rows += measured if isinstance(measured, list) else [measured]
+        return rows

@@ -1,4 +1,4 @@
-"""A benchmark's table: one row a piece of work, as text for a terminal."""
+"""The table of a benchmark: one row per piece of work, as text for a terminal."""
 
 import itertools
 import math
@@ -10,18 +10,18 @@ WIDTH = 120  # columns of a terminal
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work and its speed; rates are seconds of audio a second, None where there is none.
+    """One piece of work and its speed; rates are seconds of audio per second, None if there is none.
 
     Attributes:
         part: what ran, e.g. "training step, recipe staged".
         work: how much of it at once, e.g. "48 pairs of 1 s".
-        rate: ours.
-        plain: the plain per-recording implementation's.
-        pretrained: HuBERT base's, at its best batch.
-        floor: the machine's, by arithmetic and memory, or the network alone where ``note`` says so.
-        target: what was asked, e.g. ">= 25 x plain, >= 70 % of the floor".
-        met: whether it was reached; None without a target, or unmeasured.
-        note: becomes a footnote.
+        rate: of wav2tok.
+        plain: of the plain implementation, one recording at a time.
+        pretrained: of HuBERT base at its fastest batch size.
+        floor: the limit by arithmetic and memory, or the network alone if ``note`` says so.
+        target: the goal, e.g. ">= 25 x plain, >= 70 % of the floor".
+        met: whether the goal is reached; None without a goal, or if it was not measured.
+        note: a footnote.
     """
 
     part: str
@@ -39,7 +39,7 @@ def text_table(rows: list[Row]) -> str:
     """The table for a terminal, no line wider than 120; a target that does not fit goes below its row, indented."""
     header = ["part", "work", "audio s/s", "x plain", "x HuBERT", "% of floor", "met"]
     cells = [header, *([one_line(row.part), one_line(row.work), *numbers(row), met(row)] for row in rows)]
-    # Numbers have at most 11 characters: what these leave to the names, in the worst case, is 29 and 22.
+    # Numbers have at most 11 characters, which leaves 29 and 22 for the names in the worst case.
     most = (29, 22, 11, 11, 11, 11, 3)
     widths = [min(max(map(len, column)), limit) for column, limit in zip(zip(*cells, strict=True), most, strict=True)]
     lines = []
@@ -59,7 +59,7 @@ def text_table(rows: list[Row]) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured number at three digits: "12,300", "31", "3.14", "0.0123"; "-" for none. At most 10 characters."""
+    """A measured number at three digits: "12,300", "31", "3.14", "0.0123"; "-" for None. At most 10 characters."""
     if value is None or not math.isfinite(value):
         return "-"
     if value == 0:
@@ -72,7 +72,7 @@ def number(value: float | None) -> str:
 
 
 def numbers(row: Row) -> list[str]:
-    """Rate, times plain, times HuBERT base, % of the floor; three digits, so that 24.7 is not told as 25 and missed."""
+    """Rate, times plain, times HuBERT base, % of the floor; with three digits, so that 24.7 does not show as 25."""
     ratios = [row.rate / other if other else None for other in (row.plain, row.pretrained, row.floor)]
     texts = [number(ratios[0]), number(ratios[1]), number(None if ratios[2] is None else 100 * ratios[2])]
     units = (" x", " x", " %")
@@ -80,8 +80,10 @@ def numbers(row: Row) -> list[str]:
 
 
 def met(row: Row) -> str:
+    """Whether the target is met: yes, no or -."""
     return {True: "yes", False: "no", None: "-"}[row.met]
 
 
 def one_line(text: str) -> str:
+    """The text with every run of white space as one space."""
     return " ".join(text.split())

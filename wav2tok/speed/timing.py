@@ -1,4 +1,4 @@
-"""Timing calls and child processes so that the numbers can be compared: warm-up first, then medians."""
+"""Timing of calls and child processes: a warm-up first, then medians, so that numbers can be compared."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from time import perf_counter
 
 import torch
 
-# Linux hands a process' peak memory on through fork and exec: a child would begin with the peak of this process, with
-# torch loaded some hundred MiB. So a small Python without torch starts the command, whose own peak then counts.
+# On Linux a child inherits the peak memory of this process through fork and exec, some hundred MiB with torch loaded.
+# So a small Python without torch starts the command, and the peak is the command's own.
 _LAUNCHER = """
 import os, sys, time
 quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -24,7 +24,7 @@ print(time.perf_counter() - start, os.waitstatus_to_exitcode(status), usage.ru_m
 
 
 def synchronize(device: torch.device | None) -> None:
-    """Wait until a CUDA device has done all that was asked of it; nothing to wait for on others."""
+    """Wait until a CUDA device has done all its work; has no effect on other devices."""
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -46,13 +46,13 @@ def median_seconds(
     most_runs: int = 50,
     device: torch.device | None = None,
 ) -> float:
-    """The median wall-clock seconds of a call, after one call that does not count.
+    """The median wall-clock seconds of a call, after one warm-up call.
 
     Args:
         run: what to time.
-        least_seconds: call until the timed calls have taken so many seconds together,
-        least_runs: and there are so many of them,
-        most_runs: or there are so many of them, whatever they took.
+        least_seconds: the timed calls take at least this long in all, unless there are ``most_runs`` of them.
+        least_runs: the least number of timed calls.
+        most_runs: the largest number of timed calls.
         device: where ``run`` computes; a CUDA device is waited for before and after every call.
     """
     if not 1 <= least_runs <= most_runs:
@@ -69,8 +69,8 @@ def interleaved(
 ) -> dict[str, float]:
     """The median wall-clock seconds of each of several calls, timed in turn.
 
-    Every call is made once without counting; then come ``rounds`` rounds of each in turn, so that a slow moment of
-    the machine hits all of them alike.
+    After one warm-up call of each there are ``rounds`` rounds of all of them in turn, so that a slow moment of the
+    machine affects them alike.
 
     Args:
         runs: what to time, by name.
@@ -94,14 +94,14 @@ def interleaved(
 def peak_memory(command: Sequence[str]) -> tuple[float, float]:
     """Run a command to its end: (wall-clock seconds, peak resident memory in MiB).
 
-    The memory is that of the child process or of the largest process that the child waited for, whichever is more
-    (``ru_maxrss`` of `os.wait4`). What the command prints is dropped. POSIX only.
+    The memory is that of the child or of the largest process that the child waited for, whichever is more
+    (``ru_maxrss`` of `os.wait4`). The output of the command is dropped. POSIX only.
 
     Raises:
-        RuntimeError: the command cannot be started or its exit status is not 0; with the last lines of its stderr.
+        RuntimeError: the command cannot be started, or its exit status is not 0; quotes the last lines of its stderr.
     """
     with tempfile.TemporaryFile() as errors:
-        # A session of its own, so that launcher and command can be ended together.
+        # In its own session, so that launcher and command can be killed together.
         launcher = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],
             stdin=subprocess.DEVNULL,
@@ -117,10 +117,10 @@ def peak_memory(command: Sequence[str]) -> tuple[float, float]:
             launcher.wait()
             raise
         errors.seek(0)
-        said = errors.read().decode(errors="replace").strip().splitlines()[-10:]
-    # The launcher itself fails only where it cannot start the command; then it reports nothing.
+        complaint = errors.read().decode(errors="replace").strip().splitlines()[-10:]
+    # The launcher fails only if it cannot start the command; then it reports nothing.
     seconds, exit_code, peak = report.split() if launcher.returncode == 0 else ("0", "not started", "0")
     if exit_code != "0":
-        raise RuntimeError("\n".join([f"{command[0]}: exit status {exit_code}", *said]))
+        raise RuntimeError("\n".join([f"{command[0]}: exit status {exit_code}", *complaint]))
     # Linux counts in KiB, macOS in bytes.
     return float(seconds), int(peak) / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,4 +1,4 @@
-"""Recordings to measure with: sung tones and noise, made here, so that nothing has to be at hand."""
+"""Synthetic recordings to measure with: sung tones and noise."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ CLASSES = 24
 
 
 def waveform(label: int, take: int, seconds: float, sample_rate: int) -> np.ndarray:
-    """A take of a class: its notes, four a second, by a voice of the take's own pitch; float32 [N]."""
+    """A take of a class: the notes of the class, four per second, by a voice of the take's own pitch; float32 [N]."""
     notes = np.random.default_rng([label, 1]).integers(0, 12, max(1, round(4 * seconds)))
     rng = np.random.default_rng([label, take, 2])
     n = max(1, round(seconds * sample_rate))
@@ -21,12 +21,12 @@ def waveform(label: int, take: int, seconds: float, sample_rate: int) -> np.ndar
 
 
 def write(folder: Path, count: int, seconds: float, sample_rate: int) -> dict[str, list[str]]:
-    """``count`` FLAC files below ``folder`` in `CLASSES` classes: {class: [paths]}."""
-    found: dict[str, list[str]] = {}
+    """Write ``count`` FLAC files below ``folder`` in `CLASSES` classes; returns {class: [paths]}."""
+    classes: dict[str, list[str]] = {}
     for i in range(count):
         label, take = i % CLASSES, i // CLASSES
         path = folder / f"class{label:02}" / f"voice{take:03}_0.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
         decode.write(path, waveform(label, take, seconds, sample_rate), sample_rate)
-        found.setdefault(path.parent.name, []).append(str(path))
-    return found
+        classes.setdefault(path.parent.name, []).append(str(path))
+    return classes

@@ -1,6 +1,6 @@
-"""From an approved model to the registry: what ``wav2tok export`` and ``wav2tok register`` do.
+"""From a trained model to an ONNX graph: what ``wav2tok export`` does.
 
-A model that the gate refused ends here in a clear, successful "not approved": what would have been written says so.
+If the gate refused the model, the stage still succeeds: the folder then holds only `EXPORT_FILE`, with the reasons.
 """
 
 import shutil
@@ -9,9 +9,9 @@ from pathlib import Path
 from wav2tok.files import read_json, replacing_folder, write_json
 from wav2tok.model import checkpoint
 from wav2tok.progress import log
-from wav2tok.release.export import EXPORT_FILE, parity_report, write_onnx
+from wav2tok.release.export import parity_report, write_onnx
 from wav2tok.report.card import model_card
-from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tracking import runs
 
 
@@ -19,7 +19,8 @@ def export(model: Path, report: Path | None, out: Path) -> None:
     """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report and card.
 
     Args:
-        report: what evaluate wrote; a model that its gate refused is not exported.
+        report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
+            without asking.
     """
     verdict = read_json(report / "gate.json") if report is not None else None
     with replacing_folder(out) as folder:
@@ -28,15 +29,12 @@ def export(model: Path, report: Path | None, out: Path) -> None:
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
         else:
             best, config, info = checkpoint.load(model)
-            parity = write_onnx(
-                best, config, folder / GRAPH_NAMES[0], {"epoch": info["best_epoch"], "score": info["best"]}
-            )
+            parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
             (folder / "card.md").write_text(model_card(config, info, report), encoding="utf-8")
             log.info(
-                f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames "
-                "as torch has them, "
-                f"at {len(parity.lengths)} batches of different lengths"
+                f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames have the token "
+                f"that torch gives, in {len(parity.lengths)} batches of different lengths"
             )
         if (model / runs.RUN_FILE).exists():
             shutil.copy(model / runs.RUN_FILE, folder / runs.RUN_FILE)

@@ -1,4 +1,4 @@
-"""From an exported model to the registry: what ``wav2tok register`` does."""
+"""From an exported, approved model to a registered version: what ``wav2tok register`` does."""
 
 from pathlib import Path
 
@@ -7,14 +7,22 @@ from wav2tok.evaluation.held_out import HELD_OUT, held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.progress import log
-from wav2tok.release.export import EXPORT_FILE
-from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.release import registry
+from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store
 
 
 def register(model: Path, report: Path, data: Path, out: Path, config: Config) -> None:
-    """Register what `export` wrote, decide about the alias, and leave a summary in the folder ``out``."""
+    """Register an exported model, decide which alias it gets, and write a summary to the folder ``out``.
+
+    A model that the gate refused is not registered; the summary then gives the reasons.
+
+    Args:
+        model: the folder that ``wav2tok export`` wrote.
+        report: the folder that ``wav2tok evaluate`` wrote.
+        data: the ``audios.bin`` with the held-out recordings.
+    """
     exported = read_json(model / EXPORT_FILE)
     table = read_text(report / "table.txt").rstrip()
     with replacing_folder(out) as folder:
@@ -23,8 +31,6 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
             lines = ["not approved, nothing registered: " + " ".join(exported["reasons"])]
         else:
             need("workflow", "mlflow")
-            from wav2tok.release import registry
-
             held_out = read_json(report / HELD_OUT)
 
             def measure(tokenizer: Tokenizer) -> float:

@@ -68,7 +68,7 @@ def complete(trainer: Trainer, recorder: Recorder) -> Progress:
     out, config = trainer.out, trainer.config
     progress = trainer.run(recorder)
     best, _, info = checkpoint.load(out)
-    parity = write_onnx(best, config, out / "tokenizer.onnx", {"epoch": info["best_epoch"], "score": info["best"]})
+    parity = write_onnx(best, config, out / "tokenizer.onnx", info["best_epoch"], info["best"])
     log.info(
         f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {out / 'tokenizer.onnx'} agrees with "
         f"torch on {parity.frames - parity.differing} of {parity.frames} frames"

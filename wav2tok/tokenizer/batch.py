@@ -1,4 +1,4 @@
-"""Tokenizing many files: decoded in threads, encoded in batches, returned in order, none held up by a bad one."""
+"""Tokenizing many files: decoded in threads, encoded in batches, returned in order; a bad file stops no others."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ import numpy as np
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LongRecording, read_ahead
 from wav2tok.errors import UserError
-from wav2tok.matching.strings import Tokenized
+from wav2tok.matching import Tokenized, runs
 from wav2tok.tokenizer.tokenizer import SAMPLES_AT_ONCE, Tokenizer
 
 FILES_AT_ONCE = 1024
+"""At most so many short files in a batch."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Failure:
 
 
 def expand(paths: Sequence[str], stdin: TextIO) -> list[str]:
-    """Files as they are, folders as the recordings below them, ``-`` or nothing as the lines of ``stdin``.
+    """Turn arguments into files: a folder stands for the recordings below it, ``-`` or nothing for ``stdin``'s lines.
 
     Raises:
         UserError: nothing is named and standard input is a terminal, or a folder holds no recordings.
@@ -37,21 +38,21 @@ def expand(paths: Sequence[str], stdin: TextIO) -> list[str]:
         if path == "-":
             out += [line.rstrip("\n") for line in stdin if line.strip()]
         elif Path(path).is_dir():
-            found = decode.find(path)
-            if not found:
+            recordings = decode.find(path)
+            if not recordings:
                 raise UserError(
                     f"{path} holds no recordings ({', '.join(sorted(decode.SUFFIXES))}); name another folder."
                 )
-            out += map(str, found)
+            out += map(str, recordings)
         else:
             out.append(path)
     return out
 
 
 def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Tokenized | Failure]:
-    """Token strings of files, in their order, whatever their number and length in constant memory.
+    """Token strings of files, in order, in constant memory for any number and length of files.
 
-    While one batch is encoded the next one is decoded.
+    While one batch is encoded, the next one is decoded.
     """
     waiting: list[tuple[str, np.ndarray | Failure]] = []
 
@@ -77,7 +78,7 @@ def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Token
 
 
 def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
-    starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
+    starts, _ = runs(frames)
     return Tokenized(path, round(seconds, 4), frames[starts], starts)
 
 

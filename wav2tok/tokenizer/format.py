@@ -1,15 +1,20 @@
-"""What a graph carries beside its operators: names and metadata."""
+"""What a graph carries next to its operators (names and metadata), and the names of its files."""
 
 import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 METADATA_KEY = "wav2tok"
-
-
+FORMAT = 1
+"""The version of the metadata. Version 1 is not named in the graph; a later one must add the key ``format``."""
 GRAPH_NAMES = ("tokenizer.onnx", "model.onnx")
 """What a folder's graph is called: by ``train``, ``export`` and ``pull``, and by MLflow."""
+EXPORT_FILE = "export.json"
+"""Next to an exported graph: whether the gate approved the model, and how well the graph agrees with torch."""
 
 
 def pack(codebook: np.ndarray) -> dict[str, Any]:
@@ -20,6 +25,63 @@ def pack(codebook: np.ndarray) -> dict[str, Any]:
     }
 
 
-def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """What `pack` was given."""
+def unpack(packed: Mapping[str, Any]) -> np.ndarray:
+    """The codebook that `pack` was given, as float32 [K, d]."""
     return np.frombuffer(base64.b64decode(packed["float32"]), dtype="<f4").reshape(packed["shape"])
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What it takes to use a graph; stored in it as JSON under `METADATA_KEY`.
+
+    Attributes:
+        sample_rate: Hz, of the graph's input.
+        hop: samples from one feature frame to the next.
+        stack: feature frames that make one token.
+        tile: feature frames of a tile that the model normalises by itself; None if it reads recordings whole.
+        width: features per frame whose mean and variance are measured.
+        num_tokens: size K of the codebook.
+        config: the parameters that the model was trained with, as JSON values.
+        codebook: float32 [K, d], unit rows.
+        epoch, score: which epoch the weights are of, and how well it did on the validation recordings; None if unknown.
+    """
+
+    sample_rate: int
+    hop: int
+    stack: int
+    tile: int | None
+    width: int
+    num_tokens: int
+    config: Mapping[str, Any]
+    codebook: np.ndarray
+    epoch: int | None = None
+    score: float | None = None
+
+    @property
+    def n_fft(self) -> int:
+        """Samples in a window of the transform."""
+        return int(self.config["features"]["n_fft"])
+
+    def to_json(self) -> str:
+        """The text that a graph holds; equal metadata give equal text."""
+        values = vars(self) | {"codebook": pack(self.codebook)}
+        for optional in ("epoch", "score"):
+            if values[optional] is None:
+                del values[optional]
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Metadata":
+        """Read what `to_json` wrote, now or in an earlier release.
+
+        Raises:
+            ValueError: the text is of an older or a newer version than `FORMAT`, and says which.
+        """
+        values = json.loads(text)
+        if values.pop("format", FORMAT) != FORMAT:
+            raise ValueError("was exported by a newer wav2tok; update wav2tok")
+        try:
+            known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+            return cls(**known | {"codebook": unpack(values["codebook"])})
+        except (KeyError, TypeError):
+            raise ValueError("was exported by an older wav2tok; export it again") from None

@@ -1,8 +1,6 @@
 """From audio to tokens with ONNX Runtime alone: no torch, no training code, quick to start."""
 
-import ctypes
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -15,87 +13,82 @@ import onnxruntime
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
 from wav2tok.audio.windows import windows
+from wav2tok.device import cuda_devices, pick
 from wav2tok.errors import UserError, reason
-from wav2tok.matching.strings import deduplicate
-from wav2tok.tokenizer.format import METADATA_KEY, unpack
+from wav2tok.matching import deduplicate
+from wav2tok.tokenizer.format import METADATA_KEY, Metadata
 from wav2tok.tokenizer.locate import located
 
 SAMPLES_AT_ONCE = 1 << 20
-"""Padded samples in a batch, 65 s at 16 kHz: larger ones are no faster and take more memory."""
+"""Padded samples in a batch, 65 s at 16 kHz: larger batches are no faster and take more memory."""
 WINDOWS_AT_ONCE = 4
+"""Windows of a long recording in a batch."""
 CORE_FRAMES, MARGIN_FRAMES = 3072, 512
-"""Frames of a window of a long recording, and those on either side that only give it context: 8 s of hop 256 at 16 kHz.
+"""Feature frames of a window of a long recording, and of the context on either side: 49 s and 8 s at hop 256, 16 kHz.
 
-So far from a cut the encoder does not tell it any more: of 50,080 frames of real speech cut in this way one token
-differed from the whole recording's, of a margin of 256 frames 38, of 128 frames 560.
+That far from a cut, the encoder's output no longer depends on it: of 50,080 frames of real speech cut in this way, one
+token differed from the whole recording's; with a margin of 256 frames 38 differed, with 128 frames 560.
 """
 FEATURE_FRAMES = 768
-"""Frames of a window of which only features are wanted."""
-
-
-def cuda_devices() -> int:
-    """NVIDIA devices that the driver sees; ONNX Runtime itself claims CUDA where there is none."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int()
-    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+"""Feature frames of a window that only features are computed of."""
 
 
 class Tokenizer:
     """A loaded tokenizer.
 
+        tokenizer = Tokenizer.from_pretrained("artifacts/model")
+        strings = tokenizer.encode([waveform], sample_rate=16000)
+
     Attributes:
+        metadata: what the graph says of itself.
         sample_rate: Hz, the rate that the graph takes; `encode` converts to it.
         num_tokens: size of the codebook.
-        codebook: float32 [num_tokens, d], unit rows: how far tokens are from one another.
+        codebook: float32 [num_tokens, d], unit rows; it says how far apart two tokens are.
         step: samples from one token to the next, before repeats are dropped.
         frame_seconds: the same in seconds.
-        identity: a digest of the graph; token strings of two identities do not compare.
+        identity: a digest of the graph; token strings of tokenizers with different identities do not compare.
         provider: what computes, such as ``CPUExecutionProvider``.
         batches: how many times `SAMPLES_AT_ONCE` are computed at once.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
-        """Load an ONNX file; see `from_pretrained` for other places."""
-        if device not in ("auto", "cpu", "cuda"):
-            raise UserError(f"--device is {device!r}; it must be auto, cpu or cuda.")
-        cuda = device != "cpu" and cuda_devices() > 0
-        if device == "cuda" and not cuda:
-            raise UserError("--device cuda: the driver sees no CUDA device here; use --device auto or cpu.")
-        if cuda:
+        """Load an ONNX file; `from_pretrained` loads from other places too and describes the arguments."""
+        number = pick(device, 0 if device == "cpu" else cuda_devices(), "the driver")
+        if number is not None:
             onnxruntime.preload_dlls()
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
         if threads is not None:
             self._options.intra_op_num_threads = threads
-        self._providers = (["CUDAExecutionProvider"] if cuda else []) + ["CPUExecutionProvider"]
-        # Kept, because the file may be one that was fetched and is gone when a part of the graph is asked for.
+        cuda = [] if number is None else [("CUDAExecutionProvider", {"device_id": number})]
+        self._providers: list[Any] = [*cuda, "CPUExecutionProvider"]
+        # Kept in memory: a downloaded file is deleted before `_part` may need it.
         self._content = path.read_bytes()
         try:
             self.session = self._load(self._content)
-        except Exception as error:  # its own exception types share no base class but this
-            raise UserError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); export it anew.") from None
+        except Exception as error:  # the only base class of ONNX Runtime's exceptions
+            raise UserError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         self.provider = self.session.get_providers()[0]
-        if device == "cuda" and self.provider != "CUDAExecutionProvider":
+        if device not in ("auto", "cpu") and self.provider != "CUDAExecutionProvider":
             raise UserError(
-                "--device cuda: ONNX Runtime fell back to the CPU; see wav2tok doctor, or use --device cpu."
+                f"device is {device!r}, but ONNX Runtime fell back to the CPU; see wav2tok doctor, or use cpu.",
+                "device",
             )
-        # A CUDA device has room for more at once, and is only busy with more.
+        # A CUDA device has room for larger batches and needs them to be busy.
         self.batches = 1 if self.provider == "CPUExecutionProvider" else 16
         self.identity = hashlib.sha256(self._content).hexdigest()[:16]
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
-        told = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if told is None:
-            raise UserError(f"{path} is no tokenizer of wav2tok (its metadata does not say so); name another --model.")
-        self.about: dict[str, Any] = json.loads(told)
-        if "tile" not in self.about:
-            raise UserError(f"{path} was exported by an older wav2tok; export it anew.")
-        self.sample_rate = int(self.about["sample_rate"])
-        self.num_tokens = int(self.about["num_tokens"])
-        self.codebook = unpack(self.about["codebook"])
-        self.step = self.about["hop"] * self.about["stack"]
+        text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if text is None:
+            raise UserError(f"{path} is not a tokenizer of wav2tok (its metadata does not say so).", "model")
+        try:
+            self.metadata = Metadata.from_json(text)
+        except ValueError as error:
+            raise UserError(f"{path} {error}.", "model") from None
+        self.sample_rate = self.metadata.sample_rate
+        self.num_tokens = self.metadata.num_tokens
+        self.codebook = self.metadata.codebook
+        self.step = self.metadata.hop * self.metadata.stack
         self.frame_seconds = self.step / self.sample_rate
 
     @classmethod
@@ -104,61 +97,69 @@ class Tokenizer:
 
         Args:
             model: an ONNX file, a folder that ``wav2tok train``, ``export`` or ``pull`` wrote, or an MLflow URI.
-            device: ``auto``, ``cpu`` or ``cuda``; ``cuda`` never falls back in silence.
-            threads: of the CPU; all by default.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; an explicit ``cuda`` never falls back silently.
+            threads: CPU threads; None means all.
 
         Raises:
-            UserError: no such model, no such device, not a tokenizer.
+            UserError: no such model or device, or not a tokenizer.
         """
         with located(model) as graph:
             return cls(graph, device, threads)
 
     def run(self, waveform: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The graph itself: float32 [B, N] and int64 [B] true lengths -> (int64 tokens [B, T], int64 frames [B])."""
+        """Run the graph on a padded batch.
+
+        Args:
+            waveform: float32 [B, N], padded with zeros.
+            samples: int64 [B], the true lengths.
+
+        Returns:
+            (tokens int64 [B, T], how many of them are valid int64 [B]).
+        """
         tokens, frames = self.session.run(["tokens", "frames"], {"waveform": waveform, "samples": samples})
         return tokens, frames
 
     def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
-        """One token a step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
+        """One token per step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
 
-        The recording is read three times: for its loudest band, for the mean and variance of its features, and for
-        its tokens, in windows with margins. Tokens are those of the whole recording but for roundings; not so where a
-        transformer would attend to all of it: of 4,501 frames seven were other ones. (A model that hears tiles
-        normalises each by itself and is spared the second reading; its windows are whole tiles.)
+        The recording is read three times, in windows with margins: for the power of its loudest band, for the mean and
+        variance of its features, and for its tokens. The tokens are those of the whole recording up to rounding, but
+        not where a transformer would attend to all of it: there 7 of 4,501 frames differed. (A model that reads tiles
+        normalises each tile by itself, so the second reading is skipped; its windows are whole tiles.)
 
         Args:
-            blocks: gives the recording's samples from the beginning, float32 [n] each at the graph's rate.
+            blocks: returns the recording's samples from the beginning, float32 [n] each at the graph's rate.
         """
-        statistics = np.zeros((1, 1 + 2 * self.about["width"]), dtype=np.float32)
-        # Features see half a window of the transform and four frames of differences on either side.
-        near = 4 + -(-self.about["config"]["features"]["n_fft"] // (2 * self.about["hop"]))
-        for loudness in self._over_windows(blocks(), "loudness", statistics, self.about["hop"], FEATURE_FRAMES, near):
+        about = self.metadata
+        statistics = np.zeros((1, 1 + 2 * about.width), dtype=np.float32)
+        # A feature frame depends on half a window of the transform and four frames of differences on either side.
+        near = 4 + -(-about.n_fft // (2 * about.hop))
+        for loudness in self._over_windows(blocks(), "loudness", statistics, about.hop, FEATURE_FRAMES, near):
             statistics[0, 0] = max(statistics[0, 0], loudness.max())
-        tile = self.about["tile"]
-        if tile is not None:
-            core, margin = (-(-frames // tile) * tile // self.about["stack"] for frames in (CORE_FRAMES, near))
+        if about.tile is not None:
+            core, margin = (-(-frames // about.tile) * about.tile // about.stack for frames in (CORE_FRAMES, near))
             return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
         count, total, squares = 0, np.float64(0), np.float64(0)
-        for features in self._over_windows(blocks(), "features", statistics, self.about["hop"], FEATURE_FRAMES, near):
+        for features in self._over_windows(blocks(), "features", statistics, about.hop, FEATURE_FRAMES, near):
             count += len(features)
             total = total + features.sum(axis=0, dtype=np.float64)
             squares = squares + np.square(features, dtype=np.float64).sum(axis=0)
         mean = total / count
         statistics[0, 1:] = np.concatenate([mean, squares / count - mean**2])
-        core, margin = (frames // self.about["stack"] for frames in (CORE_FRAMES, MARGIN_FRAMES))
+        core, margin = (frames // about.stack for frames in (CORE_FRAMES, MARGIN_FRAMES))
         return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
 
     def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
 
     def _part(self, output: str) -> onnxruntime.InferenceSession:
-        """The part of the graph that gives one output: ONNX Runtime would compute all of it."""
+        """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
         if output not in self._parts:
             import onnx
             from onnx.utils import Extractor
 
             whole = onnx.load_model_from_string(self._content)
-            # The exporter leaves out an input that nothing reads.
+            # The exporter drops an input that nothing reads.
             wanted = ("waveform", "samples", "statistics") if output == "features" else ("waveform", "samples")
             inputs = [x.name for x in whole.graph.input if x.name in wanted]
             self._parts[output] = self._load(Extractor(whole).extract_model(inputs, [output]).SerializeToString())
@@ -167,21 +168,21 @@ class Tokenizer:
     def _over_windows(
         self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, hop: int, core: int, margin: int
     ) -> Iterator[np.ndarray]:
-        """One output of the graph, [keep, ...], window by window; it has one for every ``hop`` samples."""
+        """One output of the graph, [keep, ...] per window; the output has one row for every ``hop`` samples."""
         session = self._part(output)
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
-        coming = windows(blocks, hop, core, margin)
-        while batch := list(islice(coming, WINDOWS_AT_ONCE * self.batches)):
+        remaining = windows(blocks, hop, core, margin)
+        while batch := list(islice(remaining, WINDOWS_AT_ONCE * self.batches)):
             feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
-            (got,) = session.run([output], {name: feed[name] for name in needed})
+            (rows,) = session.run([output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):
-                yield got[i, window.skip : window.skip + window.keep]
+                yield rows[i, window.skip : window.skip + window.keep]
 
     def encode_frames(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
-        """One token a step: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // step + 1.
+        """One token per step: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // step + 1.
 
         Raises:
-            UserError: a waveform is empty, not one-dimensional, or not finite.
+            UserError: ``sample_rate`` is not positive, or a waveform is empty, not one-dimensional, or not finite.
         """
         if sample_rate <= 0:
             raise UserError(f"sample_rate is {sample_rate}; it must be positive, in Hz.")
@@ -207,7 +208,7 @@ class Tokenizer:
 
 
 def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The graph's inputs for float32 [N] each: filled up with zeros, and the true lengths."""
+    """The graph's inputs for float32 [N] each: the waveforms padded with zeros, and the true lengths."""
     samples = np.array([len(w) for w in waveforms], dtype=np.int64)
     batch = np.zeros((len(waveforms), int(samples.max())), dtype=np.float32)
     for row, wave in zip(batch, waveforms, strict=True):
@@ -216,7 +217,7 @@ def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _batches(lengths: list[int], most: int) -> list[list[int]]:
-    """Indices in batches of similar length, each within ``most`` samples when padded."""
+    """Indices in batches of similar length, each of at most ``most`` samples when padded."""
     out: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
         if out and (len(out[-1]) + 1) * lengths[i] <= most:

@@ -1,25 +1,22 @@
-"""Training and what follows it, as one MLflow run.
+"""Training and the stages after it, as one MLflow run.
 
-The store is ``sqlite:///mlflow.db`` unless ``MLFLOW_TRACKING_URI`` says otherwise. Training starts a run and leaves its
-id in the model folder; evaluate, export and register take that run up again. A run that is already active is used
-as it is and left open.
+The store is ``sqlite:///mlflow.db`` unless ``MLFLOW_TRACKING_URI`` says otherwise. Training starts a run and writes its
+id to the model folder; evaluate, export and register resume that run. If a run is already active, it is used and left
+open.
 """
 
 import contextlib
-import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wav2tok.files import read_json, write_json
-from wav2tok.tracking.store import _reaching, connect
+from wav2tok.tracking.store import connect, reaching
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-# Its bars go to standard error, where a verb's own complaints must stand alone.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 RUN_FILE = "run.json"
+"""In a model folder: the id of its run."""
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -32,7 +29,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class MLflowRecorder:
-    """The MLflow form of `wav2tok.training.recorder.Recorder`."""
+    """A `wav2tok.training.recorder.Recorder` that records in an MLflow run."""
 
     def __init__(self, mlflow: Any, run_id: str) -> None:
         self.mlflow, self.run_id = mlflow, run_id
@@ -42,9 +39,7 @@ class MLflowRecorder:
         self.mlflow.log_params(flatten(values))
 
     def metrics(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Log rows of (step, figures), in as few requests as the store takes."""
-        import time
-
+        """Log rows of (step, figures), in as few requests as the store allows."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -58,7 +53,7 @@ class MLflowRecorder:
         self.mlflow.set_tags(dict(values))
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
-        """Log a file, or a folder's content."""
+        """Log a file, or the files of a folder."""
         if path.is_dir():
             self.mlflow.log_artifacts(str(path), folder)
         else:
@@ -70,12 +65,13 @@ class MLflowRecorder:
         Args:
             name: such as "training".
             columns: column name -> one value per row.
-            source: the file that the table was read from; ``digest`` is that file's.
+            source: the file that the table was read from.
+            digest: of that file.
         """
         import pandas as pd
 
         with warnings.catch_warnings():
-            # Two kinds of source fit a local path; either is right.
+            # MLflow knows two kinds of source for a local path and warns that it picks one; either is right.
             warnings.filterwarnings("ignore", message="The specified dataset source")
             dataset = self.mlflow.data.from_pandas(
                 pd.DataFrame(columns), source=str(source), name=f"{source.stem}-{name}", digest=digest
@@ -90,7 +86,8 @@ def run(
     """An MLflow run for the length of the block.
 
     Args:
-        run_id: the run to take up again; one that this store does not know is replaced by a new one.
+        run_id: the run to resume; if the store does not have it, a new run is started.
+        name: of a new run.
         system_metrics: log CPU, memory, disk and GPU use.
     """
     mlflow = connect()
@@ -98,17 +95,17 @@ def run(
     if active is not None and run_id in (None, active.info.run_id):
         yield MLflowRecorder(mlflow, active.info.run_id)
         return
-    with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as started:
-        yield MLflowRecorder(mlflow, started.info.run_id)
+    with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as opened:
+        yield MLflowRecorder(mlflow, opened.info.run_id)
 
 
 def _open(
     mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool, system_metrics: bool
 ) -> Any:
-    """Start a run, or take up the one of ``run_id`` in whatever experiment it is."""
+    """Start a run, or resume the one of ``run_id`` in its own experiment."""
     from mlflow.exceptions import MlflowException
 
-    with _reaching(mlflow):
+    with reaching(mlflow):
         if run_id is not None:
             try:
                 mlflow.get_run(run_id)
@@ -118,7 +115,7 @@ def _open(
                 run_id = None
         if run_id is None:
             mlflow.set_experiment(experiment)
-            # The UI opens on charts and models rather than on traces of a language model.
+            # So that the UI opens on charts and models, not on traces of a language model.
             mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
         return mlflow.start_run(
             run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=system_metrics
@@ -126,10 +123,10 @@ def _open(
 
 
 def run_of(folder: Path) -> str | None:
-    """The id of the run that made a model folder, if it was tracked."""
+    """The id of the run that made a model folder; None if it was not tracked."""
     return read_json(folder / RUN_FILE)["run_id"] if (folder / RUN_FILE).exists() else None
 
 
 def write_run(folder: Path, run_id: str) -> None:
-    """Leave the run's id in a model folder."""
+    """Write the run's id to a model folder."""
     write_json(folder / RUN_FILE, {"run_id": run_id})

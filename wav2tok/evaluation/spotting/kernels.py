@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from wav2tok.matching.distances import token_costs
+from wav2tok.matching.strings import runs
 
 # Columns of costs held at once by a thread: 100 frames of a query x 16,384 x 4 bytes = 6.5 MB.
 _COLUMNS_AT_ONCE = 16_384
@@ -196,8 +197,8 @@ def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], c
 def _runs(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tokens a frame [T] -> de-duplicated [L], and the frame where each begins and the last ends [L + 1]."""
     tokens = np.asarray(tokens, dtype=np.int64)
-    changes = np.flatnonzero(np.append(True, tokens[1:] != tokens[:-1])) if len(tokens) else np.zeros(0, np.int64)
-    return tokens[changes], np.append(changes, len(tokens))
+    starts, _ = runs(tokens)
+    return tokens[starts], np.append(starts, len(tokens))
 
 
 def _normalized(out: np.ndarray, queries: Sequence[np.ndarray]) -> Spans:

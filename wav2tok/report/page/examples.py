@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from wav2tok.matching.strings import as_text
+from wav2tok.matching import as_text, runs
 from wav2tok.report.page import sound
 from wav2tok.report.page.markup import text, token
 
@@ -60,12 +60,12 @@ def _figure(one: Heard, longest: int, sample_rate: int) -> str:
 def _blocks(frames: np.ndarray, share: float, seconds: float) -> str:
     """The tokens of the first ``share`` of ``frames`` [T] along time, each as wide as it lasts."""
     whole, frames = len(frames), frames[: max(1, round(share * len(frames)))]
-    starts = np.flatnonzero(np.concatenate(([True], frames[1:] != frames[:-1])))
     blocks = []
-    for start, end in zip(starts, [*starts[1:], len(frames)], strict=True):
-        number = str(frames[start]) if end - start >= _NUMBERED * len(frames) else ""
+    for start, length in zip(*runs(frames), strict=True):
+        end = start + length
+        number = str(frames[start]) if length >= _NUMBERED * len(frames) else ""
         told = f"token {frames[start]}, {start / whole * seconds:.2f} to {end / whole * seconds:.2f} s"
-        blocks.append(f'<span class="t" style="--t:{frames[start]};--n:{end - start}" title="{told}">{number}</span>')
+        blocks.append(f'<span class="t" style="--t:{frames[start]};--n:{length}" title="{told}">{number}</span>')
     return f'<div class="blocks">{"".join(blocks)}</div>'
 
 

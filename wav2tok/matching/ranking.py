@@ -1,7 +1,4 @@
-"""Ranking by a matrix of distances, and its quality in a few lines of numpy, for judging a model while it trains.
-
-The report's figures come from `wav2tok.evaluation.retrieval.metrics`; a test holds the two together.
-"""
+"""Ranking by a matrix of distances, and the quality of a ranking: for training, which validates, and for the report."""
 
 import numpy as np
 
@@ -25,24 +22,64 @@ def rank(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return order
 
 
+def hits(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """Which answers are relevant.
+
+    Args:
+        order: int [Q, N], as `rank` gives it.
+        relevant: bool [Q, N], by index into the database.
+
+    Returns:
+        bool [Q, N], nearest answer first; False after the last answer.
+    """
+    return np.take_along_axis(relevant, np.maximum(order, 0), axis=1) & (order >= 0)
+
+
+def first_ranks(hits: np.ndarray) -> np.ndarray:
+    """The rank, from 1, of each query's first relevant answer, int [Q]; 0 where none was retrieved.
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+    """
+    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+
+
+def reciprocal_ranks(hits: np.ndarray) -> np.ndarray:
+    """One over the rank of each query's first relevant answer, float64 [Q]; 0 where none was retrieved.
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+    """
+    first = first_ranks(hits)
+    return np.where(first > 0, 1.0 / np.maximum(first, 1), 0.0)
+
+
+def average_precisions(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """The average precision of each query, float64 [Q].
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+        relevant: int [Q], at least 1: how many items are relevant, whether or not they were retrieved.
+    """
+    ranks = np.arange(1, hits.shape[1] + 1)
+    return (np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1) / relevant
+
+
 def mrr_map(distances: np.ndarray, relevant: np.ndarray, candidate: np.ndarray) -> tuple[float, float]:
-    """Mean reciprocal rank and mean average precision (divided by all relevant).
+    """Mean reciprocal rank and mean average precision.
 
     Args:
         distances: [Q, D], as `rank` reads them.
         relevant: bool [Q, D].
-        candidate: bool [Q, D], which entries are the query's database; the query itself is none.
+        candidate: bool [Q, D], which items each query may be answered with; the query itself is not among them.
 
     Returns:
         (MRR, MAP) over the queries that have a relevant candidate; (0, 0) if none has.
     """
-    wanted = relevant & candidate
-    asked = wanted.any(axis=1)
-    if not asked.any():
+    relevant = relevant & candidate
+    answerable = relevant.any(axis=1)
+    if not answerable.any():
         return 0.0, 0.0
-    order = rank(distances, candidate)
-    hits = (np.take_along_axis(wanted, np.maximum(order, 0), axis=1) & (order >= 0))[asked]
-    ranks = np.arange(1, hits.shape[1] + 1)
-    reciprocal = np.where(hits.any(axis=1), 1.0 / (hits.argmax(axis=1) + 1), 0.0)
-    precision = (np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1) / wanted[asked].sum(axis=1)
-    return float(reciprocal.mean()), float(precision.mean())
+    found = hits(rank(distances, candidate), relevant)[answerable]
+    precisions = average_precisions(found, relevant[answerable].sum(axis=1))
+    return float(reciprocal_ranks(found).mean()), float(precisions.mean())

@@ -1,4 +1,4 @@
-"""The training loop's MRR and MAP against loops, and against the report's."""
+"""MRR and MAP of a matrix of distances against loops, and against the report's."""
 
 import numpy as np
 import pytest

@@ -5,29 +5,29 @@ from dataclasses import dataclass
 
 from wav2tok.config.schema import Gate
 from wav2tok.errors import UserError
-from wav2tok.evaluation.retrieval.evaluate import Result
-from wav2tok.evaluation.systems import FORMS, asked_for
+from wav2tok.evaluation.retrieval.result import Result
+from wav2tok.evaluation.systems import FORMS, is_selected
 
-# The gate judges plain edit distance: what every user of the strings has.
 JUDGED = FORMS[0]
+"""The system that the gate judges: plain edit distance, which every user of the strings can compute."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``reasons`` are sentences: why not, or, when approved, what was met."""
+    """The gate's decision. ``reasons`` are sentences: what was missed, or, when approved, what was met."""
 
     approved: bool
     reasons: list[str]
 
 
 def require(gate: Gate, baselines: Sequence[str]) -> None:
-    """Refuse, before long work is done, a gate that could not judge.
+    """Refuse a gate that could not judge, before the long work starts.
 
     Raises:
         UserError: ``gate.beat`` names a system that ``baselines`` (``evaluate.baselines``) switches off.
     """
     for name in gate.beat:
-        if name not in FORMS and not asked_for(name, baselines):
+        if name not in FORMS and not is_selected(name, baselines):
             raise UserError(
                 f"gate.beat names {name!r}, which evaluate.baselines ({', '.join(baselines) or 'none'}) switches off; "
                 "add it there or take it out of gate.beat."
@@ -35,31 +35,31 @@ def require(gate: Gate, baselines: Sequence[str]) -> None:
 
 
 def judge(result: Result, gate: Gate) -> Verdict:
-    """Hold `JUDGED` to the thresholds on its worst view, and above each system of ``gate.beat`` on every view.
+    """Approve `JUDGED` if it meets the thresholds on its worst view and beats all of ``gate.beat`` on every view.
 
-    Where both are perfect (1.0), that counts as above.
-
-    A value that is not a number passes nothing.
+    Two perfect scores (1.0) count as beating. NaN never passes.
 
     Raises:
         UserError: ``gate.beat`` names a system that was not evaluated.
     """
     ours = result.scores[JUDGED]
-    refused: list[str] = []
+    missed: list[str] = []
     met: list[str] = []
 
-    def hold(good: bool, sentence: str) -> None:
-        (met if good else refused).append(sentence)
+    def check(good: bool, sentence: str) -> None:
+        (met if good else missed).append(sentence)
 
     for metric, least in (("mrr", gate.min_mrr), ("map", gate.min_map)):
-        # `not >=` rather than `<`, so that a NaN is the worst.
+        # NaN is the worst.
         kind = min(ours, key=lambda k: ours[k][metric].value if ours[k][metric].value >= 0 else float("-inf"))
         value = ours[kind][metric].value
         good = value >= least
-        hold(good, f"{metric.upper()} on {kind}, its worst view, is {value:.3f}; {_at_least(good, f'{least:g}')}.")
-    use = result.tokens["codebook_use"]
+        check(good, f"{metric.upper()} on {kind}, its worst view, is {value:.3f}; {_at_least(good, f'{least:g}')}.")
+    use = result.tokens.figures["codebook_use"]
     good = use >= gate.min_codebook_use
-    hold(good, f"{100 * use:.0f} % of the codebook is in use; {_at_least(good, f'{100 * gate.min_codebook_use:g} %')}.")
+    check(
+        good, f"{100 * use:.0f} % of the codebook is in use; {_at_least(good, f'{100 * gate.min_codebook_use:g} %')}."
+    )
     for name in gate.beat:
         if name not in result.scores:
             known = ", ".join(result.scores)
@@ -67,12 +67,12 @@ def judge(result: Result, gate: Gate) -> Verdict:
         for kind, theirs in result.scores[name].items():
             for metric in ("mrr", "map"):
                 value, other = ours[kind][metric].value, theirs[metric].value
-                # A perfect score can't be beaten (real hums: MRR 1 on V for every system): there a tie is enough.
+                # A perfect score cannot be beaten (on real hums every system has MRR 1 on V), so there a tie is enough.
                 good = value > other or value == other == 1.0
                 verb = "is not above" if not good else "is above" if value > other else "is perfect, as is"
                 numbers = f"{value:.3f} against {other:.3f}"
-                hold(good, f"{metric.upper()} on {kind} {verb} that of {result.labels[name]}: {numbers}.")
-    return Verdict(not refused, refused or met)
+                check(good, f"{metric.upper()} on {kind} {verb} that of {result.setting.labels[name]}: {numbers}.")
+    return Verdict(not missed, missed or met)
 
 
 def _at_least(good: bool, least: str) -> str:

@@ -1,4 +1,4 @@
-"""Judging a model on recordings that it was not trained on."""
+"""Evaluation of a model on recordings that it was not trained on."""
 
 import dataclasses
 import hashlib
@@ -10,14 +10,15 @@ import torch
 
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config, Evaluate
-from wav2tok.corpus import audios_bin, recordings, splits
+from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
-from wav2tok.evaluation.retrieval.evaluate import Result
-from wav2tok.evaluation.retrieval.evaluate import evaluate as judge_all
+from wav2tok.evaluation.judged import Judged
+from wav2tok.evaluation.retrieval.evaluate import evaluate
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.sentences import spot_words
 from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
-from wav2tok.evaluation.systems import Represent, asked_for
+from wav2tok.evaluation.systems import Represent, is_selected
 from wav2tok.files import sha256
 from wav2tok.model import checkpoint
 from wav2tok.model.checkpoint import UNTRAINED
@@ -31,21 +32,21 @@ HELD_OUT = "heldout.json"
 
 
 def held_out_score(result: Result) -> float:
-    """What champions are chosen by: the mean of MRR and MAP by plain edit distance over the kinds of view."""
+    """The score that champions are chosen by: the mean MRR and MAP of plain edit distance over the kinds of view."""
     return float(
         np.mean([estimates[m].value for estimates in result.scores[gate.JUDGED].values() for m in ("mrr", "map")])
     )
 
 
 def _torch_encoder(model: Wav2Tok) -> Represent:
-    """Waveforms to token strings by torch; the module need not have been exported."""
+    """A function from waveforms to token strings by torch, for a module that was not exported."""
     cpu = torch.device("cpu")
     model = model.to(cpu).eval()
     return lambda waves: tokenize(model, fill(waves, model.front_end, None, cpu))
 
 
-def _untrained(graph: Path, config: Config, train: recordings.Recordings) -> Wav2Tok:
-    """The untrained encoder with its first codebook: beside the graph where training left it, else made again."""
+def _untrained(graph: Path, config: Config, train: Recordings) -> Wav2Tok:
+    """The untrained encoder with its first codebook, read from the graph's folder or else built again."""
     if (graph.parent / f"{UNTRAINED}.safetensors").exists():
         return checkpoint.load(graph.parent, UNTRAINED)[0]
     model = create(config)
@@ -54,39 +55,44 @@ def _untrained(graph: Path, config: Config, train: recordings.Recordings) -> Wav
     return model
 
 
-def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alone: bool = False) -> Result:
-    """Every system on the test part of ``data``, the tokenizer as it is served: by ONNX Runtime.
+def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alone: bool = False) -> Judged:
+    """Evaluate every system on the test part of ``data``; the tokenizer runs as it is served, by ONNX Runtime.
 
-    Features, rate and codebook size of the baselines are those of the tokenizer; ``config`` gives the protocol.
+    The baselines use the tokenizer's features, rate and codebook size; ``config`` gives the protocol.
 
     Args:
-        alone: only the tokenizer, without baselines and robustness curves: all that `held_out_score` reads.
+        alone: evaluate only what `held_out_score` reads: the tokenizer, without baselines, curves and spotting.
+
+    Raises:
+        UserError: unreadable data or recordings, or a protocol that leaves no query.
     """
     parts = audios_bin.read(data)
     trained_with = from_dict(tokenizer.metadata.config)
-    asked = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
-    settings = dataclasses.replace(trained_with, evaluate=asked, gate=config.gate)
+    protocol = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
+    settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
     train = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed).train
 
     def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
         return tokenizer.encode(waves, tokenizer.sample_rate)
 
-    untrained = _untrained(graph, trained_with, train) if asked_for(UNTRAINED_SYSTEM, asked.baselines) else None
+    untrained = _untrained(graph, trained_with, train) if is_selected(UNTRAINED_SYSTEM, protocol.baselines) else None
     random_weights = None if untrained is None else _torch_encoder(untrained)
-    result = judge_all(train, parts.test, encode, tokenizer.codebook, random_weights, settings)
-    if not alone:
-        result.spotting = spot_words(train, parts.test, tokenizer, untrained, settings)
-    return result
+    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings)
+    spotting = None if alone else spot_words(train, parts.test, tokenizer, untrained, settings)
+    return Judged(retrieval, spotting)
 
 
 def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
-    """What makes two held-out scores comparable: the recordings, and the protocol, tempos and shifts of the queries."""
+    """A digest of what two held-out scores must share to be comparable.
+
+    It covers the recordings, and the protocol, tempos and shifts of the queries.
+    """
     how = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
     return hashlib.sha256(repr((recordings_digest(recordings), how)).encode()).hexdigest()[:32]
 
 
 def recordings_digest(recordings: Recordings) -> str:
-    """What makes two held-out sets the same: content and classes, in any order and wherever they lie."""
+    """A digest of the recordings' contents and classes, which does not depend on their order or folder."""
     with ThreadPoolExecutor(4) as pool:
         contents = list(pool.map(sha256, recordings.paths))
     rows = sorted(zip(contents, recordings.classes or contents, strict=True))

@@ -1,20 +1,39 @@
-"""A system that retrieves: what it makes of a recording, and how it compares two of those; and the bench for many.
+"""A system that retrieves: how it represents a recording, and how it compares two representations."""
 
-Systems that share one `represent` (the same object) are encoded once.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from wav2tok.matching.distances import centroid_dtw_distances, edit_distances, weighted_edit_distances
 
 FORMS = ("wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw")
-"""The tokenizer's forms of matching, plain edit distance first: the one that the gate judges."""
+"""The tokenizer's forms of matching; the gate judges the first, plain edit distance."""
 UNTRAINED = "untrained"
 
 Represent = Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Representation:
+    """A named function from waveforms, float32 [N] each, to one representation each.
+
+    Systems that compare the same representations share one of these, and recordings are then represented once.
+    """
+
+    name: str
+    function: Represent
+
+    def __call__(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        return self.function(waveforms)
+
+
+class Represents(Protocol):
+    """Anything that compares representations."""
+
+    @property
+    def represent(self) -> Representation: ...
 
 
 @dataclass(frozen=True)
@@ -24,24 +43,37 @@ class System:
     Attributes:
         name: as in metrics.json and ``gate.beat``.
         label: as in tables and plots.
-        represent: waveforms float32 [N] at ``data.sample_rate`` -> a representation each.
+        represent: takes waveforms at ``data.sample_rate``.
         distances: Q and D representations -> float [Q, D], ``inf`` for what cannot match.
     """
 
     name: str
     label: str
-    represent: Represent
+    represent: Representation
     distances: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], np.ndarray]
 
 
-def asked_for(name: str, baselines: Sequence[str]) -> bool:
-    """Whether ``evaluate.baselines`` has the baseline ``name`` among them."""
+def representations(systems: Iterable[Represents]) -> dict[str, Representation]:
+    """The representations of all systems, each once, by name.
+
+    Raises:
+        ValueError: two different representations have the same name.
+    """
+    by_name: dict[str, Representation] = {}
+    for system in systems:
+        if by_name.setdefault(system.represent.name, system.represent) != system.represent:
+            raise ValueError(f"two representations are named {system.represent.name!r}")
+    return by_name
+
+
+def is_selected(name: str, baselines: Sequence[str]) -> bool:
+    """Whether ``evaluate.baselines`` selects the baseline ``name``."""
     return name in baselines or "all" in baselines
 
 
 def untrained_system(encode: Represent) -> System:
-    """The baseline that ``encode``, of an encoder with random weights and k-means, makes."""
-    return System(UNTRAINED, "untrained encoder, edit distance", encode, edit_distances)
+    """The baseline of an encoder with random weights and k-means; ``encode`` gives its de-duplicated tokens."""
+    return System(UNTRAINED, "untrained encoder, edit distance", Representation(UNTRAINED, encode), edit_distances)
 
 
 def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
@@ -52,18 +84,19 @@ def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
         codebook: [K, d], the centroids that belong to ``encode``.
     """
     plain, weighted, warped = FORMS
+    tokens = Representation(plain, encode)
     return [
-        System(plain, "wav2tok, edit distance", encode, edit_distances),
+        System(plain, "wav2tok, edit distance", tokens, edit_distances),
         System(
             weighted,
             "wav2tok, weighted edit distance",
-            encode,
+            tokens,
             lambda queries, database: weighted_edit_distances(queries, database, codebook),
         ),
         System(
             warped,
             "wav2tok, centroid DTW",
-            encode,
+            tokens,
             lambda queries, database: centroid_dtw_distances(queries, database, codebook),
         ),
     ]

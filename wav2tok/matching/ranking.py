@@ -1,20 +1,17 @@
-"""Ranking by a matrix of distances, and the quality of a ranking in a few lines of numpy, for use during training.
-
-The report's figures come from `wav2tok.evaluation.retrieval.metrics`; a test checks that both agree.
-"""
+"""Ranking by a matrix of distances, and the quality of a ranking: for training, which validates, and for the report."""
 
 import numpy as np
 
 DECIMALS = 6
-"""Distances are compared at so many decimals: further ones are rounding of float32 sums, which differs by processor."""
+"""Distances that differ by less are ties: beyond that stands the rounding of float32 sums, not the same everywhere."""
 
 
 def rank(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Each query's answers, nearest first; ties keep the order of the database.
+    """Each query's answers, nearest first; ties rank in the database's order.
 
     Args:
         distances: float [Q, N]; infinite or NaN means not retrieved.
-        candidates: bool [Q, N], which answers are allowed.
+        candidates: bool [Q, N], what a query may be answered with.
 
     Returns:
         int [Q, N], indices into the database; -1 after the last answer.
@@ -25,24 +22,64 @@ def rank(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return order
 
 
-def mrr_map(distances: np.ndarray, relevant: np.ndarray, candidate: np.ndarray) -> tuple[float, float]:
-    """Mean reciprocal rank and mean average precision (over all relevant candidates).
+def hits(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """Which answers are relevant.
 
     Args:
-        distances: [Q, D], as in `rank`.
-        relevant: bool [Q, D].
-        candidate: bool [Q, D], which entries are the query's database; never the query itself.
+        order: int [Q, N], as `rank` gives it.
+        relevant: bool [Q, N], by index into the database.
 
     Returns:
-        (MRR, MAP) over the queries that have a relevant candidate; (0, 0) if no query has one.
+        bool [Q, N], nearest answer first; False after the last answer.
     """
-    wanted = relevant & candidate
-    answerable = wanted.any(axis=1)
+    return np.take_along_axis(relevant, np.maximum(order, 0), axis=1) & (order >= 0)
+
+
+def first_ranks(hits: np.ndarray) -> np.ndarray:
+    """The rank, from 1, of each query's first relevant answer, int [Q]; 0 where none was retrieved.
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+    """
+    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+
+
+def reciprocal_ranks(hits: np.ndarray) -> np.ndarray:
+    """One over the rank of each query's first relevant answer, float64 [Q]; 0 where none was retrieved.
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+    """
+    first = first_ranks(hits)
+    return np.where(first > 0, 1.0 / np.maximum(first, 1), 0.0)
+
+
+def average_precisions(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """The average precision of each query, float64 [Q].
+
+    Args:
+        hits: bool [Q, N], as `hits` gives them.
+        relevant: int [Q], at least 1: how many items are relevant, whether or not they were retrieved.
+    """
+    ranks = np.arange(1, hits.shape[1] + 1)
+    return (np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1) / relevant
+
+
+def mrr_map(distances: np.ndarray, relevant: np.ndarray, candidate: np.ndarray) -> tuple[float, float]:
+    """Mean reciprocal rank and mean average precision.
+
+    Args:
+        distances: [Q, D], as `rank` reads them.
+        relevant: bool [Q, D].
+        candidate: bool [Q, D], which items each query may be answered with; the query itself is not among them.
+
+    Returns:
+        (MRR, MAP) over the queries that have a relevant candidate; (0, 0) if none has.
+    """
+    relevant = relevant & candidate
+    answerable = relevant.any(axis=1)
     if not answerable.any():
         return 0.0, 0.0
-    order = rank(distances, candidate)
-    hits = (np.take_along_axis(wanted, np.maximum(order, 0), axis=1) & (order >= 0))[answerable]
-    ranks = np.arange(1, hits.shape[1] + 1)
-    reciprocal = np.where(hits.any(axis=1), 1.0 / (hits.argmax(axis=1) + 1), 0.0)
-    precision = (np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1) / wanted[answerable].sum(axis=1)
-    return float(reciprocal.mean()), float(precision.mean())
+    found = hits(rank(distances, candidate), relevant)[answerable]
+    precisions = average_precisions(found, relevant[answerable].sum(axis=1))
+    return float(reciprocal_ranks(found).mean()), float(precisions.mean())

@@ -1,7 +1,7 @@
 """What is worth a look in a ranking: classes that are taken for each other, the nearest pairs, the worst misses.
 
 Pure selection from arrays: nothing is read, drawn or left to chance. Q queries, N recordings that may answer;
-``order`` and ``relevant`` as in `wav2tok.evaluation.retrieval.metrics`.
+``order`` and ``relevant`` as in `wav2tok.matching.ranking`.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wav2tok.evaluation.retrieval.metrics import first_ranks
+from wav2tok.matching.ranking import first_ranks, hits
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def worst_misses(order: np.ndarray, relevant: np.ndarray, asked: Sequence[str], 
     One whose right answers were not retrieved at all is the worst. Queries without any answer are no cases: nothing
     won against anything.
     """
-    ranks = first_ranks(order, relevant)
+    ranks = first_ranks(hits(order, relevant))
     depth = np.where(ranks == 0, order.shape[1] + 1, ranks)
     missed = np.flatnonzero((depth > 1) & (order[:, 0] >= 0)).tolist()
     cases = []

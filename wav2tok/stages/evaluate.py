@@ -19,7 +19,7 @@ from wav2tok.tracking import runs, store
 def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool) -> gate.Verdict:
     """Write the report on ``model`` to the folder ``out`` and its figures to the model's MLflow run."""
     gate.require(config.gate, config.evaluate.baselines)
-    need("evaluate", "matplotlib", "numba", "python_stretch", "ranx", "sklearn")
+    need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import page  # needs the extra
 
     with located(model) as graph:

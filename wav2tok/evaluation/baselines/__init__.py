@@ -1,1 +1,1 @@
-"""What the tokenizer is compared with."""
+"""The systems that the tokenizer is compared with."""

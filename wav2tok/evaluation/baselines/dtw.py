@@ -1,10 +1,10 @@
-"""Dynamic time warping between sequences of feature frames or of numbers: how baselines without tokens are matched.
+"""Dynamic time warping between sequences of feature frames or of numbers, which matches baselines without tokens.
 
-Steps (1, 0), (0, 1), (1, 1), no band, the path's sum over the sum of the two lengths. Numbers (pitch contours) cost
-their absolute difference, up to a limit, which is found on the way.
+Steps (1, 0), (0, 1), (1, 1), no band; the path's sum is divided by the sum of the two lengths. The local cost of
+numbers (pitch contours) is their absolute difference, up to a limit.
 
-Frames: local cost ``1 - cos``. The cosines of one query with many items are one matrix product, and the items are
-walked several abreast: 1 ns a cell and core, so that whole takes can be compared at the full frame rate.
+The local cost of frames is ``1 - cos``. The cosines of one query with many items are one matrix product, and several
+items are processed side by side: 1 ns per cell and core, so that whole takes can be compared at the full frame rate.
 """
 
 import os
@@ -13,15 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Columns of cosines held at once: 400 frames of a query x 16,384 x 4 bytes = 26 MB.
-_COLUMNS_AT_ONCE = 16_384
+from wav2tok.evaluation.baselines.frames import chunks, unit_length
 
 
 def dtw_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:
-    """Distances between sequences of frames, float32 [T, F] each (T differs), F the same throughout.
+    """Distances between sequences of frames, float32 [T, F] each: T may differ, F is the same for all.
 
     Returns:
-        float64 [Q, D], in [0, 2]; ``inf`` where either has no frame.
+        float64 [Q, D], in [0, 2]; ``inf`` where either has no frames.
     """
     from threadpoolctl import threadpool_limits
 
@@ -29,7 +28,9 @@ def dtw_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray])
 
     distances = np.full((len(queries), len(database)), np.inf)
     lengths = np.array([len(frames) for frames in database], dtype=np.int64)
-    for chunk in _chunks(_groups(lengths, FRAME_LANES), lengths, FRAME_LANES):
+    groups = _groups(lengths, FRAME_LANES)
+    for first, last in chunks([int(lengths[group].max()) * FRAME_LANES for group in groups]):
+        chunk = groups[first:last]
         blocks = [_interleave([database[i] for i in group], FRAME_LANES) for group in chunk]
         starts = np.concatenate(([0], np.cumsum([block.shape[1] for block in blocks])))[:-1]
         lanes = np.array([np.pad(lengths[group], (0, FRAME_LANES - len(group))) for group in chunk])
@@ -38,11 +39,11 @@ def dtw_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray])
 
         def match(row: int) -> None:
             if len(queries[row]):
-                sums = frame_dtw(_unit(queries[row]) @ frames, starts, lanes)  # noqa: B023  # all done before the next
+                sums = frame_dtw(unit_length(queries[row]) @ frames, starts, lanes)  # noqa: B023  # the pool ends before the next chunk
                 distances[row, members] = sums[lanes > 0] / (len(queries[row]) + lengths[members])  # noqa: B023
 
-        # A thread a core with its own query, and no threads inside the product: OpenBLAS's and numba's own pools wait
-        # for each other by spinning, which on a busy machine was ten times slower.
+        # One thread per core, each with its own query, and no threads inside the product: the pools of OpenBLAS and
+        # numba wait for each other by spinning, which was ten times slower on a busy machine.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(match, range(len(queries))))
     return distances
@@ -55,7 +56,7 @@ def contour_distances(
 
     Args:
         queries, database: Q and D sequences.
-        most: what two numbers can differ by, however far apart they are.
+        most: the largest local cost.
 
     Returns:
         float64 [Q, D], in [0, ``most``]; ``inf`` where either is empty.
@@ -88,36 +89,16 @@ def contour_distances(
 
 
 def _groups(lengths: np.ndarray, lanes: int) -> list[np.ndarray]:
-    """The items in runs of ``lanes`` of like length, which walk together; those of length 0 are left out."""
+    """The items in groups of ``lanes`` of similar length, processed side by side; those of length 0 are left out."""
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     return [order[i : i + lanes] for i in range(0, len(order), lanes)]
 
 
-def _unit(frames: np.ndarray) -> np.ndarray:
-    """The frames at unit length, float32 [T, F]; a frame of zeros stays so, at distance 1 from everything."""
-    frames = np.asarray(frames, dtype=np.float32)
-    return frames / np.maximum(np.linalg.norm(frames, axis=1, keepdims=True), np.float32(1e-12))
-
-
 def _interleave(items: Sequence[np.ndarray], lanes: int) -> np.ndarray:
-    """Up to ``lanes`` items of [T, F] as columns [F, longest * lanes]: all first frames, all second ones, and so on."""
+    """Up to ``lanes`` items of [T, F] as columns [F, longest * lanes]: all first frames, then all second ones, etc."""
     longest = max(len(frames) for frames in items)
     block = np.zeros((items[0].shape[1], longest, lanes), dtype=np.float32)
     for lane, frames in enumerate(items):
-        block[:, : len(frames), lane] = _unit(frames).T
+        block[:, : len(frames), lane] = unit_length(frames).T
     return block.reshape(len(block), -1)
-
-
-def _chunks(groups: Sequence[np.ndarray], lengths: np.ndarray, lanes: int) -> list[list[np.ndarray]]:
-    """The groups in runs of `_COLUMNS_AT_ONCE` columns, or of one group that is wider."""
-    chunks: list[list[np.ndarray]] = []
-    held = 0
-    for group in groups:
-        columns = int(lengths[group].max()) * lanes
-        if not chunks or held + columns > _COLUMNS_AT_ONCE:
-            chunks.append([])
-            held = 0
-        chunks[-1].append(group)
-        held += columns
-    return chunks

@@ -4,25 +4,24 @@ import numba
 import numpy as np
 
 FRAME_LANES, CONTOUR_LANES = 8, 16
-"""Items that are walked side by side."""
+"""Items that are processed side by side."""
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 def frame_dtw(cosines: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Dynamic time warping of one query against D items, given all cosines of their frames.
+    """Dynamic time warping of one query against D items, given the cosines of all frames.
 
-    A cell waits for its left neighbour, so one item at a time leaves the processor idle; `FRAME_LANES` items are walked
-    abreast, their cosines interleaved, which is 4.5 times faster.
+    A cell depends on its left neighbour, so one item at a time leaves the processor idle. `FRAME_LANES` items are
+    processed side by side, their cosines interleaved, which is 4.5 times faster.
 
     Args:
-        cosines: float32 [Q, sum over groups of longest * FRAME_LANES], frame by frame, the group's items side by
-        side; the
-            local cost is ``1 - cos``.
-        starts: int [G], the group's first column in ``cosines``.
-        lengths: int [G, FRAME_LANES], each item's frames; 0 for a lane that is not used.
+        cosines: float32 [Q, sum over groups of longest * FRAME_LANES], frame by frame, the group's items side by side;
+            the local cost is ``1 - cos``.
+        starts: int [G], each group's first column in ``cosines``.
+        lengths: int [G, FRAME_LANES], frames of each item; 0 for an unused lane.
 
     Returns:
-        float32 [G, FRAME_LANES], the path's sum.
+        float32 [G, FRAME_LANES], the sums of the best paths.
     """
     out = np.zeros((len(starts), FRAME_LANES), dtype=np.float32)
     for g in range(len(starts)):
@@ -51,18 +50,19 @@ def frame_dtw(cosines: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> n
 def contour_dtw(
     query: np.ndarray, items: np.ndarray, starts: np.ndarray, lengths: np.ndarray, most: np.float32
 ) -> np.ndarray:
-    """Dynamic time warping of one contour against D others: local cost the absolute difference, ``most`` at most.
+    """Dynamic time warping of one contour against D others.
 
-    As in `frame_dtw`, `CONTOUR_LANES` items are walked abreast, their values interleaved.
+    The local cost is the absolute difference, at most ``most``. As in `frame_dtw`, `CONTOUR_LANES` items are processed
+    side by side, their values interleaved.
 
     Args:
         query: float32 [Q].
-        items: float32 [S], group by group all first values, all second ones, and so on.
-        starts: int [G], the group's first place in ``items``.
-        lengths: int [G, CONTOUR_LANES], each item's values; 0 for a lane that is not used.
+        items: float32 [S], group by group: all first values, then all second ones, and so on.
+        starts: int [G], each group's first position in ``items``.
+        lengths: int [G, CONTOUR_LANES], values of each item; 0 for an unused lane.
 
     Returns:
-        float32 [G, CONTOUR_LANES], the path's sum.
+        float32 [G, CONTOUR_LANES], the sums of the best paths.
     """
     out = np.zeros((len(starts), CONTOUR_LANES), dtype=np.float32)
     diagonal = np.empty(CONTOUR_LANES, dtype=np.float32)

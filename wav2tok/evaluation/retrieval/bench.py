@@ -1,4 +1,4 @@
-"""The test recordings as each system represents them, and what that costs."""
+"""The test recordings in each system's representation, and what representing and searching them cost."""
 
 import time
 from collections.abc import Iterator
@@ -8,82 +8,85 @@ import numpy as np
 
 from wav2tok.evaluation.retrieval import views
 from wav2tok.evaluation.retrieval.protocol import Task, View
-from wav2tok.evaluation.systems import System
+from wav2tok.evaluation.systems import System, representations
 from wav2tok.progress import log
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a system took: representing and matching apart, on this machine, all cores."""
+    """The time that a system takes to represent and to search, on this machine with all cores."""
 
     encode_speed: float
-    """Seconds of audio represented in a second."""
+    """Seconds of audio represented per second."""
     search_ms: float
     """Milliseconds to compare one query with the whole database."""
 
 
 @dataclass
 class Bench:
-    """What every question is put to: the systems, and the N test recordings as each represents them."""
+    """Runs queries against the N test recordings, for every system."""
 
     task: Task
     systems: list[System]
     waveforms: list[np.ndarray]
     """The N recordings, float32 [n]."""
     voices: list[np.ndarray]
-    """Training recordings that babble is made of, as `views.sounding` gives them."""
+    """Training recordings that babble is mixed from, as `views.sounding` returns them."""
     sample_rate: int
     seed: int
-    database: dict[int, list[np.ndarray]] = field(default_factory=dict)
-    """By the id of a `represent`, the N representations."""
-    _representing: dict[int, float] = field(default_factory=dict)
-    _searching: dict[str, float] = field(default_factory=dict)
-    _asked: int = 0
+    database: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """The N recordings, by the name of the representation."""
+    _represent_seconds: dict[str, float] = field(default_factory=dict)
+    """By the name of the representation."""
+    _search_seconds: dict[str, float] = field(default_factory=dict)
+    """By the name of the system."""
+    _queries: int = 0
 
     @property
     def seconds(self) -> float:
-        """The duration of the recordings."""
+        """The duration of all recordings together."""
         return sum(map(len, self.waveforms)) / self.sample_rate
 
     def represent(self) -> None:
-        """Fill the database; before that, no question can be put."""
+        """Fill the database, which `ask` and `match` read."""
+        representations(self.systems)  # refuses two of one name
         for system in self.systems:
-            key = id(system.represent)
-            if key not in self.database:
+            represent = system.represent
+            if represent.name not in self.database:
                 log.info(f"representing {len(self.waveforms)} recordings: {system.label}")
-                system.represent(self.waveforms[:1])  # what is built at the first call is not the speed
+                represent(self.waveforms[:1])  # the first call also builds and compiles, which is not timed
                 started = time.perf_counter()
-                self.database[key] = system.represent(self.waveforms)
-                self._representing[key] = time.perf_counter() - started
-            system.distances(self.database[key][:1], self.database[key][:1])  # likewise, numba's compilation
-            self._searching[system.name] = 0.0
+                self.database[represent.name] = represent(self.waveforms)
+                self._represent_seconds[represent.name] = time.perf_counter() - started
+            first = self.database[represent.name][:1]
+            system.distances(first, first)  # so that numba compiles before the search is timed
+            self._search_seconds[system.name] = 0.0
 
-    def ask(self, view: View, rows: np.ndarray) -> dict[int, list[np.ndarray]]:
-        """The queries in ``rows`` (int [q], into ``task.queries``) as ``view`` asks with them, by each `represent`."""
+    def ask(self, view: View, rows: np.ndarray) -> dict[str, list[np.ndarray]]:
+        """The queries in ``rows`` (int [q], into ``task.queries``) under ``view``, by name of the representation."""
         queries = self.task.queries[rows]
-        if view.kind == "V":  # is there already
-            return {key: [held[i] for i in queries] for key, held in self.database.items()}
+        if view.kind == "V":  # the recordings themselves
+            return {name: [database[i] for i in queries] for name, database in self.database.items()}
         changed = [self._changed(int(i), view) for i in queries]
-        represents = {id(system.represent): system.represent for system in self.systems}
-        return {key: represent(changed) for key, represent in represents.items()}
+        return {name: represent(changed) for name, represent in representations(self.systems).items()}
 
-    def match(self, asking: dict[int, list[np.ndarray]]) -> Iterator[tuple[System, np.ndarray]]:
-        """Every system with its distances from what `ask` gave to the database, float [q, N]."""
-        self._asked += len(next(iter(asking.values())))
+    def match(self, queries: dict[str, list[np.ndarray]]) -> Iterator[tuple[System, np.ndarray]]:
+        """Each system with its distances from the queries that `ask` returned to the database, float [q, N]."""
+        self._queries += len(next(iter(queries.values())))
         for system in self.systems:
-            key = id(system.represent)
+            name = system.represent.name
             started = time.perf_counter()
-            distances = system.distances(asking[key], self.database[key])
-            self._searching[system.name] += time.perf_counter() - started
+            distances = system.distances(queries[name], self.database[name])
+            self._search_seconds[system.name] += time.perf_counter() - started
             yield system, distances
 
     def cost(self, system: System) -> Cost:
-        """What ``system`` has taken so far."""
-        speed = self.seconds / self._representing[id(system.represent)]
-        return Cost(speed, 1000 * self._searching[system.name] / self._asked)
+        """What ``system`` has cost so far."""
+        speed = self.seconds / self._represent_seconds[system.represent.name]
+        return Cost(speed, 1000 * self._search_seconds[system.name] / self._queries)
 
     def _changed(self, index: int, view: View) -> np.ndarray:
-        """A recording as ``view`` says; its babble is the same at every SNR, and for every system."""
+        """A recording changed as ``view`` says; its babble is the same at every SNR and for every system."""
         waveform, noise = self.waveforms[index], None
         if view.kind == "SNR":
             noise = views.babble(self.voices, len(waveform), np.random.default_rng((self.seed, index)))

@@ -1,18 +1,17 @@
-"""Ranking metrics by ranx, one value a query, and their bootstrap intervals.
+"""Ranking metrics, one value per query, and their bootstrap intervals.
 
-Ties rank by the database's order: the sort is stable and ranx is fed strictly decreasing scores. A candidate at an
-infinite distance (see `wav2tok.matching.distances`) is not retrieved at all, so that an empty string can win nothing
-by its place in the database.
+Ties rank by the database's order. A candidate at an infinite distance (see `wav2tok.matching.distances`) is not
+retrieved at all, so an empty string cannot win by its place in the database.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-# Our names, which are also the keys of metrics.json, in the order of `query_scores`' columns, and those of ranx.
-# MAP divides by all relevant recordings, also those that were not retrieved.
-METRICS = {"mrr": "mrr", "map": "map", "p_at_1": "precision@1", "r_at_10": "recall@10"}
+from wav2tok.matching import ranking
+
+METRICS = ("mrr", "map", "p_at_1", "r_at_10")
+"""The keys of metrics.json, in the order of `query_scores`' columns."""
 HEADINGS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
 
 
@@ -25,49 +24,36 @@ class Estimate:
     high: float
 
 
-def first_ranks(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """The rank, from 1, of each query's first relevant answer, int [Q]; 0 where none was retrieved."""
-    hits = np.take_along_axis(relevant, np.maximum(order, 0), axis=1) & (order >= 0)
-    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
-
-
 def query_scores(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """The `METRICS` of each query.
+    """The `METRICS` of each query; MAP and R@10 are divided by all relevant items, retrieved or not.
 
     Args:
-        order: int [Q, N], as `rank` gives it.
-        relevant: bool [Q, N], at least one true a query.
+        order: int [Q, N], as `wav2tok.matching.ranking.rank` gives it.
+        relevant: bool [Q, N], at least one true per query.
 
     Returns:
         float64 [Q, M].
     """
-    import numba
-    import ranx
-
-    count, width = order.shape
-    most = int(relevant.sum(axis=1).max())
-    ids = np.argsort(~relevant, axis=1, kind="stable")[:, :most]
-    judgements = np.stack([ids, np.take_along_axis(relevant, ids, axis=1)], axis=2).astype(np.float64)
-    falling = np.broadcast_to(np.arange(width, 0, -1), (count, width))
-    answers = np.stack([order, falling], axis=2).astype(np.float64)
-    threads = numba.get_num_threads()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", numba.NumbaTypeSafetyWarning)  # of ranx's loops, when first compiled
-            scores = ranx.evaluate(judgements, answers, list(METRICS.values()), return_mean=False)
-    finally:
-        numba.set_num_threads(threads)  # ranx sets it to one for good when there are few queries
-    return np.stack([scores[name] for name in METRICS.values()], axis=1)
+    hits, count = ranking.hits(order, relevant), relevant.sum(axis=1)
+    return np.stack(
+        [
+            ranking.reciprocal_ranks(hits),
+            ranking.average_precisions(hits, count),
+            hits[:, 0].astype(np.float64),
+            hits[:, :10].sum(axis=1) / count,
+        ],
+        axis=1,
+    )
 
 
 def bootstrap(scores: np.ndarray, draws: int, generator: np.random.Generator) -> list[Estimate]:
-    """Means and 95 % percentile intervals over recordings, drawn with replacement.
+    """Means with 95 % percentile intervals; recordings are resampled with replacement.
 
     Args:
-        scores: float [V, R, M]: V views of each of R recordings. A recording is drawn with all its views, since they
-            rise and fall together.
+        scores: float [V, R, M]: V views of each of R recordings. A recording is drawn with all its views, because
+            their scores are correlated.
         draws: the number of resamples.
-        generator: decides the draws.
+        generator: draws the resamples.
 
     Returns:
         M estimates.
@@ -77,6 +63,6 @@ def bootstrap(scores: np.ndarray, draws: int, generator: np.random.Generator) ->
     weights = generator.multinomial(count, np.full(count, 1 / count), size=draws) / count
     means = weights @ by_recording
     low, high = np.percentile(means, [2.5, 97.5], axis=0) if draws else (by_recording.mean(axis=0),) * 2
-    # Rounding in the weights must not put an interval of width zero beside its value.
+    # Rounding in the weights must not put the value outside an interval of width zero.
     value = by_recording.mean(axis=0)
     return [Estimate(float(v), float(min(a, v)), float(max(b, v))) for v, a, b in zip(value, low, high, strict=True)]

@@ -1,4 +1,4 @@
-"""Who asks, who may answer, and which answers are right: the retrieval protocols.
+"""The retrieval protocols: which recordings ask, which may answer, and which answers are right.
 
 | protocol | query | database | relevant |
 |---|---|---|---|
@@ -6,7 +6,7 @@
 | hums | each test take as it is (V), time-stretched (TS), pitch-shifted (PS) | other takes, untouched | same class |
 | self | each recording, time-stretched (TS), pitch-shifted (PS) | all recordings, untouched | the one it came from |
 
-Queries without any relevant item in the database are left out and counted.
+Recordings without any relevant item in the database do not ask; they are counted.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class View:
-    """One way to ask with a recording.
+    """One way to change a recording before it asks.
 
-    ``factor`` is the tempo for TS, the semitones for PS, 0 for V (untouched). SNR, the decibels above babble, occurs in
-    robustness curves alone (`wav2tok.evaluation.retrieval.curves`).
+    ``factor`` is the tempo for TS, the semitones for PS, and 0 for V (unchanged). SNR, in decibels above babble, occurs
+    only in robustness curves (`wav2tok.evaluation.retrieval.curves`).
     """
 
     kind: Literal["V", "TS", "PS", "SNR"]
@@ -49,10 +49,10 @@ class Task:
     Attributes:
         text: the protocol in words.
         queries: int [Q], the recordings that ask.
-        candidates: bool [Q, N], what each may be answered with.
-        relevant: bool [Q, N], the right answers: at least one a query, all of them candidates.
-        views: how each query asks, in turn.
-        left_out: the recordings that don't ask, since nothing in the database is relevant to them.
+        candidates: bool [Q, N], the recordings that may answer.
+        relevant: bool [Q, N], the right answers: at least one per query, all of them candidates.
+        views: each query asks once under each view.
+        left_out: the number of recordings that do not ask, because nothing in the database is relevant to them.
     """
 
     protocol: Protocol
@@ -65,12 +65,12 @@ class Task:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The views' kinds in order, each once: V, TS, PS or some of them."""
+        """The kinds of view, each once, in order: V, TS, PS or some of them."""
         return tuple(dict.fromkeys(view.kind for view in self.views))
 
 
 def asked_as(kind: str, factors: Sequence[float]) -> str:
-    """What a kind of view is, with its factors, for headings."""
+    """A kind of view with its factors, for headings."""
     return {
         "V": "V: as they are",
         "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
@@ -81,7 +81,8 @@ def asked_as(kind: str, factors: Sequence[float]) -> str:
 def choose(recordings: Recordings) -> Protocol:
     """The protocol that fits the data.
 
-    Where a group has several recordings of one class, takes of the same voice would give retrieval away: "words".
+    It is "words" where a group has several recordings of one class: takes of the same voice would make retrieval too
+    easy.
     """
     if recordings.classes is None:
         return "self"
@@ -90,14 +91,15 @@ def choose(recordings: Recordings) -> Protocol:
 
 
 def build(recordings: Recordings, settings: Evaluate) -> Task:
-    """The task that ``settings.protocol`` names, or that fits the data when it is "auto".
+    """The task by ``settings.protocol``, or by the protocol that fits the data if that is "auto".
 
     Raises:
         UserError: the protocol needs classes and there are none, or no query has a relevant item.
     """
     if settings.protocol != "auto" and recordings.classes is None:
         raise UserError(
-            f"evaluate.protocol is {settings.protocol!r}, which needs classes; the test data is a list: set it to auto."
+            f"evaluate.protocol is {settings.protocol!r}, which needs classes, but the test data is a list; "
+            "set it to auto."
         )
     protocol = choose(recordings) if settings.protocol == "auto" else settings.protocol
     candidates = ~np.eye(len(recordings.paths), dtype=bool)
@@ -110,7 +112,7 @@ def build(recordings: Recordings, settings: Evaluate) -> Task:
     queries = np.flatnonzero(relevant.any(axis=1))
     if not len(queries):
         raise UserError(
-            f"None of the {len(recordings.paths)} test recordings has a relevant one by the {protocol} protocol "
+            f"None of the {len(recordings.paths)} test recordings has a relevant one in the {protocol} protocol "
             f"({_TEXTS[protocol]}); add test recordings or set evaluate.protocol."
         )
     views = (
@@ -125,6 +127,6 @@ def build(recordings: Recordings, settings: Evaluate) -> Task:
 
 
 def _equal(names: tuple[str, ...]) -> np.ndarray:
-    """Which names are the same, bool [N, N]."""
+    """Which pairs of names are equal, bool [N, N]."""
     index = np.unique(np.array(names), return_inverse=True)[1]
     return index[:, None] == index[None, :]

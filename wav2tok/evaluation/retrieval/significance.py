@@ -1,9 +1,10 @@
-"""Whether the tokenizer's lead over a baseline is more than the luck of which recordings were tested.
+"""Whether the tokenizer's lead over a baseline exceeds the sampling error of the test set.
 
-Fisher's randomisation test, paired: if two systems were alike, each recording's difference could as well have had the
-other sign. The p is how often random signs give a mean as far from zero as the one found. ranx has this test, but draws
-its signs on threads that no seed reaches, so that no two runs agree; it takes seconds a pair, and it can say p = 0.
-Here all pairs are one matrix product, and the found signs count as a draw, so that p is never too small.
+Fisher's paired randomisation test: if two systems were equally good, each recording's difference could just as well
+have had the other sign. p is how often random signs give a mean as far from zero as the observed one. ranx has this
+test too, but it draws signs on threads that no seed reaches, so no two runs agree; it takes seconds per pair, and its
+p can be 0. Here all pairs are one matrix product, and the observed signs count as one draw, so that p is never too
+small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,9 @@ import numpy as np
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate, bootstrap
 
 TESTED = ("mrr", "map")
-# Corrected for a hundred comparisons, the smallest p must still be small.
+# So many that the smallest p is still small after the correction for a hundred comparisons.
 DRAWS = 100_000
-# Signs held at once: 32 MB.
+# Signs in memory at once: 32 MB.
 _SIGNS_AT_ONCE = 4_000_000
 
 
@@ -27,7 +28,7 @@ class Comparison:
     Attributes:
         difference: ours minus theirs, with the 95 % bootstrap interval of that difference.
         p: two-sided.
-        p_holm: corrected for all comparisons that were made beside it.
+        p_holm: p corrected for the number of comparisons made.
     """
 
     system: str
@@ -46,22 +47,22 @@ def compare(
     draws: int,
     seed: int,
 ) -> tuple[Comparison, ...]:
-    """Every form against every baseline, for every kind of view and each of `TESTED`.
+    """Compare every form with every baseline, for every kind of view and each metric of `TESTED`.
 
     Args:
-        scores: kind of view -> system -> float [R, M], a recording's mean over its views of the kind.
+        scores: kind of view -> system -> float [R, M], each recording's mean over its views of that kind.
         draws: of the bootstrap.
-        seed: of the bootstrap, whose draws of recordings are those of every other interval, and of the signs.
+        seed: of the bootstrap, which resamples the same recordings as every other interval, and of the signs.
     """
     pairs = [(f, b, kind, m) for kind in scores for f in forms for b in baselines for m in TESTED]
     if not pairs:
         return ()
-    column = list(METRICS).index
+    column = METRICS.index
     differences = np.stack([(scores[k][f] - scores[k][b])[:, column(m)] for f, b, k, m in pairs], axis=1)
-    found = bootstrap(differences[None], draws, np.random.default_rng(seed))
+    estimates = bootstrap(differences[None], draws, np.random.default_rng(seed))
     p = randomisation(differences, DRAWS, np.random.default_rng(seed))
     corrected = holm(p)
-    return tuple(Comparison(*pair, found[i], float(p[i]), float(corrected[i])) for i, pair in enumerate(pairs))
+    return tuple(Comparison(*pair, estimates[i], float(p[i]), float(corrected[i])) for i, pair in enumerate(pairs))
 
 
 def randomisation(differences: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -69,14 +70,14 @@ def randomisation(differences: np.ndarray, draws: int, generator: np.random.Gene
 
     Args:
         differences: float [R, C]: C comparisons on the same R recordings. They share the signs.
-        draws: of random signs.
-        generator: decides them.
+        draws: number of draws of random signs.
+        generator: draws the signs.
 
     Returns:
         float [C]; at least ``1 / (draws + 1)``.
     """
     recordings = len(differences)
-    # Sums that differ by rounding alone are the same sum.
+    # Sums that differ only by rounding count as equal.
     least = np.abs(differences.sum(axis=0)) - 1e-9
     reached = np.ones(differences.shape[1])
     size = max(1, _SIGNS_AT_ONCE // recordings)
@@ -88,7 +89,7 @@ def randomisation(differences: np.ndarray, draws: int, generator: np.random.Gene
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of C values, float [C]: the chance of any false discovery stays below the level."""
+    """Holm's step-down correction of C values, float [C]; it bounds the chance of any false discovery by the level."""
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     corrected = np.empty(len(p))

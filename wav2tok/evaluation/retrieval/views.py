@@ -1,10 +1,11 @@
-"""Changed copies of a recording, made in the waveform: faster, in another key, or among other voices.
+"""Changed copies of a recording, made from its waveform: faster or slower, in another key, or with babble.
 
-python-stretch (Signalsmith Stretch, MIT) changes one and leaves the other; it compensates its own latency, takes 15 ms
-for 6 s of audio and holds the interpreter's lock, so threads don't help. Its seed is fixed: a view is always the same.
+python-stretch (Signalsmith Stretch, MIT) changes tempo or pitch and keeps the other. It compensates its own latency,
+takes 15 ms for 6 s of audio and holds the interpreter's lock, so threads do not help. Its seed is fixed, so a view is
+always the same.
 
-The noise is babble: other people's recordings, summed. It is made of training recordings alone, so that no answer to a
-query is ever heard behind it.
+Babble is the sum of other people's recordings. It is mixed from training recordings alone, so that no query contains
+its own answer.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ VOICES = 6
 
 
 def make(waveform: np.ndarray, view: View, sample_rate: int, noise: np.ndarray | None = None) -> np.ndarray:
-    """float32 [N] as ``view`` says; a tempo of 1.25 gives round(N / 1.25) samples at the same pitch.
+    """The waveform, float32 [N], changed as ``view`` says; tempo 1.25 gives round(N / 1.25) samples at the same pitch.
 
     Args:
-        noise: float32 [N], what an SNR view is mixed with; no other reads it.
+        noise: float32 [N], which an SNR view mixes in; other views ignore it.
     """
     if view.kind == "V":
         return waveform
@@ -44,33 +45,33 @@ def make(waveform: np.ndarray, view: View, sample_rate: int, noise: np.ndarray |
 def mix(waveform: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     """``waveform`` plus ``noise`` (float32 [N] both), scaled so that the ratio of their RMS is ``snr_db`` decibels.
 
-    Silence has no ratio and stays as it is.
+    Silence is returned unchanged, because it has no such ratio.
     """
     gain = _rms(waveform) / _rms(noise) * 10 ** (-snr_db / 20)
     return (waveform + gain * noise.astype(np.float64)).astype(np.float32)
 
 
 def sounding(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Those that babble can be made of: all but the silent ones.
+    """The waveforms that babble can be mixed from: all but the silent ones.
 
     Raises:
-        UserError: none is left.
+        UserError: all are silent.
     """
-    found = [waveform for waveform in waveforms if waveform.any()]
-    if not found:
-        raise UserError("All training recordings are silent, so no noise can be made of them; look at the data.")
-    return found
+    voices = [waveform for waveform in waveforms if waveform.any()]
+    if not voices:
+        raise UserError("All training recordings are silent, so no babble can be mixed from them; check the data.")
+    return voices
 
 
 def babble(voices: Sequence[np.ndarray], samples: int, generator: np.random.Generator) -> np.ndarray:
-    """Several people at once: `VOICES` of ``voices`` (all, where there are fewer), drawn, and summed.
+    """The sum of `VOICES` randomly chosen ``voices``, or of all if there are fewer.
 
-    Each is brought to unit RMS, begins at a random place that is not silent and is repeated to the length.
+    Each is scaled to unit RMS, starts at a random non-silent sample and is repeated to the length.
 
     Args:
-        voices: float32 [n] each, as `sounding` gives them.
-        samples: N, the length to make.
-        generator: decides the voices and where they begin.
+        voices: float32 [n] each, as `sounding` returns them.
+        samples: N, the length of the result.
+        generator: chooses the voices and where they start.
 
     Returns:
         float32 [N].

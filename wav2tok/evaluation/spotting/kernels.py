@@ -1,8 +1,8 @@
-"""Where in a sentence a query is most alike: the dynamic programmes of spotting, free to begin and end anywhere.
+"""The span of a sentence that matches a query best: dynamic programmes that may begin and end anywhere.
 
-Over strings `edit_spans` (Sellers, The Theory and Computation of Evolutionary Distances, 1980), `weighted_edit_spans`
-and `centroid_warped_spans`; over vectors `warped_spans`. All read **a value a frame**, tokens not yet de-duplicated:
-they do that themselves, so that a span of tokens is a span of frames.
+Over strings: `edit_spans` (Sellers, The Theory and Computation of Evolutionary Distances, 1980), `weighted_edit_spans`
+and `centroid_warped_spans`; over vectors: `warped_spans`. All read **one value per frame**: they de-duplicate tokens
+themselves, so that a span of tokens can be returned as a span of frames.
 """
 
 import os
@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from wav2tok.evaluation.baselines.frames import chunks, unit_length
 from wav2tok.matching.distances import token_costs
 from wav2tok.matching.strings import runs
 
-# Columns of costs held at once by a thread: 100 frames of a query x 16,384 x 4 bytes = 6.5 MB.
-_COLUMNS_AT_ONCE = 16_384
-# Local costs of warping are whole multiples of 1 / 16,384: sums of up to 500 of them are exact in float32, so that
-# spans that cost the same are equal on every processor, and the first is taken.
+# Local costs of warping are multiples of 1 / 16,384. Sums of up to 500 of them are exact in float32, so spans of equal
+# cost compare as equal on every processor, and the first one is taken.
 _QUANTA = np.float32(16_384)
 
 
@@ -28,8 +27,8 @@ class Spans:
     """The best span of each query in each sentence.
 
     Attributes:
-        distances: float64 [Q, D], over the query's length; ``inf`` where there is none.
-        frames: int64 [Q, D, 2], its first frame and the one after its last.
+        distances: float64 [Q, D], divided by the query's length; ``inf`` where there is no span.
+        frames: int64 [Q, D, 2], the span's first frame and the one after its last.
     """
 
     distances: np.ndarray
@@ -38,14 +37,14 @@ class Spans:
 
 @numba.njit(cache=True, nogil=True)
 def infix_edit(query: np.ndarray, items: np.ndarray, ends: np.ndarray, costs: np.ndarray, out: np.ndarray) -> None:
-    """Edit distance of a string to the nearest substring of each item, insertion and deletion 1.
+    """Edit distance of a string to the nearest substring of each item; an insertion or deletion costs 1.
 
     Args:
         query: int [L], rows of ``costs``.
         items: int [N], D strings end to end, columns of ``costs``; ``ends`` [D + 1], from 0.
         costs: float64 [U, V], of substitutions.
-        out: float64 [D, 3], written: the distance, the substring's first token, the one after its last. Among equal
-            ones that of the length nearest to the query's, then the first.
+        out: float64 [D, 3], filled with the distance, the substring's first token and the one after its last. Among
+            equally near substrings, the length nearest to the query's wins, then the first.
     """
     for d in range(len(ends) - 1):
         item = items[ends[d] : ends[d + 1]]
@@ -55,7 +54,7 @@ def infix_edit(query: np.ndarray, items: np.ndarray, ends: np.ndarray, costs: np
             diagonal, from_diagonal = row[0], start[0]
             row[0] = i + 1.0
             for j in range(len(item)):
-                # A substitution wins a tie: the span keeps the query's length.
+                # A substitution wins a tie, so that the span keeps the query's length.
                 best, begin = diagonal + costs[query[i], item[j]], from_diagonal
                 if row[j + 1] + 1.0 < best:
                     best, begin = row[j + 1] + 1.0, start[j + 1]
@@ -65,23 +64,23 @@ def infix_edit(query: np.ndarray, items: np.ndarray, ends: np.ndarray, costs: np
                 row[j + 1], start[j + 1] = best, begin
         last = 0
         for j in range(1, len(item) + 1):
-            off = abs(j - start[j] - len(query)) < abs(last - start[last] - len(query))
-            if row[j] < row[last] or (row[j] == row[last] and off):
+            closer = abs(j - start[j] - len(query)) < abs(last - start[last] - len(query))
+            if row[j] < row[last] or (row[j] == row[last] and closer):
                 last = j
         out[d, 0], out[d, 1], out[d, 2] = row[last], start[last], last
 
 
 @numba.njit(cache=True, nogil=True)
 def infix_warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
-    """Time warping of a query onto the best stretch of each item, between half and twice its speed.
+    """Time warping of a query onto the best stretch of each item, between half and twice the query's speed.
 
-    Steps (1, 1), (1, 2) and (2, 1), the last with the local costs of both of its rows: every row of the query is paid
-    for exactly once, so that the sum over the query's length is a mean, whatever the path (Itakura's slopes, 1975).
+    Steps (1, 1), (1, 2) and (2, 1); the last adds the local costs of both of its rows. Every row of the query thus
+    counts exactly once, and the sum over the query's length is a mean on any path (Itakura's slopes, 1975).
 
     Args:
         local: float32 [L, N], the costs of the query's L rows against D items side by side; ``ends`` [D + 1], from 0.
-        out: float64 [D, 3], written: the sum (``inf``: the item is too short), the first column, the one after the
-            last.
+        out: float64 [D, 3], filled with the sum (``inf`` if the item is too short), the first column and the one after
+            the last.
     """
     rows = len(local)
     for d in range(len(ends) - 1):
@@ -89,7 +88,7 @@ def infix_warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
         if length == 0:
             out[d, 0] = np.inf
             continue
-        # Two columns before the first, out of reach: steps may look two back.
+        # Two columns before the first that no path may use: steps look up to two columns back.
         cost = np.full((3, length + 2), np.float32(np.inf), dtype=np.float32)
         start = np.zeros((3, length + 2), dtype=np.int32)
         for j in range(length + 1):
@@ -97,7 +96,7 @@ def infix_warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
         for i in range(rows):
             now, before, two_before = i % 3, (i + 2) % 3, (i + 1) % 3
             here, above = local[i, first : first + length], local[max(i - 1, 0), first : first + length]
-            # The first row only begins; views of equal length let the compiler take several columns at once.
+            # Paths only begin in the first row. Views of equal length let the compiler vectorize over columns.
             reach = np.float32(0.0) if i > 0 else np.float32(np.inf)
             next_, next_from = cost[before, 1 : length + 1], start[before, 1 : length + 1]
             skip, skip_from = cost[before, :length], start[before, :length]
@@ -119,16 +118,16 @@ def infix_warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
 
 
 def edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> Spans:
-    """Edit distance over the query's length, in [0, 1].
+    """The spans of the least edit distance, which is divided by the query's length: in [0, 1].
 
     Args:
-        queries, database: Q and D sequences of tokens, one a frame, int [T].
+        queries, database: Q and D sequences of tokens, one per frame, int [T].
     """
     return _edit_spans(queries, database, None)
 
 
 def weighted_edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray) -> Spans:
-    """The same with a substitution as dear as its centroids are apart, ``min(1, 1 - cos)``.
+    """`edit_spans` with substitutions that cost ``min(1, 1 - cos)`` of the two centroids.
 
     Args:
         codebook: [K, d]; rows need not be of unit length.
@@ -137,14 +136,16 @@ def weighted_edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.nda
 
 
 def centroid_warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray) -> Spans:
-    """Time warping over the centroids of the de-duplicated tokens: `warped_spans` of them, spans in frames."""
-    asked, held = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
-    found = warped_spans([codebook[tokens] for tokens, _ in asked], [codebook[tokens] for tokens, _ in held])
-    return _to_frames(found, [starts for _, starts in held])
+    """`warped_spans` over the centroids of the de-duplicated tokens; arguments as for `weighted_edit_spans`."""
+    ours, theirs = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
+    spans = warped_spans([codebook[tokens] for tokens, _ in ours], [codebook[tokens] for tokens, _ in theirs])
+    return _to_frames(spans, [starts for _, starts in theirs])
 
 
 def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> Spans:
-    """Time warping over vectors, local cost ``1 - cos``, over the query's length, in [0, 2].
+    """The spans of the least time warping cost, which is divided by the query's length: in [0, 2].
+
+    The local cost is ``1 - cos``.
 
     Args:
         queries, database: Q and D sequences, float [T, F] each.
@@ -152,18 +153,18 @@ def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) 
     from threadpoolctl import threadpool_limits
 
     out = np.full((len(queries), len(database), 3), np.inf)
-    for first, last in _chunks([len(item) for item in database]):
-        block = np.ascontiguousarray(np.concatenate([_unit(item) for item in database[first:last]]).T)
+    for first, last in chunks([len(item) for item in database]):
+        block = np.ascontiguousarray(np.concatenate([unit_length(item) for item in database[first:last]]).T)
         ends = np.concatenate(([0], np.cumsum([len(item) for item in database[first:last]])))
 
         def match(row: int) -> None:
             if len(queries[row]):
-                local = np.maximum(np.float32(1.0) - _unit(queries[row]) @ block, np.float32(0.0))  # noqa: B023
+                local = np.maximum(np.float32(1.0) - unit_length(queries[row]) @ block, np.float32(0.0))  # noqa: B023
                 np.rint(local * _QUANTA, out=local)
                 local /= _QUANTA
-                infix_warp(local, ends, out[row, first:last])  # noqa: B023  # all done before the next chunk
+                infix_warp(local, ends, out[row, first:last])  # noqa: B023  # the pool ends before the next chunk
 
-        # As in `wav2tok.evaluation.baselines.dtw`: a thread a core with its own query, and none inside the product.
+        # One thread per core and none inside the product, as in `wav2tok.evaluation.baselines.dtw`.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(match, range(len(queries))))
     return _normalized(out, queries)
@@ -171,16 +172,16 @@ def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) 
 
 def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray | None) -> Spans:
     """Sellers' algorithm over the de-duplicated tokens; without a codebook every substitution costs 1."""
-    asked, held = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
-    strings = [tokens for tokens, _ in held]
+    ours, theirs = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
+    strings = [tokens for tokens, _ in theirs]
     items = np.concatenate([np.zeros(0, np.int64), *strings])
     ends = np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings]))).astype(np.int64)
-    # Tokens are renumbered among those that occur, so that the table stays small for a codebook of any size.
+    # Only tokens that occur are numbered, so that the table stays small for a codebook of any size.
     used, columns = np.unique(items, return_inverse=True)
     out = np.full((len(queries), len(database), 3), np.inf)
 
     def match(row: int) -> None:
-        query = asked[row][0]
+        query = ours[row][0]
         if codebook is None:
             costs = (query[:, None] != used[None, :]).astype(np.float64)
         else:
@@ -188,47 +189,29 @@ def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], c
         infix_edit(np.arange(len(query)), columns, ends, costs, out[row])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(match, [row for row, (query, _) in enumerate(asked) if len(query)]))
+        list(pool.map(match, [row for row, (query, _) in enumerate(ours) if len(query)]))
     out[:, [len(tokens) == 0 for tokens in strings], 0] = np.inf
-    found = _normalized(out, [query for query, _ in asked])
-    return _to_frames(found, [starts for _, starts in held])
+    spans = _normalized(out, [query for query, _ in ours])
+    return _to_frames(spans, [starts for _, starts in theirs])
 
 
 def _runs(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens a frame [T] -> de-duplicated [L], and the frame where each begins and the last ends [L + 1]."""
+    """Tokens per frame [T] -> de-duplicated [L], and the frames where each begins and the last ends [L + 1]."""
     tokens = np.asarray(tokens, dtype=np.int64)
     starts, _ = runs(tokens)
     return tokens[starts], np.append(starts, len(tokens))
 
 
 def _normalized(out: np.ndarray, queries: Sequence[np.ndarray]) -> Spans:
-    """Kernels' [Q, D, 3] -> spans, distances over the queries' lengths."""
+    """The kernels' [Q, D, 3] -> spans, with distances divided by the queries' lengths."""
     lengths = np.array([max(len(query), 1) for query in queries])
-    found = np.isfinite(out[..., 0])
-    return Spans(out[..., 0] / lengths[:, None], np.where(found[..., None], out[..., 1:], 0).astype(np.int64))
+    finite = np.isfinite(out[..., 0])
+    return Spans(out[..., 0] / lengths[:, None], np.where(finite[..., None], out[..., 1:], 0).astype(np.int64))
 
 
 def _to_frames(spans: Spans, starts: Sequence[np.ndarray]) -> Spans:
-    """Spans of tokens -> spans of frames, given each sentence's ``starts`` [L + 1]."""
+    """Spans of tokens -> spans of frames, by the ``starts`` [L + 1] of each sentence's tokens."""
     frames = np.zeros_like(spans.frames)
     for d, places in enumerate(starts):
         frames[:, d] = places[spans.frames[:, d]]
     return Spans(spans.distances, frames)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows at unit length, float32; a row of zeros stays so, at distance 1 from everything."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-
-
-def _chunks(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of items [first, last) of `_COLUMNS_AT_ONCE` columns, or of one item that is longer."""
-    chunks: list[tuple[int, int]] = []
-    first = held = 0
-    for place, length in enumerate(lengths):
-        if place > first and held + length > _COLUMNS_AT_ONCE:
-            chunks.append((first, place))
-            first, held = place, 0
-        held += length
-    return [*chunks, (first, len(lengths))] if len(lengths) else []

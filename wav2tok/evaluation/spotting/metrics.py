@@ -1,11 +1,11 @@
-"""What spotting is judged by, and how that is told: F1 at a threshold set elsewhere, MTWV.
+"""The metrics of spotting: F1 at a threshold that other recordings set, MTWV, and their intervals.
 
-A trial is a query and a sentence, with the distance of the best span (``inf``: none). A detection is a trial at or
-below the threshold; it is right when its span hits the word. A sentence that holds the word several times counts once.
-All arrays are [Q, D], masked by ``candidates``; ``hits`` imply ``relevant`` imply ``candidates``.
+A trial is a query and a sentence, with the distance of the best span (``inf`` if there is none). A detection is a trial
+at or below the threshold; it is right if its span hits the word. A sentence that contains the word several times counts
+once. All arrays are [Q, D], masked by ``candidates``; ``hits`` imply ``relevant``, which implies ``candidates``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,7 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Counts:
-    """Of each query, int [Q]: right detections, all detections, sentences that hold the word."""
+    """For each query, int [Q]: right detections, all detections, sentences that contain the word."""
 
     right: np.ndarray
     detected: np.ndarray
@@ -29,14 +29,15 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """Over all queries' trials together."""
+        """F1 over the trials of all queries together."""
         return float(2 * self.right.sum() / (self.detected.sum() + self.relevant.sum()))
 
 
 def z_scores(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Each query's distances at mean 0 and variance 1 over its finite candidates, so that one threshold fits all.
+    """Each query's distances scaled to mean 0 and variance 1 over its finite candidates.
 
-    It reads no label. A row whose distances are all equal becomes 0; infinite ones stay so.
+    One threshold then serves all queries. No label is read. A row of equal distances becomes 0; infinite distances stay
+    infinite.
     """
     finite = candidates & np.isfinite(distances)
     known = np.where(finite, distances, 0.0)
@@ -47,10 +48,10 @@ def z_scores(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 def covers_half(spans: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Whether spans hit true ones: float [..., 2] seconds each -> bool [...].
+    """Whether spans hit the true ones: float [..., 2], in seconds, each -> bool [...].
 
-    The overlap is at least half of the true span **and** half of the returned one: by the first alone the whole
-    sentence would always be a hit.
+    The overlap must be at least half of the true span **and** half of the returned one. By the first condition alone,
+    the whole sentence would always be a hit.
     """
     shared = np.minimum(spans[..., 1], truth[..., 1]) - np.maximum(spans[..., 0], truth[..., 0])
     longer = np.maximum(spans[..., 1] - spans[..., 0], truth[..., 1] - truth[..., 0])
@@ -60,13 +61,13 @@ def covers_half(spans: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def count(
     distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, threshold: float
 ) -> Counts:
-    """What a threshold detects."""
+    """The detections at a threshold."""
     detected = candidates & (distances <= threshold)
     return Counts((detected & hits).sum(axis=1), detected.sum(axis=1), relevant.sum(axis=1))
 
 
 def f1_threshold(distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray) -> float:
-    """The threshold of the greatest F1, half way to the next distance; the strictest of equals."""
+    """The threshold of the greatest F1, half way to the next distance; among equal F1, the lowest threshold."""
     order, ends, values = _sweep(distances, candidates)
     if not len(ends):
         return -np.inf
@@ -78,10 +79,13 @@ def f1_threshold(distances: np.ndarray, candidates: np.ndarray, relevant: np.nda
 def twv(
     distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, seconds: np.ndarray
 ) -> "Twv":
-    """What the maximum term-weighted value (NIST, Spoken Term Detection 2006 Evaluation Plan, section 5) is taken over.
+    """The term-weighted value (NIST, Spoken Term Detection 2006 Evaluation Plan, section 5) at every threshold.
 
-    ``1 - mean over queries of (misses / relevant + BETA * false alarms / (seconds - relevant))`` at the best single
-    threshold; detecting nothing gives 0. ``seconds`` [D] are the sentences' durations: one trial a second.
+    ``1 - mean over queries of (misses / relevant + BETA * false alarms / (seconds - relevant))``; detecting nothing
+    gives 0. `Twv.best` is its maximum over thresholds, MTWV.
+
+    Args:
+        seconds: float [D], the durations of the sentences: the standard counts one trial per second.
     """
     order, ends, _ = _sweep(distances, candidates)
     holding = relevant.sum(axis=1)
@@ -92,35 +96,35 @@ def twv(
 
 @dataclass(frozen=True)
 class Twv:
-    """Trials in order of distance: the query [N] and what detecting adds to its value [N]; ``ends`` of ties."""
+    """Trials by distance: their queries [N], what each adds to the value if detected [N], and the last of each tie."""
 
     query: np.ndarray
     gain: np.ndarray
     ends: np.ndarray
 
     def best(self, weights: np.ndarray) -> float:
-        """The maximum over thresholds, queries weighted by float [Q], which sum to 1."""
+        """The maximum over thresholds; ``weights``, float [Q], are those of the queries and sum to 1."""
         values = np.cumsum(self.gain * weights[self.query])[self.ends]
         return float(max(values.max(initial=0.0), 0.0))
 
 
 def estimates(counts: Counts, values: Twv, draws: int, generator: np.random.Generator) -> dict[str, Estimate]:
-    """``f1``, ``precision``, ``recall`` (all trials pooled) and ``mtwv``, 95 % bootstrap intervals over queries."""
+    """``f1``, ``precision``, ``recall`` (all trials pooled), ``mtwv``; 95 % bootstrap intervals over queries."""
     queries = len(counts.relevant)
     weights = generator.multinomial(queries, np.full(queries, 1 / queries), size=draws) / queries
     every = np.vstack([np.full((1, queries), 1 / queries), weights])
     right, detected, relevant = (every @ part for part in (counts.right, counts.detected, counts.relevant))
-    found = {
+    rows = {
         "f1": 2 * right / (detected + relevant),
         "precision": right / np.where(detected > 0, detected, 1.0),
         "recall": right / relevant,
         "mtwv": np.array([values.best(row) for row in every]),
     }
-    return {name: _estimate(values) for name, values in found.items()}
+    return {name: _estimate(values) for name, values in rows.items()}
 
 
 def _estimate(values: np.ndarray) -> Estimate:
-    """The first value, with the interval of the others."""
+    """The first value, with the interval of the other ones."""
     value = float(values[0])
     low, high = np.percentile(values[1:], [2.5, 97.5]) if len(values) > 1 else (value, value)
     return Estimate(value, float(min(low, value)), float(max(high, value)))
@@ -137,29 +141,30 @@ def _sweep(distances: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, n
 
 @dataclass(frozen=True)
 class Figures:
-    """One system's: ``scores`` under f1, precision, recall, mtwv, and those of
-    `wav2tok.evaluation.retrieval.metrics.METRICS`."""
+    """The figures of one system."""
 
     label: str
     scores: dict[str, Estimate]
+    """f1, precision, recall, mtwv, and those of `wav2tok.evaluation.retrieval.metrics.METRICS`."""
     threshold: float
-    """In the standard deviations of a query's distances."""
+    """In standard deviations of a query's distances."""
     training_f1: float
     localized: float
-    """Share of relevant sentences whose best span is a hit: what recall cannot exceed."""
+    """The share of relevant sentences whose best span is a hit; recall cannot exceed it."""
     search_ms: float
     """Milliseconds to compare one query with the whole database."""
 
 
 @dataclass(frozen=True)
 class Spotting:
-    """What was found. ``text`` says by which protocol."""
+    """The result of spotting."""
 
     text: str
+    """The protocol in words."""
     sentences: int
     seconds: float
     queries: int
     words: int
     training_queries: int
     bootstrap: int
-    systems: dict[str, Figures] = field(default_factory=dict)
+    systems: dict[str, Figures]

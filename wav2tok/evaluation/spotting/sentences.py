@@ -1,7 +1,4 @@
-"""Spotting where the data offers it: recordings of running speech with a ``words.tsv`` (`wav2tok.corpus.transcripts`).
-
-It comes beside the retrieval protocol, with the tokenizer as it is served and the same baselines.
-"""
+"""Spotting by a tokenizer and the baselines, for running speech with a ``words.tsv`` (`wav2tok.corpus.transcripts`)."""
 
 import numpy as np
 import torch
@@ -18,6 +15,7 @@ from wav2tok.spectra.embed import frame_tokens
 from wav2tok.spectra.store import fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
+# The k-means baseline is fitted on at most this many recordings.
 _BASELINE_RECORDINGS = 300
 
 
@@ -28,14 +26,14 @@ def spot_words(
     untrained: Wav2Tok | None,
     config: Config,
 ) -> Spotting | None:
-    """Judge spotting by the tokenizer and the baselines, where all of both parts is transcribed.
+    """Evaluate spotting by the tokenizer, as it is served, and by the baselines.
 
     Args:
-        train: sentences that set thresholds, and that the k-means baseline learns from.
-        untrained: the encoder with random weights, or None to go without baselines.
+        train: sentences that set thresholds and fit the k-means baseline.
+        untrained: the encoder with random weights; None omits all baselines.
 
     Returns:
-        None without transcripts, or where no word occurs often enough; ``progress`` is told so.
+        None unless all recordings of both parts are transcribed and some word occurs often enough.
 
     Raises:
         UserError: a malformed transcript or recording.
@@ -44,10 +42,10 @@ def spot_words(
         return None
     rate = tokenizer.sample_rate
 
-    def served(waves: list[np.ndarray]) -> list[np.ndarray]:
+    def encode_frames(waves: list[np.ndarray]) -> list[np.ndarray]:
         return tokenizer.encode_frames(waves, rate)
 
-    systems = spot.spotters("wav2tok", "wav2tok", served, tokenizer.frame_seconds, tokenizer.codebook)
+    systems = spot.spotters("wav2tok", "wav2tok", encode_frames, tokenizer.frame_seconds, tokenizer.codebook)
     if untrained is not None:
         model = untrained.cpu().eval()
 
@@ -55,12 +53,11 @@ def spot_words(
             return frame_tokens(model, fill(waves, model.front_end, None, torch.device("cpu")))
 
         systems += spot.spotters("untrained", "untrained encoder", random_weights, tokenizer.frame_seconds)
-        heard = train.take(range(0, len(train), -(-len(train) // _BASELINE_RECORDINGS)))
-        waves = [decode.read(path, rate) for path in heard.paths]
+        sample = train.take(range(0, len(train), -(-len(train) // _BASELINE_RECORDINGS)))
+        waves = [decode.read(path, rate) for path in sample.paths]
         systems += spot.baseline_spotters(waves, tokenizer.num_tokens, rate, config.seed)
-    settings = spot.Settings(bootstrap=config.evaluate.bootstrap, seed=config.seed)
     try:
-        return spot.spot_all(train, test, systems, rate, settings)
+        return spot.spot_all(train, test, systems, rate, bootstrap=config.evaluate.bootstrap, seed=config.seed)
     except spot.TooFewWords as error:
         log.info(f"no spotting: {error}")
         return None

@@ -5,6 +5,8 @@ import importlib.util
 import os
 import platform
 
+import typer
+
 PACKAGES = (
     "torch",
     "torchaudio",
@@ -20,8 +22,6 @@ PACKAGES = (
     "fastapi",
     "sqlalchemy",
 )
-
-import typer
 
 
 def _version(package: str) -> str | None:

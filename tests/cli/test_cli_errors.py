@@ -49,7 +49,7 @@ CASES = {
     "a pickle with a class": ("train --data class.bin --out new", "class.bin is refused (it names pathlib"),
     "no pickle": ("train --data text.bin --out new", "text.bin is refused"),
     "a folder as audios.bin": ("train --data empty --out new", "empty is no audios.bin"),
-    "an unknown parameter": ("train --data audios.bin --out new --set train.epoch=3", "train.epoch is no parameter"),
+    "an unknown parameter": ("train --data audios.bin --out new --set train.epoch=3", "train.epoch is not a parameter"),
     "an ill-typed parameter": ("train --data audios.bin --out new --set train.epochs=many", "train.epochs is 'many'"),
     "an impossible parameter": ("train --data audios.bin --out new --set train.epochs=0", "train.epochs is 0"),
     "a section as a value": ("train --data audios.bin --out new --set train=3", "train is 3"),

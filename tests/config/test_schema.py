@@ -55,7 +55,7 @@ def test_an_unknown_key_is_named(key: str) -> None:
     for parent in parents:
         node = node.setdefault(parent, {})
     node[last] = 1
-    with pytest.raises(UserError, match=rf"^{key} is no parameter"):
+    with pytest.raises(UserError, match=rf"^{key} is not a parameter"):
         from_dict(values)
 
 

@@ -45,6 +45,10 @@ for verb in (
     app.command()(verb)
 
 
+OPTIONS = {"overrides": "set"}
+"""The options whose parameter has another name in Python."""
+
+
 def main() -> None:
     """Entry point: an error that the user can fix is one sentence on stderr and exit code 2."""
     settle_threads()
@@ -52,8 +56,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        option = f"--{error.parameter.replace('_', '-')}: " if error.parameter else ""
-        typer.echo(f"wav2tok: {option}{error}", err=True)
+        name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
+        typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("wav2tok: stopped; what was finished is kept.", err=True)

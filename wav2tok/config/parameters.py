@@ -1,77 +1,77 @@
-"""Parameters as they are asked for: a YAML file, the profile that it names, and ``KEY=VALUE`` over both.
+"""Read parameters: a YAML file, the profile that it names, and ``KEY=VALUE`` over both.
 
-``load("params.yaml", ["train.epochs=3"])`` gives a `wav2tok.config.schema.Config`.
+``load("params.yaml", ["train.epochs=3"])`` returns a `wav2tok.config.schema.Config`.
 """
 
 import dataclasses
+import types
+import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wav2tok.config.rules import check
-from wav2tok.config.schema import PUBLISHED, STAGED, Config
-from wav2tok.config.values import build
+import pydantic
+import yaml
+from pydantic_core import ErrorDetails
+
+from wav2tok.config.schema import PUBLISHED, STAGED, VALIDATOR, Config
 from wav2tok.errors import UserError
 
 PROFILES = Path(__file__).parent / "profiles"
 
 
-def load(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read ``path`` (else ``params.yaml`` here, else the defaults) and apply ``KEY=VALUE`` overrides.
+def load(params: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read ``params`` (else ``params.yaml`` here, else the defaults) and apply ``KEY=VALUE`` overrides.
 
-    Where ``profile`` names one, the values of ``wav2tok/config/profiles/NAME.yaml`` come before the file's, and the
-    overrides before both.
+    If ``profile`` names one, the values of ``wav2tok/config/profiles/NAME.yaml`` override those of the file. The
+    overrides override both.
 
     Args:
-        path: a YAML file; ``None`` means ``params.yaml`` in the working folder if there is one.
-        overrides: dotted, as ``train.epochs=3``; values are YAML.
+        params: a YAML file; None means ``params.yaml`` in the working folder if there is one.
+        overrides: dotted, such as ``train.epochs=3``; values are YAML.
 
     Raises:
-        UserError: a missing or broken file, an unknown key, an ill-typed value.
+        UserError: a missing or broken file, an unknown key, a wrong value.
     """
-    import yaml
-
-    if path is None:
-        path = Path("params.yaml") if Path("params.yaml").exists() else None
+    if params is None:
+        params = Path("params.yaml") if Path("params.yaml").exists() else None
     values: dict[str, Any] = {}
-    if path is not None:
+    if params is not None:
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            values = yaml.safe_load(Path(params).read_text(encoding="utf-8")) or {}
         except FileNotFoundError:
-            raise UserError(f"{path} does not exist; name another with --params or leave it out.") from None
+            raise UserError(f"{params} does not exist; use another file, or none.", "params") from None
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+            raise UserError(f"{params} cannot be read as YAML: {' '.join(str(error).split())}.", "params") from None
         if not isinstance(values, dict):
-            raise UserError(f"{path} holds no mapping of parameters.")
-    asked: dict[str, Any] = {}
+            raise UserError(f"{params} holds no mapping of parameters.", "params")
+    changes: dict[str, Any] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise UserError(f"--set {override!r} is not KEY=VALUE, such as train.epochs=3.")
-        node = asked
+            raise UserError(f"{override!r} is not KEY=VALUE, such as train.epochs=3.", "overrides")
+        node = changes
         *parents, last = key.split(".")
         for parent in parents:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
-                raise UserError(f"--set {override!r}: {parent} has no parameters of its own.")
+                raise UserError(f"{override!r}: {parent} has no parameters of its own.", "overrides")
         try:
             node[last] = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise UserError(f"--set {override!r}: the value is not valid YAML.") from None
-    name = asked.get("profile", values.get("profile"))
-    return from_dict(_over(_over(values, _profile(name)), asked))
+            raise UserError(f"{override!r}: the value is not valid YAML.", "overrides") from None
+    name = changes.get("profile", values.get("profile"))
+    return from_dict(_over(_over(values, _profile(name)), changes))
 
 
 def _profile(name: Any) -> dict[str, Any]:
-    """The values of a profile; none for None, and for a name that `from_dict` will refuse."""
-    import yaml
-
+    """The values of a profile; none for None, and none for a name that `from_dict` will refuse."""
     path = PROFILES / f"{name}.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8")) if name is not None and path.is_file() else {}
 
 
 def _over(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """``others`` laid over ``values``, mapping by mapping."""
+    """``values`` updated by ``others``, nested mappings key by key."""
     merged = dict(values)
     for key, other in others.items():
         both = isinstance(merged.get(key), Mapping) and isinstance(other, Mapping)
@@ -80,22 +80,25 @@ def _over(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-    """A `Config` from plain values, defaults where they are silent.
+    """A `Config` from plain values; whatever they do not name has its default.
 
     Raises:
-        UserError: an unknown key, an ill-typed or impossible value.
+        UserError: an unknown key, a value of the wrong type or out of bounds, values that contradict each other.
     """
     merged = dict(values)
-    if "recipes" in merged and isinstance(merged["recipes"], Mapping):
-        # A recipe that is given in part keeps the rest of the built-in one of its name.
+    if isinstance(merged.get("recipes"), Mapping):
+        # A recipe that is given in part keeps the other values of the built-in recipe of its name.
         base = {"staged": dataclasses.asdict(STAGED), "published": dataclasses.asdict(PUBLISHED)}
-        given = {k: {**base.get(k, {}), **v} if isinstance(v, Mapping) else v for k, v in merged["recipes"].items()}
-        merged["recipes"] = base | given
-    return check(build(Config, merged, ""))
+        changes = merged["recipes"].items()
+        merged["recipes"] = base | {k: {**base.get(k, {}), **v} if isinstance(v, Mapping) else v for k, v in changes}
+    try:
+        return VALIDATOR.validate_python(merged)
+    except pydantic.ValidationError as error:
+        raise UserError(_sentence(error.errors(include_url=False)[0])) from None
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The plain values of ``config``, ready for YAML or JSON; `from_dict` gives it back."""
+    """The plain values of ``config``, ready for YAML or JSON; `from_dict` reads them back."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -103,3 +106,53 @@ def to_dict(config: Config) -> dict[str, Any]:
         return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
     return plain(dataclasses.asdict(config))
+
+
+ALLOWED = {
+    "int_type": "of type int",
+    "float_type": "a number",
+    "bool_type": "of type bool",
+    "string_type": "of type str",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of parameters",
+    "dataclass_type": "a mapping of parameters",
+    "finite_number": "a finite number",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "greater than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "multiple_of": "a multiple of {multiple_of}",
+}
+"""What a value must be, by pydantic's type of error."""
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """pydantic's error as one sentence: the dotted key, the value, what is allowed."""
+    place, kind, context = error["loc"], error["type"], error.get("ctx", {})
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    expected = _annotation(place)
+    if kind in ("unexpected_keyword_argument", "invalid_key"):
+        known = ", ".join(sorted(typing.get_type_hints(_annotation(place[:-1]))))
+        return f"{key} is not a parameter; there are: {known}."
+    if kind == "value_error" and dataclasses.is_dataclass(expected):
+        # A rule of a section begins with the name of its parameter, a rule of them all with the dotted key.
+        return f"{key}{'.' if key else ''}{context['error']}."
+    if kind == "value_error":
+        return f"{key} is {error['input']!r}; {context['error']}."
+    if kind == "literal_error":
+        allowed = f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+    else:
+        allowed = ALLOWED[kind].format(**context) if kind in ALLOWED else f"valid ({error['msg'].rstrip('.')})"
+    null = ", or null" if types.NoneType in typing.get_args(expected) else ""
+    return f"{key} is {error['input']!r}; it must be {allowed}{null}."
+
+
+def _annotation(place: Sequence[int | str]) -> Any:
+    """The type of the parameter at ``place``, such as ``("recipes", "staged", "alpha")``; None for an unknown one."""
+    kind: Any = Config
+    for part in place:
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(str(part))
+        else:  # the values of a dictionary, the items of a tuple
+            kind = next(iter(typing.get_args(kind)[1:]), None)
+    return kind

@@ -1,169 +1,400 @@
-"""Every parameter of a run, typed, with its default. `wav2tok.config.parameters` reads them from ``params.yaml``.
+"""Every parameter of a run: its type, default, bounds and meaning. `wav2tok.config.parameters` reads ``params.yaml``.
 
-A key that is not a field below, or a value of the wrong type, is a `UserError` that names it. The defaults here and the
-committed ``params.yaml`` are the same; a test says so.
+The dataclasses are pydantic's: they refuse unknown names, wrong types and values out of bounds when they are built,
+`dataclasses.replace` included. Types are strict: a string is not a number, and a boolean is not an integer. The
+committed ``params.yaml`` states the same defaults; a test compares the two.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+import re
+from dataclasses import field
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic.dataclasses import dataclass
+
+SECTION = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+"""Numbers that YAML 1.1 reads as text, such as 1e-3."""
+_FILE_NAME = r"\w[\w.-]*"
 
 
-@dataclass(frozen=True)
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _file_name(value: str) -> str:
+    if not re.fullmatch(_FILE_NAME, value):
+        raise ValueError(
+            "it is part of file names, so use letters, digits, ., _ and -, and begin with a letter, a digit or _"
+        )
+    return value
+
+
+def _changes_tempo(value: float) -> float:
+    if value == 1:
+        raise ValueError("a tempo of 1 changes nothing; omit it")
+    return value
+
+
+def _changes_pitch(value: int) -> int:
+    if value == 0:
+        raise ValueError("0 semitones change nothing; omit it")
+    return value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("it names a value twice; omit one")
+    return values
+
+
+def _all_alone(values: tuple[str, ...]) -> tuple[str, ...]:
+    if "all" in values and len(values) > 1:
+        raise ValueError("use either all or names")
+    return values
+
+
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
+FileName = Annotated[Text, AfterValidator(_file_name), WithJsonSchema({"type": "string", "pattern": f"^{_FILE_NAME}$"})]
+
+Count = Annotated[Whole, Field(ge=1)]
+CountOrZero = Annotated[Whole, Field(ge=0)]
+# Bounds come before `_FROM_TEXT`, so that the JSON schema states them.
+_FROM_TEXT = BeforeValidator(_number)
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False), _FROM_TEXT]
+Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0), _FROM_TEXT]
+NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0), _FROM_TEXT]
+Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), _FROM_TEXT]
+SomeShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), _FROM_TEXT]
+PartialShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, lt=1), _FROM_TEXT]
+Dropout = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=0.95), _FROM_TEXT]
+
+
+@dataclass(frozen=True, config=SECTION)
 class Data:
-    path: str = "data"
-    sample_rate: int = 16000
+    """The recordings."""
+
+    path: Text = "data"
+    """Folder of the recordings, CLASS/GROUP_TAKE.flac."""
+    sample_rate: Count = 16000
+    """Sampling rate in Hz to which every recording is converted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Validate:
-    min_seconds: float = 0.1
-    max_seconds: float = 600.0
-    min_rms_dbfs: float = -60.0
-    max_clipped_share: float = 0.01
-    max_silence_share: float = 0.9
-    max_unreadable_share: float = 0.05
+    """What counts as a good recording and a good corpus."""
+
+    min_seconds: Number = 0.1
+    """Shorter recordings are an error."""
+    max_seconds: Number = 600.0
+    """Longer recordings are a warning."""
+    min_rms_dbfs: Number = -60.0
+    """Quieter recordings are an error: nothing was recorded."""
+    max_clipped_share: Number = 0.01
+    """Share of samples at full scale."""
+    max_silence_share: Number = 0.9
+    """Share of silent frames of 20 ms."""
+    max_unreadable_share: Number = 0.05
+    """Unreadable files are omitted; a larger share of them is an error."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Split:
+    """How the recordings are divided into training, validation and test."""
+
     kind: Literal["dict", "list"] = "dict"
+    """dict: one folder per class; list: no classes, each recording pairs with its own augmentation."""
     group_by: Literal["prefix", "column", "none"] = "prefix"
-    test_share: float = 0.3
-    valid_share: float = 0.2
+    """prefix: the file name up to the first _, a speaker or singer; column: the manifest's column group; none."""
+    test_share: PartialShare = 0.3
+    """Share of the recordings in the test part."""
+    valid_share: PartialShare = 0.2
+    """Share of the remaining recordings in the validation part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Features:
+    """What the encoder gets: features of frames of the waveform."""
+
     kind: Literal["mfcc", "logmel", "stft", "cqt", "pitch"] = "mfcc"
-    n_fft: int = 1024
-    hop: int = 256
-    n_mels: int = 64
-    n_mfcc: int = 13
-    bins_per_octave: int = 12
-    min_hz: float = 65.4
-    deltas: bool = True
-    harmonics: int = 8
-    normalize: bool = True
+    """stft: magnitudes; cqt: constant-Q transform; pitch: the melody in any key (with n_fft 2048 and hop 512)."""
+    n_fft: Annotated[Whole, Field(ge=2, multiple_of=2)] = 1024
+    """Samples per window."""
+    hop: Count = 256
+    """Samples between frames: 16 ms at 16 kHz; at most n_fft."""
+    n_mels: Whole = 64
+    """Mel bands (mfcc, logmel)."""
+    n_mfcc: Whole = 13
+    """Cepstral coefficients (mfcc)."""
+    bins_per_octave: Whole = 12
+    """Bins per octave (cqt), from min_hz up to half the sampling rate."""
+    min_hz: Number = 65.4
+    """Lowest frequency (cqt); windows have at most n_fft samples."""
+    deltas: Flag = True
+    """Append first and second differences (mfcc, logmel, cqt)."""
+    harmonics: Whole = 8
+    """Harmonics of the voice whose levels are appended to its pitch (pitch); 0: the melody alone."""
+    normalize: Flag = True
+    """Normalize each recording to mean 0 and deviation 1 (pitch: to its own key)."""
+
+    @model_validator(mode="after")
+    def _hop_within_window(self) -> Self:
+        if self.hop > self.n_fft:
+            raise ValueError(f"hop is {self.hop}; it must be at most features.n_fft, {self.n_fft}")
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Encoder:
+    """The network from features to embeddings."""
+
     kind: Literal["lstm", "transformer"] = "lstm"
-    hidden: int = 128
-    layers: int = 2
-    dropout: float = 0.25
-    dim: int = 128
-    stack: int = 2
-    heads: int = 2
-    ffn: int = 2272
-    layerdrop: float = 0.05
-    position_kernel: int = 128
-    position_groups: int = 16
-    input_dim: int | None = None
-    tiled: bool = False
+    """lstm (bidirectional) or transformer."""
+    hidden: Count = 128
+    """Width per direction; a transformer is twice as wide."""
+    layers: Count = 2
+    """Number of layers."""
+    dropout: Dropout = 0.25
+    """Dropout between layers while training."""
+    dim: Count = 128
+    """Values per embedding."""
+    stack: Count = 2
+    """Feature frames per embedding, and so per token."""
+    heads: Count = 2
+    """Attention heads (transformer)."""
+    ffn: Count = 2272
+    """Width of the feed-forward layers (transformer)."""
+    layerdrop: Share = 0.05
+    """Share of the layers that a training step skips (transformer)."""
+    position_kernel: Count = 128
+    """Kernel size of the convolutional position encoding, in steps (transformer)."""
+    position_groups: Count = 16
+    """Groups of that convolution (transformer)."""
+    input_dim: Whole | None = None
+    """Values per feature frame; null: as the features have. Any other number than theirs is refused."""
+    tiled: Flag = False
+    """Tokenize recordings longer than train.clip_seconds in tiles of that length."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Codebook:
-    num_tokens: int = 256
-    iterations: int = 30
-    cluster_split: float = 1.0
-    max_frames: int = 262_144
+    """The tokens: k-means over embeddings."""
+
+    num_tokens: Annotated[Whole, Field(ge=2)] = 256
+    """Number of tokens."""
+    iterations: Whole = 30
+    """Maximum number of k-means rounds in one E-step."""
+    cluster_split: SomeShare = 1.0
+    """Share of the training recordings that one E-step reads."""
+    max_frames: Whole = 262_144
+    """Maximum number of their frames, drawn at random, for any size of corpus: 70 minutes with hop 256."""
+
+    @model_validator(mode="after")
+    def _frames_for_every_token(self) -> Self:
+        if self.max_frames < self.num_tokens:
+            raise ValueError(
+                f"max_frames is {self.max_frames}; it must be at least codebook.num_tokens, {self.num_tokens}"
+            )
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Augment:
-    share: float = 0.8
-    semitones: float = 6.0
-    min_tempo: float = 0.7
-    max_tempo: float = 1.4
-    equalizer_db: float = 6.0
-    noise_db: float | None = 10.0
+    """Changes of the spectra, drawn again for every view."""
+
+    share: Share = 0.8
+    """Share of the views that are changed."""
+    semitones: Number = 6.0
+    """Maximum shift, up or down."""
+    min_tempo: Positive = 0.7
+    """Lowest tempo; 1 is unchanged."""
+    max_tempo: Number = 1.4
+    """Highest tempo."""
+    equalizer_db: Number = 6.0
+    """Maximum tilt of the noise's spectrum."""
+    noise_db: NotNegative | None = 10.0
+    """Width of the range of noise levels around 50 dB below the loudest band; null: no noise."""
     views: Literal["both", "partner"] = "both"
+    """Change both views of a pair, or only the partner."""
+
+    @model_validator(mode="after")
+    def _tempos_in_order(self) -> Self:
+        if self.min_tempo > self.max_tempo:
+            raise ValueError(f"min_tempo is {self.min_tempo}; it must be at most augment.max_tempo, {self.max_tempo}")
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Recipe:
-    batch_size: int = 48
-    max_batch_seconds: float = 100.0
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
+    """An objective and its optimiser: contrast first, then EM with token likelihoods."""
+
+    batch_size: Count = 48
+    """Pairs per batch."""
+    max_batch_seconds: Number = 100.0
+    """Maximum seconds of audio per batch; long recordings make batches of fewer pairs."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate."""
+    weight_decay: NotNegative = 0.0
+    """Weight decay of the optimiser."""
     schedule: Literal["linear", "constant"] = "linear"
-    schedule_steps: int | None = None
-    warmup: float = 0.08
-    contrast_share: float = 0.75
-    sequence_weight: float = 1.0
-    sequence_temperature: float = 0.05
-    stretch_seconds: float = 1.5
-    codeword_weight: float = 0.5
-    frame_weight: float = 0.0
-    frame_temperature: float = 0.15
-    frames_per_second: float = 16.0
-    triplet_weight: float = 1.0
-    triplet_margin: float = 0.2
-    aligned_weight: float = 0.3
-    matching_weight: float = 0.1
-    alpha: float = 0.1
-    beta: float = 0.1
-    per_token: bool = True
-    temperature: float = 0.1
-    use_cosine: bool = True
-    iter_clust: int = 40
+    """linear: the learning rate rises, then falls to 0; constant: it rises, then stays."""
+    schedule_steps: Count | None = None
+    """Steps of the schedule; null: all steps."""
+    warmup: Share = 0.08
+    """Share of those steps in which the learning rate rises."""
+    contrast_share: Share = 0.75
+    """Share of the steps in the first stage, contrast alone."""
+    sequence_weight: NotNegative = 1.0
+    """Weight of the contrast of whole recordings, by the mean cosine along the warping path."""
+    sequence_temperature: Positive = 0.05
+    """Temperature of that contrast."""
+    stretch_seconds: Positive = 1.5
+    """Longer recordings are compared in stretches of this length."""
+    codeword_weight: NotNegative = 0.5
+    """Weight of the same contrast between the recordings' codewords, in the second stage."""
+    frame_weight: NotNegative = 0.0
+    """Weight of the contrast of single aligned frames."""
+    frame_temperature: Positive = 0.15
+    """Temperature of that contrast."""
+    frames_per_second: Number = 16.0
+    """Aligned frames drawn from each pair, per second."""
+    triplet_weight: NotNegative = 1.0
+    """Weight of the triplet loss (train.mode triplets)."""
+    triplet_margin: NotNegative = 0.2
+    """Margin of mean cosine by which the partner must be nearer than the negative."""
+    aligned_weight: NotNegative = 0.3
+    """Weight of the token likelihood of aligned frames."""
+    matching_weight: NotNegative = 0.1
+    """Weight of the matching loss L_m."""
+    alpha: NotNegative = 0.1
+    """Weight of the likelihood of the partner's string given the anchor's frames."""
+    beta: NotNegative = 0.1
+    """Weight of the likelihood of the anchor's string given the partner's frames."""
+    per_token: Flag = True
+    """Divide these likelihoods by the lengths of their strings."""
+    temperature: Positive = 0.1
+    """Temperature of the cosines to the codebook."""
+    use_cosine: Flag = True
+    """Similarity of prototypes by cosine; false: w . |p - e| + b."""
+    iter_clust: Count = 40
+    """Steps between E-steps in the second stage."""
+
+    @model_validator(mode="after")
+    def _contrast_has_a_weight(self) -> Self:
+        if self.contrast_share > 0 and self.sequence_weight == 0 and self.frame_weight == 0:
+            raise ValueError(
+                f"contrast_share is {self.contrast_share}, but sequence_weight and frame_weight are 0; "
+                "set one of them, or contrast_share to 0"
+            )
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Train:
-    recipe: str = "staged"
-    name: str = "wav2tok"
+    """The training loop."""
+
+    recipe: Text = "staged"
+    """Name of the recipe, one of recipes."""
+    name: FileName = "wav2tok"
+    """Name of the weights: NAME_best.safetensors, NAME_5.safetensors."""
     mode: Literal["pairs", "singles", "triplets"] = "pairs"
-    same_length: bool = False
-    epochs: int = 12
-    steps_per_epoch: int | None = 60
-    patience: int = 5
-    autosave_epoch: int = 5
-    clip_seconds: float | None = 30.0
-    subset_share: float = 1.0
-    validate_recordings: int = 1000
-    init_from: str | None = None
-    start_epoch: int = 0
-    debug: bool = False
+    """pairs; singles: a recording and itself; triplets: also a recording of another class."""
+    same_length: Flag = False
+    """Stretch the members of a pair or triplet to their mean length."""
+    epochs: Count = 12
+    """Maximum number of epochs."""
+    steps_per_epoch: Count | None = 60
+    """Optimiser steps per epoch; null: one pass over the recordings."""
+    patience: Count = 5
+    """Epochs without a better validation score before training ends."""
+    autosave_epoch: Count = 5
+    """Epochs between checkpoints that are kept as NAME_EPOCH; the last checkpoint is always kept."""
+    clip_seconds: Positive | None = 30.0
+    """Train on a random stretch of this length of a longer recording, the same in both views; null: on all of it."""
+    subset_share: SomeShare = 1.0
+    """Share of the recordings in an epoch and its E-steps, drawn again for each epoch."""
+    validate_recordings: Annotated[Whole, Field(ge=2)] = 1000
+    """Maximum number of validation recordings, spread over the classes, so that the cost per epoch is bounded."""
+    init_from: Text | None = None
+    """Initial weights: NAME, NAME_EPOCH or FOLDER/NAME; a model folder means its best."""
+    start_epoch: CountOrZero = 0
+    """Resume this training from the checkpoint NAME_EPOCH of this epoch; 0: from where it stopped."""
+    debug: Flag = False
+    """Use at most 32 recordings and two epochs of two steps, to see that everything runs."""
+
+    @model_validator(mode="after")
+    def _starts_within_the_epochs(self) -> Self:
+        if self.start_epoch > self.epochs:
+            raise ValueError(f"start_epoch is {self.start_epoch}; it must be at most train.epochs, {self.epochs}")
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Evaluate:
+    """What is measured on the test recordings."""
+
     protocol: Literal["auto", "words", "hums"] = "auto"
-    tempos: tuple[float, ...] = (0.7, 0.8, 1.25, 1.4)
-    semitones: tuple[int, ...] = (-5, -4, -3, -2, 2, 3, 4, 5)
-    snr_db: tuple[float, ...] = (20.0, 10.0, 5.0, 0.0)
-    curve_queries: int = 150
-    baselines: tuple[str, ...] = ("all",)
-    bootstrap: int = 1000
+    """words: other speakers' recordings; hums: the views V, TS and PS; auto: by what the data offers."""
+    tempos: Annotated[
+        tuple[Annotated[Positive, AfterValidator(_changes_tempo)], ...], AfterValidator(_distinct)
+    ] = (0.7, 0.8, 1.25, 1.4)  # fmt: skip
+    """Tempos of the queries in the view TS."""
+    semitones: Annotated[
+        tuple[Annotated[Whole, AfterValidator(_changes_pitch)], ...], AfterValidator(_distinct)
+    ] = (-5, -4, -3, -2, 2, 3, 4, 5)  # fmt: skip
+    """Pitch shifts of the queries in the view PS."""
+    snr_db: Annotated[tuple[Number, ...], AfterValidator(_distinct)] = (20.0, 10.0, 5.0, 0.0)
+    """Signal-to-noise ratios of the robustness curves: queries in a babble of training recordings."""
+    curve_queries: CountOrZero = 150
+    """Maximum number of queries of the curves that are not evaluated anyway; 0: no curves."""
+    baselines: Annotated[tuple[Text, ...], AfterValidator(_all_alone)] = ("all",)
+    """all, or names such as untrained and mfcc_dtw; an empty list: none."""
+    bootstrap: CountOrZero = 1000
+    """Draws for the 95 % intervals."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Gate:
-    min_mrr: float = 0.3
-    min_map: float = 0.2
-    min_codebook_use: float = 0.5
-    beat: tuple[str, ...] = ("untrained", "kmeans_logmel")
+    """What approves a model: on the test recordings, by plain edit distance; the worst view counts."""
+
+    min_mrr: Number = 0.3
+    """Lowest mean reciprocal rank."""
+    min_map: Number = 0.2
+    """Lowest mean average precision."""
+    min_codebook_use: Number = 0.5
+    """Lowest share of the tokens that occur."""
+    beat: tuple[Text, ...] = ("untrained", "kmeans_logmel")
+    """Baselines that the model must beat in MRR and MAP on every view."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Register:
-    name: str = "wav2tok"
-    experiment: str = "wav2tok"
+    """Where models and runs are registered."""
+
+    name: Text = "wav2tok"
+    """Name of the model in the registry."""
+    experiment: Text = "wav2tok"
+    """Name of the experiment of the runs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Schedule:
-    cron: str = "0 3 * * 1"
-    retries: int = 1
-    retry_delay_seconds: int = 10
-    timeout_minutes: int = 60
+    """When and how patiently the graph is run again."""
+
+    cron: Text = "0 3 * * 1"
+    """When retraining starts, in UTC; prefect.yaml states the same."""
+    retries: Whole = 1
+    """Retries of a stage that fails."""
+    retry_delay_seconds: Whole = 10
+    """Seconds before a retry."""
+    timeout_minutes: Whole = 60
+    """Time limit of a stage."""
 
 
 WHOLE = 2**40
-"""More frames than a recording has."""
+"""More frames than any recording has."""
 STAGED = Recipe()
 PUBLISHED = Recipe(
     batch_size=4,
@@ -183,10 +414,14 @@ PUBLISHED = Recipe(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Config:
+    """The parameters of wav2tok: every number that governs a result."""
+
     profile: Literal["speech", "humming", "published"] | None = None
-    seed: int = 0
+    """Values of wav2tok/config/profiles/NAME.yaml that override the values of this file."""
+    seed: Whole = 0
+    """Seed of everything random: the same seed, data and machine give the same tokens."""
     data: Data = field(default_factory=Data)
     validate: Validate = field(default_factory=Validate)
     split: Split = field(default_factory=Split)
@@ -195,11 +430,34 @@ class Config:
     codebook: Codebook = field(default_factory=Codebook)
     augment: Augment = field(default_factory=Augment)
     train: Train = field(default_factory=Train)
-    recipes: dict[str, Recipe] = field(default_factory=lambda: {"staged": STAGED, "published": PUBLISHED})
+    recipes: dict[Text, Recipe] = field(default_factory=lambda: {"staged": STAGED, "published": PUBLISHED})
+    """Recipes by name. One that is given in part keeps the other values of the built-in recipe of its name, or else
+    the defaults."""
     evaluate: Evaluate = field(default_factory=Evaluate)
     gate: Gate = field(default_factory=Gate)
     register: Register = field(default_factory=Register)
     schedule: Schedule = field(default_factory=Schedule)
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        train, encoder = self.train, self.encoder
+        if train.recipe not in self.recipes:
+            raise ValueError(f"train.recipe is {train.recipe!r}; recipes has: {', '.join(self.recipes)}")
+        if encoder.tiled and train.clip_seconds is None:
+            raise ValueError(
+                "encoder.tiled is true and train.clip_seconds null, so tiles have no length; set one of them"
+            )
+        if train.mode == "singles" and self.augment.share == 0 and encoder.dropout == 0:
+            raise ValueError(
+                "train.mode is singles with augment.share 0 and encoder.dropout 0, so both views would be the same; "
+                "raise one of them"
+            )
+        if train.mode == "triplets" and self.recipe.triplet_weight == 0:
+            raise ValueError(
+                f"train.mode is triplets and recipes.{train.recipe}.triplet_weight {self.recipe.triplet_weight}, so "
+                "negatives would have no effect; raise it or use pairs"
+            )
+        return self
 
     @property
     def recipe(self) -> Recipe:
@@ -208,17 +466,25 @@ class Config:
 
     @property
     def token_rate(self) -> float:
-        """Embeddings, and so tokens before repeats are dropped, a second."""
+        """Embeddings per second, and so tokens per second before repeats are dropped."""
         return self.data.sample_rate / (self.features.hop * self.encoder.stack)
 
     @property
     def clip_frames(self) -> int:
-        """Frames of ``train.clip_seconds``: no longer stretch of a recording is ever in a batch of training.
+        """Frames of ``train.clip_seconds``: no training batch holds a longer stretch of a recording.
 
-        Whole embeddings of ``encoder.stack`` frames, so that tiles laid one behind the other are as many tokens as the
-        recording.
+        A multiple of ``encoder.stack`` frames, so that consecutive tiles give as many tokens as the whole recording.
         """
         if self.train.clip_seconds is None:
             return WHOLE
         frames = round(self.train.clip_seconds * self.data.sample_rate / self.features.hop)
         return max(1, round(frames / self.encoder.stack)) * self.encoder.stack
+
+
+VALIDATOR = TypeAdapter(Config)
+"""Plain values to a `Config`."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of ``params.yaml``, for editors and for other programs that write parameters."""
+    return VALIDATOR.json_schema()

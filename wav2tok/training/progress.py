@@ -67,7 +67,7 @@ def checkpoint_of(epoch: int, out: Path, config: Config, recordings: str) -> Pat
             f"({'there are: ' + ', '.join(there) if there else 'nor any other epoch'}); name one that does, or 0."
         )
     theirs = checkpoint.peek_config(path).train
-    as_then = dataclasses.replace(config.train, epochs=theirs.epochs, patience=theirs.patience)
+    as_then = dataclasses.replace(config.train, epochs=theirs.epochs, patience=theirs.patience, start_epoch=0)
     if checkpoint.peek(path).get("fingerprint") != fingerprint(dataclasses.replace(config, train=as_then), recordings):
         raise UserError(
             f"{path} is of other parameters or recordings than these; use train.init_from to begin with its weights."

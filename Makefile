@@ -1,25 +1,25 @@
-# `make` sets up and runs the main job on the sample; `make test` passes the tests. `make help` lists the rest.
+# `make` sets up and runs the graph on the sample corpus; `make test` runs the tests; `make help` lists the rest.
 .DEFAULT_GOAL := all
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Nothing here phones home.
+# No telemetry.
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# Where numbers are computed.
+# The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py spectra tokenizer training/test_augment.py training/test_objective.py)
 
-.PHONY: all help setup run retrain schedule ui test test-numbers bench lint format clean
+.PHONY: all help setup run retrain schedule ui test test-numbers bench docs-map lint format clean
 
-all: run  ## set up, then run the main job: recordings in, a registered tokenizer out
+all: run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready  ## the virtual environment, .venv
+setup: .venv/ready  ## create the virtual environment .venv
 
 .venv/ready: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -31,37 +31,40 @@ setup: .venv/ready  ## the virtual environment, .venv
 data: | setup
 	wav2tok sample data --seed 0
 
-run: setup | data  ## the graph: validate, split, cluster, train, evaluate, export, register
+run: setup | data  ## run the graph: validate, split, cluster, train, evaluate, export, register
 	dvc repro
 	@echo; cat artifacts/registered/summary.txt
 
-retrain: setup | data  ## the same once through the Prefect flow, with retries and time limits
+retrain: setup | data  ## run the graph once through the Prefect flow, with retries and time limits
 	python -m flows.retrain
 
-schedule: setup | data  ## serve the flow on the cron line of params.yaml
+schedule: setup | data  ## serve the flow on the cron schedule of params.yaml
 	python -m flows.schedule
 
-ui: setup  ## open the runs and the registry: http://127.0.0.1:5000
+ui: setup  ## serve the runs and the registry: http://127.0.0.1:5000
 	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --workers 1
 
-test: setup  ## the tests
+test: setup  ## run the tests
 	pytest
 
-test-numbers: setup  ## the tests of everything that computes
+test-numbers: setup  ## run the tests of everything that computes
 	pytest $(NUMBERS)
 
-bench: setup  ## what it costs on this machine: table and curves into benchmarks/ (a quarter of an hour, 8 GB of disk)
+bench: setup  ## measure the cost on this machine; table and curves go to benchmarks/ (15 minutes, 8 GB of disk)
 	python -m benchmarks
 
-lint: setup  ## ruff, mypy and the layers of the package
+docs-map: setup  ## draw the layers of the package again: docs/layers.svg
+	python docs/draw_layers.py
+
+lint: setup  ## check with ruff, mypy and the layer contract
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 
-format: setup  ## let ruff mend what it can
+format: setup  ## let ruff fix what it can
 	ruff check --fix .
 	ruff format .
 
-clean:  ## remove what the graph made; recordings, runs and the registry stay
+clean:  ## remove what the graph wrote; recordings, runs and the registry stay
 	rm -rf artifacts

@@ -1,6 +1,4 @@
-"""Both contrasts against loops in float64, and warping against all paths that there are."""
-
-from functools import cache
+"""Both contrasts, and similarity along warping paths, against loops in float64."""
 
 import pytest
 import torch
@@ -8,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from tests.oracles import cells_on_cheapest_paths, path_cosine
 from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
 from wav2tok.model.frames import frame_mask
 
@@ -87,36 +86,6 @@ def test_other_generators_draw_other_frames() -> None:
     assert not torch.equal(*drawn)
 
 
-@cache
-def paths(n: int, m: int) -> list[tuple[tuple[int, int], ...]]:
-    """Every way from (0, 0) to (n - 1, m - 1) by steps (1, 0), (0, 1) and (1, 1)."""
-    if min(n, m) == 0:
-        return []
-    before = [*paths(n - 1, m), *paths(n, m - 1), *paths(n - 1, m - 1)] if n * m > 1 else [()]
-    return [(*path, (n - 1, m - 1)) for path in before]
-
-
-def on_cheapest_paths(cosine: torch.Tensor) -> list[tuple[int, int]]:
-    """All cells of [N, M] that a cheapest path goes through, in order."""
-    values = cosine.tolist()
-    costs = {path: sum(1 - values[i][j] for i, j in path) for path in paths(*cosine.shape)}
-    least = min(costs.values())
-    return sorted({cell for path, cost in costs.items() if cost == least for cell in path})
-
-
-def along_path(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """What `path_similarity` is for one recording [N, d] and one [M, d].
-
-    Of several partners on a cheapest path a frame has the first.
-    """
-    cosine = a @ b.T
-    cells = on_cheapest_paths(cosine.detach())
-    of_a = [min(j for i, j in cells if i == row) for row in range(len(a))]
-    of_b = [min(i for i, j in cells if j == column) for column in range(len(b))]
-    total = cosine[range(len(a)), of_a].sum() + cosine[of_b, range(len(b))].sum()
-    return total / (len(a) + len(b))
-
-
 def recordings(
     generator: torch.Generator, lengths: list[int], levels: int, padding: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,7 +100,7 @@ LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=3)
 
 @given(a=LENGTHS, b=LENGTHS, levels=st.sampled_from([1, 2, 64]), padding=st.integers(0, 2), seed=st.integers(0, 999))
 @settings(max_examples=60, deadline=None)
-def test_path_similarity_against_all_paths(a: list[int], b: list[int], levels: int, padding: int, seed: int) -> None:
+def test_path_similarity_against_loops(a: list[int], b: list[int], levels: int, padding: int, seed: int) -> None:
     """Values and gradients; few levels make many paths equally cheap."""
     generator = torch.Generator().manual_seed(seed)
     ours, theirs = recordings(generator, a, levels, padding), recordings(generator, b, levels)
@@ -145,7 +114,7 @@ def test_path_similarity_against_all_paths(a: list[int], b: list[int], levels: i
     total = torch.zeros((), dtype=torch.float64)
     for i, n in enumerate(a):
         for j, m in enumerate(b):
-            value = along_path(exact_x[i, :n], exact_y[j, :m])
+            value = path_cosine(exact_x[i, :n], exact_y[j, :m])
             assert similarity[i, j].item() == pytest.approx(value.item(), abs=1e-6)
             total = total + weights[i, j].double() * value
     total.backward()
@@ -161,7 +130,7 @@ def test_path_similarity_of_unit_embeddings(n: int, m: int, seed: int) -> None:
     a, b = (F.normalize(torch.randn(1, k, 4, generator=generator), dim=2) for k in (n, m))
     similarity = path_similarity(a, torch.tensor([n]), b, torch.tensor([m]))
     cosine = a[0].double() @ b[0].double().T
-    cells = on_cheapest_paths(cosine)
+    cells = cells_on_cheapest_paths((1 - cosine).numpy())
     rows = [[float(cosine[i, j]) for i, j in cells if i == row] for row in range(n)]
     columns = [[float(cosine[i, j]) for i, j in cells if j == column] for column in range(m)]
     low, high = (sum(map(one, rows + columns)) / (n + m) for one in (min, max))

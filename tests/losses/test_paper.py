@@ -1,8 +1,6 @@
 """The published loss against the paper's equations, written out in float64: loops over recordings, tokens, paths."""
 
 import dataclasses
-import itertools
-import math
 from typing import Any
 
 import pytest
@@ -12,6 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests import oracles
+from tests.oracles import compressed, log_probabilities, nearest_tokens, negative_log_likelihood, path_cosine
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import PUBLISHED, Config, Recipe
 from wav2tok.losses.contrast import triplet_loss
@@ -26,57 +26,11 @@ Pair = tuple[Tensor, Tensor]
 ALPHA, BETA = 0.7, 0.4  # large, so that no part hides behind another
 
 
-def tokens_of(z: Tensor, codebook: Tensor) -> list[int]:
-    """t_t = argmax_k cos(z_t, e_k)."""
-    cosines = [[float(x @ e / (x.norm() * e.norm())) for e in codebook] for x in z.detach()]
-    return [max(range(len(codebook)), key=row.__getitem__) for row in cosines]
-
-
-def compressed(tokens: list[int]) -> list[int]:
-    return [token for token, _ in itertools.groupby(tokens)]
-
-
-def log_probabilities(z: Tensor, codebook: Tensor, tau: float) -> Tensor:
-    """log softmax_k cos(z_t, e_k) / tau of unit vectors: [T, d], [K, d] -> [T, K]."""
-    logits = torch.stack([torch.stack([x @ e for e in codebook]) for x in z]) / tau
-    return logits - logits.logsumexp(1, keepdim=True)
-
-
-def likelihood(log_p: Tensor, string: list[int]) -> Tensor:
-    """-log p(string | frames), each token held for one frame or more; 0 where there are fewer frames than tokens."""
-    if len(string) > len(log_p):
-        return log_p.sum() * 0
-    reach: list[Tensor | None] = [log_p[0, string[0]], *([None] * (len(string) - 1))]
-    for row in log_p[1:]:
-        came = [[r for r in reach[max(0, i - 1) : i + 1] if r is not None] for i in range(len(string))]
-        reach = [
-            torch.stack(ways).logsumexp(0) + row[token] if ways else None
-            for ways, token in zip(came, string, strict=True)
-        ]
-    assert reach[-1] is not None
-    return -reach[-1]
-
-
-def over_all_paths(log_p: Tensor, string: list[int]) -> Tensor:
-    """The same as a sum over every way to cut the frames into as many stretches as there are tokens."""
-    paths = []
-    for cuts in itertools.combinations(range(1, len(log_p)), len(string) - 1):
-        ends = zip((0, *cuts), (*cuts, len(log_p)), string, strict=True)
-        paths.append(sum(log_p[t, token] for begin, end, token in ends for t in range(begin, end)))
-    return -torch.stack(paths).logsumexp(0) if paths else log_p.sum() * 0
-
-
-def prototype_losses(pair: Pair, codebook: Tensor, tau: float, w: Tensor | None, b: Tensor | None) -> list[Tensor]:
-    """For each token present in a pair, -log softmax_k s(p, e_k) / tau at its own codeword."""
-    frames = [*pair[0], *pair[1]]
-    tokens = [*tokens_of(pair[0], codebook), *tokens_of(pair[1], codebook)]
-    losses = []
-    for token in sorted(set(tokens)):
-        mean = torch.stack([z for z, t in zip(frames, tokens, strict=True) if t == token]).mean(0)
-        p = mean / mean.norm()
-        scores = torch.stack([p @ e if w is None or b is None else w @ (p - e).abs() + b for e in codebook]) / tau
-        losses.append(scores.logsumexp(0) - scores[token])
-    return losses
+def pair_matching(pair: Pair, codebook: Tensor, tau: float, w: Tensor | None, b: Tensor | None) -> Tensor:
+    """L_m of a pair: the mean over the tokens that occur in it."""
+    tokens = [token for z in pair for token in nearest_tokens(z, codebook)]
+    prototype_of = oracles.prototypes([*pair[0], *pair[1]], tokens)
+    return torch.stack(oracles.matching_losses(prototype_of, codebook, tau, w, b)).mean()
 
 
 def published_loss(pairs: list[Pair], codebook: Tensor, recipe: Recipe, w: Tensor | None, b: Tensor | None) -> Tensor:
@@ -88,10 +42,10 @@ def published_loss(pairs: list[Pair], codebook: Tensor, recipe: Recipe, w: Tenso
     matching: list[Tensor] = []
     forth, back = [], []
     for x, y in pairs:
-        matching.append(torch.stack(prototype_losses((x, y), codebook, recipe.temperature, w, b)).mean())
-        strings = compressed(tokens_of(x, codebook)), compressed(tokens_of(y, codebook))
+        matching.append(pair_matching((x, y), codebook, recipe.temperature, w, b))
+        strings = compressed(nearest_tokens(x, codebook)), compressed(nearest_tokens(y, codebook))
         for out, z, string in ((forth, x, strings[1]), (back, y, strings[0])):
-            value = likelihood(log_probabilities(z, codebook, recipe.temperature), string)
+            value = negative_log_likelihood(log_probabilities(z, codebook, recipe.temperature), string)
             out.append(value / len(string) if recipe.per_token else value)
     means = [torch.stack(values).mean() for values in (matching, forth, back)]
     return means[0] + recipe.alpha * means[1] + recipe.beta * means[2]
@@ -220,9 +174,8 @@ def test_the_likelihood_of_one_view_given_the_others_string(
 
     expected, e = [], e.double()
     for x, y in pairs:
-        log_p, string = log_probabilities(x, e, tau), compressed(tokens_of(y, e))
-        expected.append(likelihood(log_p, string))
-        assert expected[-1].item() == pytest.approx(over_all_paths(log_p, string).item(), rel=1e-10)
+        log_p, string = log_probabilities(x, e, tau), compressed(nearest_tokens(y, e))
+        expected.append(negative_log_likelihood(log_p, string))
     agree((losses * weights).sum(), (torch.stack(expected) * weights).sum(), [v.a], [leaf], precision)
 
 
@@ -244,7 +197,7 @@ def test_the_matching_loss(
     pairs, leaves = drawn.exact()
     leaves += [x.detach().double().requires_grad_() for x in learned]
     w, b = leaves[2:] or (None, None)
-    expected = torch.stack([torch.stack(prototype_losses(p, e.double(), tau, w, b)).mean() for p in pairs]).mean()
+    expected = torch.stack([pair_matching(p, e.double(), tau, w, b) for p in pairs]).mean()
     agree(loss, expected, [v.a, v.b, *learned], leaves, precision)
 
 
@@ -264,37 +217,11 @@ def test_the_likelihood_of_aligned_frames(dtype: torch.dtype, precision: Precisi
     pairs, leaves = drawn.exact()
     e, losses = model.codebook.double(), []
     for (x, y), of_x in zip(pairs, partner.tolist(), strict=True):
-        log_p, tokens = [log_probabilities(z, e, tau) for z in (x, y)], [tokens_of(z, e) for z in (x, y)]
+        log_p, tokens = [log_probabilities(z, e, tau) for z in (x, y)], [nearest_tokens(z, e) for z in (x, y)]
         losses += [-log_p[0][t, tokens[1][of_x[t]]] for t in range(len(x))]
         losses += [-log_p[1][of_x[t], tokens[0][t]] for t in range(len(x))]
     expected = torch.stack(losses).mean()
     agree(loss, expected, [v.a, v.b], leaves, precision)
-
-
-def costs(cosine: list[list[float]]) -> list[list[float]]:
-    """Dynamic time warping: the cheapest way from (0, 0) to every cell by 1 - cosine."""
-    total = [[math.inf] * len(cosine[0]) for _ in cosine]
-    for i, row in enumerate(cosine):
-        for j, value in enumerate(row):
-            before = [total[a][b] for a, b in ((i - 1, j), (i, j - 1), (i - 1, j - 1)) if min(a, b) >= 0]
-            total[i][j] = 1 - value + min(before, default=0.0)
-    return total
-
-
-def warped(x: Tensor, y: Tensor) -> Tensor:
-    """Mean cosine along a cheapest warping path: each frame of either once, with the first of its partners on one."""
-    cosine = torch.stack([torch.stack([a @ b for b in y]) for a in x])
-    ahead = costs(cosine.tolist())
-    back = [row[::-1] for row in costs(cosine.flip(0, 1).tolist())[::-1]]
-    n, m = cosine.shape
-    on_path = [
-        (i, j)
-        for i, j in itertools.product(range(n), range(m))
-        if ahead[i][j] + back[i][j] - (1 - float(cosine[i, j].detach())) == ahead[-1][-1]
-    ]
-    along = [cosine[i, min(j for a, j in on_path if a == i)] for i in range(n)]
-    along += [cosine[min(i for i, b in on_path if b == j), j] for j in range(m)]
-    return torch.stack(along).mean()
 
 
 @given(
@@ -320,6 +247,6 @@ def test_the_triplet_loss(lengths: list[tuple[int, int, int]], levels: int, marg
     losses = []
     for i, cut in enumerate(lengths):
         anchor, positive, negative = (x[i, :n] for x, n in zip(theirs, cut, strict=True))
-        losses.append((margin - warped(anchor, positive) + warped(anchor, negative)).clamp_min(0))
+        losses.append((margin - path_cosine(anchor, positive) + path_cosine(anchor, negative)).clamp_min(0))
     expected = torch.stack(losses).mean()
     agree(loss, expected, ours, theirs, SINGLE)

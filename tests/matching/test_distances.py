@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.oracles import edit_distance, warping_costs
 from wav2tok.matching import distances, strings
 
 K, DIM = 6, 4
@@ -19,24 +20,6 @@ def cosine_cost(a: int, b: int, most: float) -> float:
     return 0.0 if a == b else min(max(1 - x @ y / np.linalg.norm(x) / np.linalg.norm(y), 0.0), most)
 
 
-def edit_oracle(a, b, cost):
-    table = np.zeros((len(a) + 1, len(b) + 1))
-    table[:, 0], table[0] = np.arange(len(a) + 1), np.arange(len(b) + 1)
-    for i in range(len(a)):
-        for j in range(len(b)):
-            table[i + 1, j + 1] = min(table[i, j] + cost(a[i], b[j]), table[i, j + 1] + 1, table[i + 1, j] + 1)
-    return table[-1, -1] / max(len(a), len(b))
-
-
-def dtw_oracle(a, b, cost):
-    table = np.full((len(a) + 1, len(b) + 1), np.inf)
-    table[0, 0] = 0
-    for i in range(len(a)):
-        for j in range(len(b)):
-            table[i + 1, j + 1] = cost(a[i], b[j]) + min(table[i, j], table[i, j + 1], table[i + 1, j])
-    return table[-1, -1] / (len(a) + len(b))
-
-
 def against(oracle, queries, database, found):
     assert found.shape == (len(queries), len(database))
     for q, query in enumerate(queries):
@@ -49,7 +32,7 @@ def against(oracle, queries, database, found):
 @given(token_strings, token_strings)
 def test_edit_distance_is_levenshtein_over_the_longer(queries, database):
     against(
-        lambda a, b: edit_oracle(a, b, lambda x, y: float(x != y)),
+        lambda a, b: edit_distance(a, b) / max(len(a), len(b)),
         queries,
         database,
         distances.edit_distances(queries, database),
@@ -60,7 +43,12 @@ def test_edit_distance_is_levenshtein_over_the_longer(queries, database):
 @given(token_strings, token_strings)
 def test_weighted_edit_distance_follows_its_oracle_and_never_exceeds_the_plain_one(queries, database):
     found = distances.weighted_edit_distances(queries, database, CODEBOOK)
-    against(lambda a, b: edit_oracle(a, b, lambda x, y: cosine_cost(x, y, 1.0)), queries, database, found)
+    against(
+        lambda a, b: edit_distance(a, b, lambda x, y: cosine_cost(x, y, 1.0)) / max(len(a), len(b)),
+        queries,
+        database,
+        found,
+    )
     assert (found <= distances.edit_distances(queries, database) + 1e-9).all()
 
 
@@ -68,7 +56,12 @@ def test_weighted_edit_distance_follows_its_oracle_and_never_exceeds_the_plain_o
 @given(token_strings, token_strings)
 def test_centroid_dtw_follows_its_oracle(queries, database):
     found = distances.centroid_dtw_distances(queries, database, CODEBOOK)
-    against(lambda a, b: dtw_oracle(a, b, lambda x, y: cosine_cost(x, y, 2.0)), queries, database, found)
+
+    def warped(a, b):
+        costs = [[cosine_cost(x, y, 2.0) for y in b] for x in a]
+        return warping_costs(costs)[-1, -1] / (len(a) + len(b))
+
+    against(warped, queries, database, found)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.oracles import edit_distance
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, deduplicate, runs
@@ -22,15 +23,6 @@ def entry(name: str, tokens: list[int], hold: int = 2) -> Tokenized:
     """A recording in which every token lasts ``hold`` frames."""
     starts = np.arange(len(tokens), dtype=np.int64) * hold
     return Tokenized(name, round(len(tokens) * hold * HOP, 4), np.array(tokens, dtype=np.int64), starts)
-
-
-def edit_distance(a: list[int], b: list[int]) -> int:
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return row[-1]
 
 
 def test_an_index_comes_back_as_it_was(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
+from tests.oracles import edit_distance
 from wav2tok.evaluation.spotting import kernels
 from wav2tok.matching.strings import as_text, deduplicate
 
@@ -14,15 +15,6 @@ TOKENS = st.lists(st.integers(0, 3), max_size=9).map(np.array)
 
 def cut(sequence, span):
     return sequence[span[0] : span[1]]
-
-
-def edit(query, part, cost):
-    table = np.zeros((len(query) + 1, len(part) + 1))
-    table[:, 0], table[0] = np.arange(len(query) + 1), np.arange(len(part) + 1)
-    for i, a in enumerate(query):
-        for j, b in enumerate(part):
-            table[i + 1, j + 1] = min(table[i, j] + cost(a, b), table[i, j + 1] + 1, table[i + 1, j] + 1)
-    return table[-1, -1]
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=3), st.lists(TOKENS, min_size=1, max_size=4))
@@ -56,9 +48,9 @@ def test_weighted_edit_is_the_least_over_all_substrings(query, item, seed):
         return 0.0 if a == b else min(1.0, 1.0 - codebook[a] @ codebook[b])
 
     parts = [string[i:j] for i in range(len(string) + 1) for j in range(i, len(string) + 1)]
-    least = min(edit(query, part, cost) for part in parts)
+    least = min(edit_distance(query, part, cost) for part in parts)
     assert found.distances[0, 0] * len(query) == pytest.approx(least, abs=1e-5)
-    assert edit(query, deduplicate(cut(item, found.frames[0, 0])), cost) == pytest.approx(least, abs=1e-5)
+    assert edit_distance(query, deduplicate(cut(item, found.frames[0, 0])), cost) == pytest.approx(least, abs=1e-5)
 
 
 def paths(rows, columns):

@@ -132,7 +132,7 @@ def fill(
         batch = torch.zeros(len(waiting), int(samples.max()))
         for row, wave in zip(batch, waiting, strict=True):
             row[: len(wave)] = torch.from_numpy(wave)
-        frames = front_end.frames(samples).tolist()
+        frames = front_end.frame_count(samples).tolist()
         for spectrum, count in zip(front_end.spectrum(batch.to(device), samples.to(device)).cpu(), frames, strict=True):
             rows.write(spectrum[:count].numpy())
         lengths.extend(frames)

@@ -20,8 +20,6 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.strings import deduplicate
 from wav2tok.model.codebook import spherical_kmeans
-from wav2tok.model.constant_q import ConstantQ
-from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
@@ -43,23 +41,6 @@ STEPS = 8
 """Optimiser steps of a measured epoch."""
 HOUR = 3600.0
 """Seconds whose embeddings are clustered."""
-
-
-def front_end_flop(front_end: FrontEnd) -> int:
-    """Float operations a frame of a front end: transform, filterbank (or pitches), cosine transform."""
-    if isinstance(front_end.power, ConstantQ):
-        return 2 * sum(kernel.numel() for kernel in front_end.power.kernels())
-    rows, inner, _ = front_end.power.second.shape
-    transform = 2 * front_end.power.first.numel() * (inner // 2) + 2 * rows * inner * inner
-    match front_end.config.kind:
-        case "stft":
-            bank = 0
-        case "pitch":
-            bank = 2 * (front_end.pitch.kernels.numel() + front_end.pitch.taps.numel())
-        case _:
-            bank = 2 * front_end.bank.numel()
-    cosine = 2 * front_end.dct.numel() if front_end.config.kind == "mfcc" else 0
-    return transform + bank + cosine
 
 
 class Bench:
@@ -106,14 +87,14 @@ class Bench:
         front_end = self.trainer.model.front_end
         waves = torch.from_numpy(np.stack(self.waves[:64])).to(self.device)
         samples = torch.full((len(waves),), waves.shape[1], device=self.device)
-        frames = front_end.frames(samples)
+        frames = front_end.frame_count(samples)
 
         def run() -> None:
             with torch.inference_mode():
                 front_end.finish(front_end.spectrum(waves, samples), frames)
 
         count = int(frames.sum())
-        floor = self.floor.seconds(count * front_end_flop(front_end), 4.0 * (waves.numel() + count * front_end.width))
+        floor = self.floor.seconds(count * front_end.kind.flop(), 4.0 * (waves.numel() + count * front_end.width))
         return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
 
     def batch(self) -> Loaded:
@@ -284,7 +265,7 @@ class Bench:
         tokenizer, rate = self.tokenizer, self.rate
         front_end = self.trainer.model.front_end
         flop = self.step_flop + codebook_flop(self.config)
-        flop = front_end_flop(front_end) + flop // self.config.encoder.stack
+        flop = front_end.kind.flop() + flop // self.config.encoder.stack
         audio = len(self.waves) * self.seconds
         frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)
         floor = self.floor.seconds(float(frames) * flop, 4.0 * sum(map(len, self.waves)))

@@ -1,4 +1,4 @@
-"""Choosing the device, and saying which and why."""
+"""Choose the device, and describe the choice."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,27 +12,27 @@ def choose(device: str) -> torch.device:
     """``auto``, ``cpu`` or ``cuda`` -> the device.
 
     Raises:
-        UserError: ``cuda`` where there is none (nothing falls back in silence), or another word.
+        UserError: ``cuda`` without a CUDA device (it never falls back silently), or another word.
     """
     if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"--device is {device!r}; it must be auto, cpu or cuda.")
+        raise UserError(f"device is {device!r}; use auto, cpu or cuda.", parameter="device")
     if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch sees no CUDA device here; use --device auto or cpu.")
+        raise UserError("device is 'cuda', but torch finds no CUDA device here; use auto or cpu.", parameter="device")
     return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 def describe(device: torch.device) -> str:
-    """One line for people: what computes."""
+    """One line about ``device`` for the log."""
     if device.type == "cuda":
         return f"device: cuda ({torch.cuda.get_device_name(device)})"
     return f"device: cpu ({torch.get_num_threads()} threads{'' if torch.cuda.is_available() else '; no CUDA device'})"
 
 
 @contextlib.contextmanager
-def fast_products(device: torch.device) -> Iterator[None]:
-    """Let a CUDA device round the factors of its products to TF32 for a while; nothing changes on a CPU.
+def allow_tf32(device: torch.device) -> Iterator[None]:
+    """Let a CUDA device round the factors of matrix products to TF32 within the block; no effect on a CPU.
 
-    Meant for training steps. Spectra span 80 dB and are always computed in full float32.
+    For training steps only: spectra span 80 dB and are always computed in full float32.
     """
     if device.type != "cuda":
         yield

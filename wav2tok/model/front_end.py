@@ -1,8 +1,8 @@
 """The front end: waveform to feature frames, the same code for training and for export.
 
 It works in two steps. Training computes `FrontEnd.spectrum` once per recording and stores it, and augmentation edits
-it; `FrontEnd.finish` turns it into the encoder's input. Frames past the end of a recording never affect those within, so
-each recording gets the same frames in a padded batch as alone.
+it; `FrontEnd.finish` turns it into the encoder's input. Frames past the end of a recording never affect those within,
+so each recording gets the same frames in a padded batch as alone.
 
 Two quantities belong to a recording as a whole: the power of its loudest band, and the mean and variance of its
 features. A recording too long for memory is read in windows; then both are collected in a first pass and passed in.

@@ -23,7 +23,7 @@ from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.wav2tok import create
 from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
-from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.embed import embeddings
 from wav2tok.speed import workload
 from wav2tok.speed.machine import Floor, codebook_flop, encoder_flop, measure_floor
@@ -33,7 +33,7 @@ from wav2tok.tokenizer.batch import tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.training import allocator
 from wav2tok.training.augment import augment
-from wav2tok.training.loop import Loaded, Trainer
+from wav2tok.training.loop import LoadedBatch, Trainer
 from wav2tok.training.objective import Views, objective
 from wav2tok.training.recorder import SilentRecorder
 
@@ -48,7 +48,7 @@ class Bench:
 
     def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
-        allocator.keep()
+        allocator.keep_freed_memory()
         self.rate = config.data.sample_rate
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]
@@ -58,7 +58,7 @@ class Bench:
         self.frame_rate = self.rate / config.features.hop
         self.trainer = self._trainer(config)
         self.step_flop = encoder_flop(config, self.trainer.model.front_end.width, round(seconds * config.token_rate))
-        expectation(self.trainer.model, self.trainer.store, config, (0, 0), warm=False)
+        e_step(self.trainer.model, self.trainer.store, config, 0, warm=False)
         self.waves = [w for w in read_ahead(self.paths, self.rate) if isinstance(w, np.ndarray)]
         write_onnx(copy.deepcopy(self.trainer.model), config, folder / "tokenizer.onnx")
         self.tokenizer = Tokenizer(folder / "tokenizer.onnx", "cpu" if device.type == "cpu" else "auto")
@@ -97,7 +97,7 @@ class Bench:
         floor = self.floor.seconds(count * front_end.kind.flop(), 4.0 * (waves.numel() + count * front_end.width))
         return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
 
-    def batch(self) -> Loaded:
+    def batch(self) -> LoadedBatch:
         """The pairs of one step, read and on the device."""
         trainer = self.trainer
         return trainer.load(trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0])

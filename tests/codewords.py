@@ -11,7 +11,11 @@ def spread_codebook(model: Wav2Tok, generator: torch.Generator) -> torch.Tensor:
     wave += torch.sin(torch.arange(8000) * torch.linspace(0.1, 2.5, 4)[:, None])
     samples = torch.full((4,), 8000)
     with torch.no_grad():
-        z = model.eval().embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples)).flatten(0, 1)
+        z = (
+            model.eval()
+            .embed(model.front_end.spectrum(wave, samples), model.front_end.frame_count(samples))
+            .flatten(0, 1)
+        )
         chosen = [0]
         for _ in range(7):  # whatever is least like those that are chosen: codewords without close neighbours
             chosen.append(int((z @ z[chosen].T).amax(1).argmin()))

@@ -31,7 +31,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.listing import listing
 from wav2tok.progress import log
-from wav2tok.stages.train import train
+from wav2tok.stages.train import TrainRun, train
 
 # The same examples at every run, so that a red run is a change's doing; no deadline, because machines are busy.
 settings.register_profile("wav2tok", derandomize=True, deadline=None)
@@ -107,7 +107,7 @@ def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.
 def tiny_model(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder as ``wav2tok train`` leaves it. Read it, and copy it before changing anything in it."""
     out = tmp_path_factory.mktemp("model") / "model"
-    train(tiny_split, out, None, tiny_config, "cpu", True)
+    train(TrainRun(tiny_split, out, None, tiny_config, "cpu", True))
     return out
 
 

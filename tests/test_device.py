@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from wav2tok.device import choose, describe, fast_products, pick
+from wav2tok.device import allow_tf32, choose, describe, pick
 from wav2tok.errors import UserError
 
 
@@ -65,14 +65,14 @@ def before(request: pytest.FixtureRequest) -> Iterator[bool]:
 
 def test_products_are_fast_for_a_while_and_as_before_after_it(before: bool) -> None:
     products = torch.backends.cuda.matmul
-    with fast_products(torch.device("cuda")):
+    with allow_tf32(torch.device("cuda")):
         assert products.allow_tf32
     assert products.allow_tf32 == before
 
 
 def test_products_are_as_before_after_an_error(before: bool) -> None:
     def fail() -> None:
-        with fast_products(torch.device("cuda")):
+        with allow_tf32(torch.device("cuda")):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -81,6 +81,6 @@ def test_products_are_as_before_after_an_error(before: bool) -> None:
 
 
 def test_products_on_the_cpu_are_what_they_are(before: bool) -> None:
-    with fast_products(torch.device("cpu")):
+    with allow_tf32(torch.device("cpu")):
         assert torch.backends.cuda.matmul.allow_tf32 == before
     assert torch.backends.cuda.matmul.allow_tf32 == before

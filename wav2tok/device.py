@@ -94,10 +94,10 @@ def describe(device: "torch.device") -> str:
 
 
 @contextlib.contextmanager
-def fast_products(device: "torch.device") -> Iterator[None]:
-    """Allow TF32 in the matrix products of a CUDA device within the block; has no effect on a CPU.
+def allow_tf32(device: "torch.device") -> Iterator[None]:
+    """Let a CUDA device round the factors of matrix products to TF32 within the block; no effect on a CPU.
 
-    Meant for training steps. Spectra span 80 dB and are always computed in full float32.
+    For training steps only: spectra span 80 dB and are always computed in full float32.
     """
     if device.type != "cuda":
         yield

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.config.schema import Features
+from wav2tok.model.features.mel import mel_centers
 from wav2tok.model.frames import frame_mask, repeat_last
-from wav2tok.model.front_end import FrontEnd, deltas, mel_centers
+from wav2tok.model.front_end import FrontEnd, deltas
 
 RATE = 16000
 KINDS = ("mfcc", "logmel", "stft", "cqt", "pitch")
@@ -36,7 +37,7 @@ def stft_power(wave: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
 
 def finished(config: Features, wave: torch.Tensor, samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     front_end = FrontEnd(config, RATE)
-    frames = front_end.frames(samples)
+    frames = front_end.frame_count(samples)
     return front_end.finish(front_end.spectrum(wave, samples), frames), frames
 
 
@@ -65,7 +66,7 @@ def test_mfcc_and_differences_are_torchaudios() -> None:
     config = Features(normalize=False)
     front_end = FrontEnd(config, RATE)
     spectrum = front_end.spectrum(wave, samples)
-    got = front_end.finish(spectrum, front_end.frames(samples))[0]
+    got = front_end.finish(spectrum, front_end.frame_count(samples))[0]
     cepstrum = (spectrum[0].double() @ AF.create_dct(13, 64, "ortho").double()).T
     first = AF.compute_deltas(cepstrum[None], win_length=5, mode="replicate")[0]
     second = AF.compute_deltas(first[None], win_length=5, mode="replicate")[0]
@@ -108,7 +109,7 @@ def conditioned(front_end: FrontEnd, wave: torch.Tensor) -> float:
     if front_end.config.kind == "pitch":
         return 1e-5
     samples = torch.tensor([wave.shape[1]])
-    frames = front_end.frames(samples)
+    frames = front_end.frame_count(samples)
     spectrum = front_end.spectrum(wave, samples)
     rounding = 1e-7
     if front_end.config.kind != "stft":
@@ -116,7 +117,7 @@ def conditioned(front_end: FrontEnd, wave: torch.Tensor) -> float:
     if not front_end.config.normalize:
         return max(1e-5, 10 * rounding)
     _, variance = front_end.moments(front_end.differences(spectrum, frames), frames)
-    return max(1e-5, 10 * rounding / float(variance.clamp_min(front_end.variance_floor).sqrt().min()))
+    return max(1e-5, 10 * rounding / float(variance.clamp_min(front_end.kind.variance_floor).sqrt().min()))
 
 
 @pytest.mark.parametrize("kind", ["logmel", "cqt", "mfcc", "stft"])
@@ -143,7 +144,7 @@ def test_a_gain_changes_no_normalised_feature(kind: str, gain: float) -> None:
 def test_number_of_frames(n: int, hop: int, n_fft: int) -> None:
     front_end = FrontEnd(Features(kind="logmel", n_fft=n_fft, hop=hop, n_mels=10), RATE)
     wave, samples = waves(n)
-    assert front_end.spectrum(wave, samples).shape[1] == n // hop + 1 == int(front_end.frames(samples))
+    assert front_end.spectrum(wave, samples).shape[1] == n // hop + 1 == int(front_end.frame_count(samples))
 
 
 @pytest.mark.parametrize("kind", ["mfcc", "logmel", "stft", "cqt"])
@@ -172,7 +173,7 @@ def test_width_follows_from_the_features(config: Features, width: int) -> None:
     front_end = FrontEnd(config, RATE)
     wave, samples = waves(2000)
     assert front_end.width == width
-    assert front_end.finish(front_end.spectrum(wave, samples), front_end.frames(samples)).shape[2] == width
+    assert front_end.finish(front_end.spectrum(wave, samples), front_end.frame_count(samples)).shape[2] == width
 
 
 @pytest.mark.parametrize("kind", KINDS)

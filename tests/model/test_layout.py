@@ -21,13 +21,13 @@ def test_rows_stand_for_the_frames_of_their_recordings(lengths: list[int], more:
         frames = torch.arange(len(lengths) * steps)
         flat = frames[plan.into]
         assert len(flat) == sum(t * count for t, count in plan.blocks)
-        back, turned = flat[plan.out], flat[plan.turn][plan.out]
+        back, turned = flat[plan.out], flat[plan.reversal][plan.out]
         for b, length in enumerate(lengths):
             own = frames[b * steps : b * steps + length]
             assert torch.equal(back[b, :length], own)
             assert torch.equal(turned[b, :length], own.flip(0))
             assert bool((back[b] // steps == b).all())
-        assert torch.equal(plan.turn[plan.turn], torch.arange(len(flat)))
+        assert torch.equal(plan.reversal[plan.reversal], torch.arange(len(flat)))
 
 
 @given(lengths=LENGTHS)

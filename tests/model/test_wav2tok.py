@@ -34,7 +34,7 @@ def test_tokens_are_within_the_codebook_and_know_no_padding(
     wave = 0.1 * torch.randn(5, 4000, generator=generator)
     samples = torch.tensor([4000, 1, 2500, 20 * 128, 128])  # 32, 1, 20, 21 and 2 frames
     with torch.no_grad():
-        z = model.embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples))
+        z = model.embed(model.front_end.spectrum(wave, samples), model.front_end.frame_count(samples))
         model.codebook.copy_(z[0, :8])
     tokens, steps = model(wave, samples)
     assert steps.tolist() == [-(-(n // 128 + 1) // stack) for n in samples.tolist()]

@@ -12,9 +12,9 @@ from wav2tok.matching.strings import deduplicate
 from wav2tok.model.codebook import compress
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
-from wav2tok.spectra.e_step import drawn_tiles, expectation
+from wav2tok.spectra.e_step import drawn_segments, e_step
 from wav2tok.spectra.embed import embeddings, frame_tokens, tokenize
-from wav2tok.spectra.store import SpectrumStore, Tiles
+from wav2tok.spectra.store import Segments, SpectrumStore
 
 
 def test_embeddings_are_those_of_each_recording_alone_without_dropout(model: Wav2Tok, store: SpectrumStore) -> None:
@@ -44,7 +44,7 @@ def test_embedding_gives_the_model_back_in_the_mode_it_was_in(model: Wav2Tok, st
 def test_an_e_step_returns_the_mean_cosine_and_fits_better_than_chance(
     model: Wav2Tok, store: SpectrumStore, tiny_config: Config, generator: torch.Generator
 ) -> None:
-    said = expectation(model, store, tiny_config, (0, 1), warm=True)
+    said = e_step(model, store, tiny_config, 1, warm=True)
     parts = embeddings(model, store, store.heads(10**9))
     points = torch.cat([z[frame_mask(n, z.shape[1])] for _, z, n in parts])
     fit = (points @ model.codebook.T).amax(1).mean()
@@ -59,7 +59,7 @@ def test_a_warm_e_step_keeps_what_tokens_mean(model: Wav2Tok, store: SpectrumSto
     with torch.no_grad():  # the encoder as a few optimiser steps leave it
         for weight in model.parameters():
             weight += 1e-3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
-    expectation(model, store, tiny_config, (0, 9), warm=True)
+    e_step(model, store, tiny_config, 9, warm=True)
     assert (before @ model.codebook.T).argmax(1).tolist() == list(range(8))
 
 
@@ -69,7 +69,7 @@ def test_an_e_step_reads_the_asked_share_and_follows_from_its_seed(
     half = dataclasses.replace(tiny_config, codebook=dataclasses.replace(tiny_config.codebook, cluster_split=0.3))
 
     def fitted(config: Config, seed: int) -> torch.Tensor:
-        expectation(model, store, config, (0, seed), warm=False)
+        e_step(model, store, config, seed, warm=False)
         return model.codebook.clone()
 
     assert torch.equal(fitted(half, 1), fitted(half, 1))
@@ -103,9 +103,9 @@ def test_tokens_of_steps_are_the_models_and_strings_are_they_without_repeats(
 
 
 def test_an_e_step_reads_no_more_frames_than_it_may(store: SpectrumStore, tiny_config: Config) -> None:
-    def drawn(seed: int, **changes: int) -> Tiles:
+    def drawn(seed: int, **changes: int) -> Segments:
         config = dataclasses.replace(tiny_config, codebook=dataclasses.replace(tiny_config.codebook, **changes))
-        return drawn_tiles(store, config, torch.Generator().manual_seed(seed))
+        return drawn_segments(store, config, torch.Generator().manual_seed(seed))
 
     total = int(store.frames.sum())
     everything = drawn(0)
@@ -120,6 +120,6 @@ def test_an_e_step_reads_no_more_frames_than_it_may(store: SpectrumStore, tiny_c
 
 def test_no_stretch_of_an_e_step_is_longer_than_a_clip(store: SpectrumStore, tiny_config: Config) -> None:
     short = dataclasses.replace(tiny_config, train=dataclasses.replace(tiny_config.train, clip_seconds=0.25))
-    tiles = drawn_tiles(store, short, torch.Generator().manual_seed(0))
+    tiles = drawn_segments(store, short, torch.Generator().manual_seed(0))
     assert int(tiles.frames.max()) == short.clip_frames == round(0.25 * 8000 / 128)
     assert int(tiles.frames.sum()) == int(store.frames.sum())

@@ -17,7 +17,7 @@ from wav2tok.config.schema import Config, Features
 from wav2tok.errors import UserError
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.spectra.rows import Rows
-from wav2tok.spectra.store import SpectrumStore, Tiles, build, fill, store_of
+from wav2tok.spectra.store import Segments, SpectrumStore, build, fill, store_of
 
 FRONT = FrontEnd(Features(n_fft=256, hop=128, n_mels=20), 8000)
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def test_a_batch_is_slices_filled_up_with_the_last_frame(lengths: list[int], dat
     chosen = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=6))
     starts = [data.draw(st.integers(0, lengths[i] - 1)) for i in chosen]
     counts = [data.draw(st.integers(1, lengths[i] - s)) for i, s in zip(chosen, starts, strict=True)]
-    x, frames = whole.batch(Tiles(torch.tensor(chosen), torch.tensor(starts), torch.tensor(counts)))
+    x, frames = whole.batch(Segments(torch.tensor(chosen), torch.tensor(starts), torch.tensor(counts)))
     assert frames.tolist() == counts
     assert x.shape[1] == max(counts)
     for row, i, s, n in zip(x, chosen, starts, counts, strict=True):
@@ -53,7 +53,7 @@ def test_a_batch_is_slices_filled_up_with_the_last_frame(lengths: list[int], dat
 def test_tiles_cover_every_frame_once_and_in_order(lengths: list[int], most: int) -> None:
     whole, _ = store(lengths)
     chosen = torch.arange(len(lengths)).flip(0)
-    tiles = whole.tiles(most, chosen)
+    tiles = whole.segments(most, chosen)
     assert int(tiles.frames.max()) <= most
     for i in chosen.tolist():
         own = tiles[(tiles.recording == i).nonzero()[:, 0]]

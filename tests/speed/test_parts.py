@@ -10,7 +10,7 @@ import torch
 from wav2tok.config.schema import Config, Features
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.speed import parts, workload
-from wav2tok.speed.parts import Bench, front_end_flop
+from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import Row
 
 
@@ -35,7 +35,7 @@ def test_a_class_has_one_tune_and_every_voice_its_own_pitch(tmp_path: Path) -> N
 def test_the_transform_costs_its_matrix_products() -> None:
     """Multiplications by hand: 1024 = 32 x 32, 17 rows of the first step, 64 mel bands, 13 coefficients."""
     front_end = FrontEnd(Features(), 16000)
-    assert front_end_flop(front_end) == 2 * (32 * 34 * 32 + 17 * 64 * 64 + 17 * 32 * 64 + 64 * 13)
+    assert front_end.kind.flop() == 2 * (32 * 34 * 32 + 17 * 64 * 64 + 17 * 32 * 64 + 64 * 13)
 
 
 def test_every_part_is_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:

@@ -301,7 +301,7 @@ def test_every_front_end_can_be_read_in_windows(
         # A codebook of its own embeddings, so that many tokens occur.
         samples = torch.tensor([len(wave)])
         spectrum = model.front_end.spectrum(torch.from_numpy(wave)[None], samples)
-        z = model.embed(spectrum, model.front_end.frames(samples))[0]
+        z = model.embed(spectrum, model.front_end.frame_count(samples))[0]
         model.codebook.copy_(z[:: len(z) // 8][:8])
     write_onnx(model, config, tmp_path / "t.onnx")
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu", threads=1)

@@ -10,7 +10,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.model.wav2tok import Wav2Tok, create
-from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 
 
@@ -28,7 +28,7 @@ def store(recordings: Recordings, tiny_config: Config) -> SpectrumStore:
 def model(tiny_config: Config, store: SpectrumStore) -> Wav2Tok:
     """Untrained, with a codebook of its own embeddings."""
     model = create(tiny_config)
-    expectation(model, store, tiny_config, (0, 0), warm=False)
+    e_step(model, store, tiny_config, 0, warm=False)
     return model
 
 

@@ -25,8 +25,8 @@ from wav2tok.model import checkpoint
 from wav2tok.model.wav2tok import create
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import fill
-from wav2tok.stages.train import train
-from wav2tok.training.loop import Loaded, Trainer, schedule
+from wav2tok.stages.train import TrainRun, train
+from wav2tok.training.loop import LoadedBatch, Trainer, schedule
 from wav2tok.training.pairs import Pairs
 from wav2tok.training.progress import data_digest, fingerprint
 from wav2tok.training.recorder import SilentRecorder
@@ -229,7 +229,7 @@ def test_the_recorder_hears_of_every_step_and_every_epoch(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
     keeping = Keeping()
-    progress = train(tiny_split, tmp_path, None, tiny_config, "cpu", False, keeping)
+    progress = train(TrainRun(tiny_split, tmp_path, None, tiny_config, "cpu", False), keeping)
     steps = [step for step, row in keeping.rows if "step/loss" in row]
     assert steps == list(range(1, progress.step + 1))
     epochs = [(step, row["valid/score"]) for step, row in keeping.rows if "valid/score" in row]
@@ -263,7 +263,7 @@ def test_recordings_longer_than_a_clip_are_trained_on(
     lengths: list[int] = []
     step = Trainer.step
 
-    def counted(self: Trainer, batch: Loaded, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def counted(self: Trainer, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         lengths.append(batch.spectrum.shape[1])
         return step(self, batch, generator)
 
@@ -330,7 +330,7 @@ def test_a_batch_that_cannot_be_read_ends_the_epoch(
     batches = made.sampler.epoch(0, 0, 4, 3)
     load = made.load
 
-    def broken(pairs: Pairs) -> Loaded:
+    def broken(pairs: Pairs) -> LoadedBatch:
         if pairs is batches[1]:
             raise OSError("the disk is gone")
         return load(pairs)

@@ -96,7 +96,7 @@ def test_a_long_recording_is_the_same_in_windows(tiny_config: Config, tmp_path: 
     wave = torch.randn(1, 8000 * 130, generator=generator) * torch.linspace(0.01, 0.5, 8000 * 130)
     samples = torch.tensor([wave.shape[1]])
     with torch.no_grad():
-        frames = model.front_end.frames(samples)
+        frames = model.front_end.frame_count(samples)
         z = model.embed(model.front_end.spectrum(wave, samples), frames)[0]
         model.set_codebook(z[:: len(z) // 8][:8])
         whole = model(wave, samples)[0][0].numpy()

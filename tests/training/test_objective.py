@@ -232,7 +232,7 @@ def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.
     model = create(tiny_config).eval()
     samples = torch.randint(1, 4000, (members * 3,), generator=generator)
     spectrum = model.front_end.spectrum(torch.randn(len(samples), 4000, generator=generator), samples)
-    frames, labels = model.front_end.frames(samples), torch.tensor([0, 1, 0])
+    frames, labels = model.front_end.frame_count(samples), torch.tensor([0, 1, 0])
     v = views_of(model, spectrum, frames, labels, members)
     assert (v.negative is None) == (v.negative_frames is None) == (members == 2)
     embedded = [(v.a, v.a_frames), (v.b, v.b_frames), (v.negative, v.negative_frames)][:members]

@@ -15,11 +15,11 @@ from wav2tok.corpus import audios_bin
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError
 from wav2tok.model.wav2tok import Wav2Tok
-from wav2tok.spectra.store import SpectrumStore, Tiles
+from wav2tok.spectra.store import Segments, SpectrumStore
 from wav2tok.training import loop
 from wav2tok.training.loop import Trainer
 from wav2tok.training.objective import Views
-from wav2tok.training.prepare import prepare
+from wav2tok.training.prepare import TrainRun, prepare
 from wav2tok.training.recorder import SilentRecorder
 
 
@@ -32,7 +32,7 @@ def made(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> Callable[...,
     """A training about to begin, with keys of its sections changed."""
 
     def make(**parts: Any) -> Trainer:
-        return prepare(tiny_split, tmp_path / "model", None, changed(tiny_config, **parts), "cpu", True)
+        return prepare(TrainRun(tiny_split, tmp_path / "model", None, changed(tiny_config, **parts), "cpu", True))
 
     return make
 
@@ -55,13 +55,13 @@ def views(monkeypatch: pytest.MonkeyPatch) -> list[Views]:
 def e_steps(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The seed, warmth and recordings of every E-step."""
     seen: list[dict[str, Any]] = []
-    real = loop.expectation
+    real = loop.e_step
 
     def spying(model: Wav2Tok, store: SpectrumStore, config: Config, seed: tuple[int, ...], **more: Any) -> float:
         seen.append({"step": seed[1], **more})
         return real(model, store, config, seed, **more)
 
-    monkeypatch.setattr(loop, "expectation", spying)
+    monkeypatch.setattr(loop, "e_step", spying)
     return seen
 
 
@@ -178,7 +178,7 @@ def test_subset_share(
     read: set[int] = set()
     real = SpectrumStore.batch
 
-    def spying(self: SpectrumStore, tiles: Tiles, **more: Any) -> Any:
+    def spying(self: SpectrumStore, tiles: Segments, **more: Any) -> Any:
         if self is trainer.store:
             read.update(tiles.recording.tolist())
         return real(self, tiles, **more)
@@ -202,13 +202,13 @@ def test_cluster_split_is_of_the_subset(made: Callable[..., Trainer], monkeypatc
     read: list[int] = []
     real = SpectrumStore.batch
 
-    def spying(self: SpectrumStore, tiles: Tiles, **more: Any) -> Any:
+    def spying(self: SpectrumStore, tiles: Segments, **more: Any) -> Any:
         read.extend(tiles.recording.tolist())
         return real(self, tiles, **more)
 
     among = torch.from_numpy(trainer.sampler.subset(0.5, 0, 0).numbers)
     monkeypatch.setattr(SpectrumStore, "batch", spying)
-    loop.expectation(trainer.model, trainer.store, trainer.config, (0, 0), warm=False, among=among)
+    loop.e_step(trainer.model, trainer.store, trainer.config, 0, warm=False, among=among)
     assert len(read) == round(0.5 * len(among))
     assert set(read) <= set(among.tolist())
 
@@ -240,7 +240,7 @@ def test_debug(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     assert len(many) > 32
     audios_bin.write(tmp_path / "audios.bin", Splits(many, parts.valid, parts.test))
     config = changed(tiny_config, train={"debug": True, "epochs": 9, "steps_per_epoch": 50})
-    trainer = prepare(tmp_path / "audios.bin", tmp_path / "model", None, config, "cpu", True)
+    trainer = prepare(TrainRun(tmp_path / "audios.bin", tmp_path / "model", None, config, "cpu", True))
     assert len(trainer.store) == 32
     progress = fit(tmp_path / "audios.bin", tmp_path / "model", config, fresh=True)
     assert (progress.epoch, progress.step) == (2, 4)

@@ -15,7 +15,7 @@ from wav2tok.corpus.splits import read_splits
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.stages.cluster import cluster
-from wav2tok.stages.train import train
+from wav2tok.stages.train import TrainRun, train
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -46,7 +46,7 @@ def test_a_model_folder_holds_what_is_documented(tiny_model: Path, tiny_config: 
 def test_clustering_first_or_within_training_is_the_same(
     tiny_split: Path, tiny_config: Config, tiny_model: Path, first_codebook: Path, tmp_path: Path
 ) -> None:
-    train(tiny_split, tmp_path, first_codebook, tiny_config, "cpu", False)
+    train(TrainRun(tiny_split, tmp_path, first_codebook, tiny_config, "cpu", False))
     for name in ("untrained", "wav2tok_best", "last"):
         one, two = (load_file(folder / f"{name}.safetensors") for folder in (tiny_model, tmp_path))
         assert one.keys() == two.keys()
@@ -74,7 +74,7 @@ def test_a_codebook_of_other_parameters_is_refused(
     values = to_dict(tiny_config)
     values[section][key] = value
     with pytest.raises(UserError, match="other parameters"):
-        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False)
+        train(TrainRun(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False))
 
 
 def test_a_codebook_of_another_similarity_is_refused(
@@ -83,7 +83,7 @@ def test_a_codebook_of_another_similarity_is_refused(
     values = to_dict(tiny_config)
     values["train"]["recipe"] = "published"
     with pytest.raises(UserError, match="use_cosine"):
-        train(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False)
+        train(TrainRun(tiny_split, tmp_path, first_codebook, from_dict(values), "cpu", False))
 
 
 def test_a_split_without_validation_gets_one_from_its_training_part(
@@ -103,12 +103,12 @@ def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config
     lost = recordings.Recordings((*parts.train.paths, "gone.flac"), (*parts.train.classes, "arch"))
     audios_bin.write(tmp_path / "audios.bin", Splits(lost, parts.valid, parts.test))
     with pytest.raises(UserError, match=r"gone\.flac"):
-        train(tmp_path / "audios.bin", tmp_path / "model", None, tiny_config, "cpu", False)
+        train(TrainRun(tmp_path / "audios.bin", tmp_path / "model", None, tiny_config, "cpu", False))
 
 
 def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     """A crash early in a second training must not leave the first one's graph beside the second one's weights."""
-    train(tiny_split, tmp_path, None, tiny_config, "cpu", False)
+    train(TrainRun(tiny_split, tmp_path, None, tiny_config, "cpu", False))
     values = to_dict(tiny_config)
     values["encoder"]["hidden"] = 6
 
@@ -117,7 +117,7 @@ def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_conf
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(tiny_split, tmp_path, None, from_dict(values), "cpu", False)
+        train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", False))
     assert not (tmp_path / "tokenizer.onnx").exists()
     assert checkpoint.load(tmp_path)[1].encoder.hidden == 6
 
@@ -136,7 +136,7 @@ def test_no_test_recording_reaches_clustering_training_normalisation_or_early_st
         folder = tmp_path / name
         folder.mkdir()
         audios_bin.write(folder / "audios.bin", Splits(parts.train, parts.valid if own_validation else None, test))
-        train(folder / "audios.bin", folder / "model", None, tiny_config, "cpu", True)
+        train(TrainRun(folder / "audios.bin", folder / "model", None, tiny_config, "cpu", True))
         history = json.loads((folder / "model" / "history.json").read_text())
         figures = [{k: v for k, v in row.items() if k not in ("seconds", "audio_per_second")} for row in history]
         names = ("untrained", "wav2tok_best", "last")

@@ -17,7 +17,8 @@ from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
-from wav2tok.training.prepare import prepare
+from wav2tok.model.folder import ModelFolder
+from wav2tok.training.prepare import TrainRun, prepare
 
 
 @pytest.mark.parametrize("epoch", [1, 4, 5])
@@ -59,7 +60,7 @@ for where, call in json.loads(cases):
         return real(*args, **more)
     setattr(owner, name, counted)
     folder = Path(out) / f"{where}{call}"
-    train(Path(data), folder, None, from_dict(json.loads(config)), "cpu", False, lambda line: None)
+    train(TrainRun(Path(data), folder, None, from_dict(json.loads(config)), "cpu", False))
     os._exit(0)
 """
 # A step within each of the six epochs of eight; and before the best model of the third epoch and the last one of the
@@ -144,7 +145,7 @@ def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None
     assert sorted(p.stem for p in kept.glob("wav2tok_*")) == [*(f"wav2tok_{e}" for e in range(1, 7)), "wav2tok_best"]
     assert_same(whole, kept)
     for epoch in range(1, 7):
-        assert checkpoint.peek(checkpoint.named(kept, "wav2tok", epoch))["epoch"] == epoch
+        assert checkpoint.peek(ModelFolder(kept).epoch("wav2tok", epoch))["epoch"] == epoch
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 5])
@@ -153,9 +154,9 @@ def test_going_back_to_an_epoch_gives_the_same_training_again(
 ) -> None:
     """Schedule, E-step phase, random state and early stopping are those of then, the best model too."""
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": epoch})
-    trainer = prepare(tiny_split, copied, None, config, "cpu", False)
+    trainer = prepare(TrainRun(tiny_split, copied, None, config, "cpu", False))
     assert trainer.progress.epoch == epoch
-    best = checkpoint.peek(checkpoint.named(copied, "wav2tok"))
+    best = checkpoint.peek(ModelFolder(copied).best("wav2tok"))
     assert (best["best_epoch"], best["best"]) == (trainer.progress.best_epoch, trainer.progress.best)
     assert best["best_epoch"] <= epoch
     assert not [p for p in copied.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
@@ -207,7 +208,7 @@ def test_a_training_begins_with_the_weights_that_are_named(
     config = changed(
         long_config, train={"init_from": str(kept / what), "epochs": 1, "name": "mine"}, encoder={"dropout": 0.3}
     )
-    trainer = prepare(tiny_split, tmp_path, None, config, "cpu", False)
+    trainer = prepare(TrainRun(tiny_split, tmp_path, None, config, "cpu", False))
     theirs = load_file(kept / f"{file}.safetensors")
     ours = trainer.model.state_dict()
     assert all(torch.equal(ours[name], theirs[f"model.{name}"]) for name in ours)

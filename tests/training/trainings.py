@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.model import checkpoint
-from wav2tok.stages.train import train
+from wav2tok.stages.train import TrainRun, train
 from wav2tok.training.progress import Progress
 
 
@@ -37,7 +37,7 @@ def stop_after(epoch: int) -> Callable[[str], None]:
 def fit(
     data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
 ) -> Progress:
-    return train(data, out, None, config, "cpu", fresh)
+    return train(TrainRun(data, out, None, config, "cpu", fresh))
 
 
 def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:

@@ -76,18 +76,18 @@ def train(
         typer.echo("what the line leaves out is as published; what is given beside it comes before it")
     else:
         settings = parameters.load(params, overrides)
-    from wav2tok.stages import train
+    from wav2tok.stages.train import TrainRun, train_tracked
+    from wav2tok.stages.train import train as train_untracked
 
+    run = TrainRun(data, out, codebook, settings, device, fresh)
     if track:
         from wav2tok.tracking import store
 
         if store.available():
-            from wav2tok.stages.train import tracked
-
-            tracked(data, out, codebook, settings, device, fresh)
+            train_tracked(run)
             return
         typer.echo("mlflow is not installed: the training is not tracked")
-    train.train(data, out, codebook, settings, device, fresh)
+    train_untracked(run)
 
 
 def evaluate(

@@ -34,6 +34,13 @@ class Splits:
     test: Recordings
 
 
+@dataclass(frozen=True)
+class TrainingSplits(Splits):
+    """Splits that have a validation part."""
+
+    valid: Recordings
+
+
 def group_of(path: str) -> str:
     """The file name up to its first ``_`` (the whole stem if there is none)."""
     return Path(path).stem.split("_", 1)[0]

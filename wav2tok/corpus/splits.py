@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok.config.schema import Config
+from wav2tok.config.seeds import Stream, rng, validation_seed
 from wav2tok.corpus import audios_bin
-from wav2tok.corpus.recordings import Recordings, Splits
+from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits
 from wav2tok.errors import UserError
 
 
@@ -77,7 +78,7 @@ def split(
     test_groups: Sequence[str] = (),
     test_classes: Sequence[str] = (),
     groups: Sequence[str] | None = None,
-) -> Splits:
+) -> TrainingSplits:
     """Split a corpus into training, validation and test recordings.
 
     Validation is cut from what is not test, the same way as test was cut (`with_validation`).
@@ -110,8 +111,10 @@ def split(
         _, test = cut(recordings, test_share, group, seed, groups)
         held = set(test.paths)
         rest = [i for i, p in enumerate(recordings.paths) if p not in held]
-    train, valid = _validation(recordings.take(rest), valid_share, group, seed + 1, [names[i] for i in rest])
-    return Splits(train, valid, test)
+    train, valid = _validation(
+        recordings.take(rest), valid_share, group, validation_seed(seed), [names[i] for i in rest]
+    )
+    return TrainingSplits(train, valid, test)
 
 
 def _validation(
@@ -153,68 +156,72 @@ def _alone(recordings: Recordings) -> Recordings:
     return Recordings(recordings.paths, recordings.paths)
 
 
-def joined(splits: Splits, more: Recordings) -> Splits:
+def joined(splits: TrainingSplits, more: Recordings) -> TrainingSplits:
     """``splits`` whose training part has ``more`` too, each a class of its own in dictionary data, for breadth."""
     train, added = splits.train, more if splits.train.classes is None else _alone(more)
     classes = None if train.classes is None or added.classes is None else (*train.classes, *added.classes)
-    return Splits(Recordings((*train.paths, *added.paths), classes), splits.valid, splits.test)
+    return TrainingSplits(Recordings((*train.paths, *added.paths), classes), splits.valid, splits.test)
 
 
-def foreign(test: Recordings, others: Recordings, valid_share: float, seed: int) -> Splits:
+def foreign(test: Recordings, others: Recordings, valid_share: float, seed: int) -> TrainingSplits:
     """All of ``test`` for the test; training and validation hear ``others`` alone, of which no classes are known."""
-    train, valid = cut(Recordings(others.paths), valid_share, False, seed + 1)
-    return Splits(train, valid, test) if test.classes is None else Splits(_alone(train), _alone(valid), test)
+    train, valid = cut(Recordings(others.paths), valid_share, False, validation_seed(seed))
+    return (
+        TrainingSplits(train, valid, test)
+        if test.classes is None
+        else TrainingSplits(_alone(train), _alone(valid), test)
+    )
 
 
-def with_validation(splits: Splits, share: float, seed: int) -> Splits:
+def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
     """``splits`` with a validation part: its own, else one cut from the training part (never from the test).
 
     Whole groups are held out where the file names tell several speakers apart, members of classes otherwise.
     """
     if splits.valid is not None:
-        return splits
+        return TrainingSplits(splits.train, splits.valid, splits.test)
     counts: dict[str, int] = {}
     for name in splits.train.groups:
         counts[name] = counts.get(name, 0) + 1
     group = len(counts) > 2 and max(counts.values()) > 1
-    train, valid = _validation(splits.train, share, group, seed + 1, splits.train.groups)
-    return Splits(train, valid, splits.test)
+    train, valid = _validation(splits.train, share, group, validation_seed(seed), splits.train.groups)
+    return TrainingSplits(train, valid, splits.test)
 
 
-def some_of(recordings: Recordings, most: int, seed: int) -> Recordings:
+def sample_subset(recordings: Recordings, most: int, seed: int) -> Recordings:
     """At most ``most`` recordings, in their order, as many of each class as of any other but never fewer than four.
 
     All pairs of them are compared at every epoch, which must not grow with the square of the corpus.
     """
     if len(recordings) <= most:
         return recordings
-    rng = np.random.default_rng([seed, 5])
+    draw = rng(seed, Stream.VALIDATION_SAMPLE)
     if recordings.classes is None:
-        return recordings.take(sorted(rng.permutation(len(recordings))[:most].tolist()))
+        return recordings.take(sorted(draw.permutation(len(recordings))[:most].tolist()))
     _, labels = np.unique(np.array(recordings.classes), return_inverse=True)
-    order = rng.permutation(len(labels))
+    order = draw.permutation(len(labels))
     # How many of its class come before each recording in that order, and the order in which classes have their turn.
     turn = np.empty(len(labels), dtype=np.int64)
     by_class = order[np.argsort(labels[order], kind="stable")]
     sizes = np.bincount(labels)
     turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rank = rng.permutation(len(sizes))[labels]
+    rank = draw.permutation(len(sizes))[labels]
     # Rounds of four a class at first, then one at a time.
     chosen = np.lexsort((rank, np.maximum(turn - 3, 0)))[:most]
     return recordings.take(sorted(chosen.tolist()))
 
 
-REHEARSED = 32
-"""Recordings that a training with ``train.debug`` hears, of each part."""
+DEBUG_RECORDINGS = 32
+"""Recordings of each part that a training with ``train.debug`` uses."""
 
 
-def read_splits(data: Path, config: Config) -> Splits:
+def read_splits(data: Path, config: Config) -> TrainingSplits:
     """The split in ``data``, its validation part cut from the training part if it has none.
 
     With ``train.debug`` a few recordings of each.
     """
     parts = with_validation(audios_bin.read(data), config.split.valid_share, config.seed)
-    if not config.train.debug or parts.valid is None:
+    if not config.train.debug:
         return parts
-    train, valid = (some_of(part, REHEARSED, config.seed) for part in (parts.train, parts.valid))
-    return Splits(train, valid, parts.test)
+    train, valid = (sample_subset(part, DEBUG_RECORDINGS, config.seed) for part in (parts.train, parts.valid))
+    return TrainingSplits(train, valid, parts.test)

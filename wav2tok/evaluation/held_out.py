@@ -21,9 +21,9 @@ from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
 from wav2tok.evaluation.systems import Represent, is_selected
 from wav2tok.files import sha256
 from wav2tok.model import checkpoint
-from wav2tok.model.checkpoint import UNTRAINED
+from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
-from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import build, fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -47,11 +47,11 @@ def _torch_encoder(model: Wav2Tok) -> Represent:
 
 def _untrained(graph: Path, config: Config, train: Recordings) -> Wav2Tok:
     """The untrained encoder with its first codebook, read from the graph's folder or else built again."""
-    if (graph.parent / f"{UNTRAINED}.safetensors").exists():
+    if ModelFolder(graph.parent).untrained.exists():
         return checkpoint.load(graph.parent, UNTRAINED)[0]
     model = create(config)
     store = build(train.paths, model.front_end, None, torch.device("cpu"))
-    expectation(model, store, config, (config.seed, 0), warm=False)
+    e_step(model, store, config, 0, warm=False)
     return model
 
 

@@ -1,16 +1,6 @@
-"""Checkpoints: safetensors for numbers, JSON for the rest; no pickle, so that loading one runs nothing.
+"""Checkpoints: safetensors for numbers, JSON for the rest. No pickle, so loading one runs no code.
 
-A model folder, what ``wav2tok train --out`` writes, NAME being ``train.name``::
-
-    config.json             the configuration it was trained with
-    NAME_best.safetensors   the model of the best validation score
-    NAME_5.safetensors      epoch 5 and so on, every ``train.autosave_epoch``: model, optimizer, what resuming needs
-    last.safetensors        the same of the last epoch
-    untrained.safetensors   the seed's encoder with its first codebook: a baseline
-    history.json            the figures of every epoch
-    tokenizer.onnx          the best model, waveform to tokens
-
-Every checkpoint says in its header which configuration it is of.
+`wav2tok.model.folder` names the files. Every checkpoint holds its configuration in its header.
 """
 
 import contextlib
@@ -29,12 +19,8 @@ from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, replacing, write_json
+from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
-
-
-def named(folder: Path, name: str, epoch: int | None = None) -> Path:
-    """The file of NAME_EPOCH, or of NAME_best."""
-    return folder / f"{name}_{'best' if epoch is None else epoch}.safetensors"
 
 
 def save(
@@ -45,13 +31,13 @@ def save(
     optimizer: torch.optim.Optimizer | None = None,
     best: Path | None = None,
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Args:
-        info: JSON values, kept in the file's header with the configuration.
-        optimizer: given, its state goes in as well.
-        best: another checkpoint, the best so far, whose model goes in too: who goes back to this epoch goes back to
-            what was the best then (`restore_best`).
+        info: JSON values, stored in the header of the file next to the configuration.
+        optimizer: its state is stored too, if given.
+        best: the checkpoint of the best model so far, stored too, so that rewinding to this epoch also restores what
+            was the best model then (`restore_best`).
     """
     tensors = {f"model.{name}": t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     header = {"info": json.dumps(info, allow_nan=False), "config": json.dumps(to_dict(config))}
@@ -59,16 +45,16 @@ def save(
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.cpu() for key, value in state.items()}
     if best is not None:
-        theirs, told = _read(best)
-        tensors |= {f"best.{key}": value for key, value in theirs.items()}
-        header["best"] = json.dumps(told)
+        best_tensors, best_info = _read(best)
+        tensors |= {f"best.{key}": value for key, value in best_tensors.items()}
+        header["best"] = json.dumps(best_info)
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A checkpoint's file, its faults said as the user's to mend."""
+    """Open a checkpoint, converting any failure to a `UserError`."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -77,7 +63,7 @@ def _opened(path: Path) -> Iterator[Any]:
             f"{path} does not exist; train first: wav2tok train --data audios.bin --out {path.parent}"
         ) from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{path} is no checkpoint of wav2tok ({error}); train anew.") from None
+        raise UserError(f"{path} is not a checkpoint of wav2tok ({error}); train again.") from None
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -86,62 +72,68 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def peek(path: Path) -> dict[str, Any]:
-    """The info of a checkpoint, without its numbers."""
+    """The info of a checkpoint; reads the header only."""
     with _opened(path) as file:
         return json.loads(file.metadata()["info"])
 
 
 def read_config(folder: Path) -> Config:
     """The configuration that a model folder was trained with."""
-    if not (folder / "config.json").exists():
+    file = ModelFolder(folder).config
+    if not file.exists():
         raise UserError(
-            f"{folder} is no model folder (it has no config.json); train first: "
+            f"{folder} is not a model folder (it has no {file.name}); train first: "
             f"wav2tok train --data audios.bin --out {folder}"
         )
-    return from_dict(read_json(folder / "config.json"))
+    return from_dict(read_json(file))
 
 
 def load(folder: Path, name: str | None = None) -> tuple[Wav2Tok, Config, dict[str, Any]]:
-    """The model NAME of a folder (its best by default) in evaluation mode, its configuration, and the info with it.
+    """The best model of a folder in evaluation mode, its configuration, and the info stored with it.
+
+    Args:
+        name: of another checkpoint of the folder, without its ending.
 
     Raises:
-        UserError: no such folder or checkpoint, a damaged one, or one that does not fit ``config.json``.
+        UserError: the folder or checkpoint does not exist, is damaged, or does not fit ``config.json``.
     """
     config = read_config(folder)
     model = create(config)
-    path = named(folder, config.train.name) if name is None else folder / f"{name}.safetensors"
+    files = ModelFolder(folder)
+    path = files.best(config.train.name) if name is None else files.weights(name)
     tensors, info = _read(path)
     _fill(model, tensors, path)
     return model.eval(), config, info
 
 
 def find(what: str, folder: Path) -> Path:
-    """The checkpoint that ``what`` means: a model folder (its best), NAME, NAME_EPOCH or NAME_best.
+    """The checkpoint that ``what`` names: a model folder (its best model), NAME, NAME_EPOCH or NAME_best.
 
     Args:
-        what: names are looked for as paths, then in ``folder``; NAME alone is NAME_best.
+        what: names are looked up as paths, then in ``folder``; NAME alone means NAME_best.
 
     Raises:
         UserError: there is none.
     """
     for place in (Path(what), folder / what) if what.strip() else ():
-        if (place / "config.json").is_file():
-            return named(place, read_config(place).train.name)
-        for path in (place, place.with_name(f"{place.name}.safetensors"), named(place.parent, place.name)):
+        if ModelFolder(place).config.is_file():
+            return ModelFolder(place).best(read_config(place).train.name)
+        beside = ModelFolder(place.parent)
+        for path in (place, beside.weights(place.name), beside.best(place.name)):
             if path.is_file():
                 return path
-    there = sorted(path.stem for path in folder.glob("*_*.safetensors"))
+    stored = ModelFolder(folder).stored()
     raise UserError(
-        f"train.init_from is {what!r}, which is no model folder and no NAME, NAME_EPOCH or NAME_best in {folder}"
-        f"{' (it has ' + ', '.join(there) + ')' if there else ''}; name one with its folder."
+        f"train.init_from is {what!r}, which is neither a model folder nor a NAME, NAME_EPOCH or NAME_best in {folder}"
+        f"{' (it has ' + ', '.join(stored) + ')' if stored else ''}; name a checkpoint with its folder."
     )
 
 
 def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
-    """Set ``model``, made by ``config``, to the weights and codebook of a checkpoint; returns its info.
+    """Load the weights and codebook of a checkpoint into ``model``, made by ``config``; returns its info.
 
     Raises:
-        UserError: no such checkpoint, or one of a model of another shape; ``model`` is as it was.
+        UserError: the checkpoint does not exist or is of a model of another shape; ``model`` is unchanged.
     """
     require_same_shape(config, path)
     tensors, info = _read(path)
@@ -150,15 +142,17 @@ def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
 
 
 def require_same_shape(config: Config, path: Path) -> None:
-    """Refuse a checkpoint of a model that is not of ``config``'s shape, from its header alone."""
+    """Refuse a checkpoint of a model whose shape is not that of ``config``; reads the header only."""
     theirs, ours = _shape(peek_config(path)), _shape(config)
-    other = [f"{key} is {theirs[key]} there and {ours[key]} here" for key in ours if theirs[key] != ours[key]]
-    if other:
-        raise UserError(f"{path} is of another model: {', '.join(other)}; set what differs as it is there.")
+    differences = [f"{key} is {theirs[key]} there and {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+    if differences:
+        raise UserError(
+            f"{path} is of another model: {', '.join(differences)}; set these parameters as in the checkpoint."
+        )
 
 
 def _shape(config: Config) -> dict[str, Any]:
-    """The parameters that weights hang on, by name."""
+    """The parameters that determine the weight shapes, by name."""
     sections: dict[str, Any] = {"features": config.features, "encoder": config.encoder}
     within = {f"{name}.{key}": v for name, part in sections.items() for key, v in dataclasses.asdict(part).items()}
     for free in ("dropout", "layerdrop", "input_dim", "tiled"):
@@ -171,13 +165,13 @@ def _shape(config: Config) -> dict[str, Any]:
 
 
 def peek_config(path: Path) -> Config:
-    """The configuration that a checkpoint is of, without its numbers."""
+    """The configuration of a checkpoint; reads the header only."""
     with _opened(path) as file:
         return from_dict(json.loads(file.metadata()["config"]))
 
 
 def restore_best(path: Path, target: Path) -> None:
-    """Write the best model as it was when the checkpoint ``path`` was saved to the checkpoint ``target``."""
+    """Write to the checkpoint ``target`` what was the best model when the checkpoint ``path`` was saved."""
     with _opened(path) as file:
         header = file.metadata()
         tensors = {
@@ -194,11 +188,11 @@ def _fill(model: Wav2Tok, tensors: dict[str, Tensor], path: Path) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{path} does not fit the configuration beside it ({reason(error)}); train anew.") from None
+        raise UserError(f"{path} does not fit the configuration next to it ({reason(error)}); train again.") from None
 
 
 def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Set model and optimizer to what `save` wrote; returns its info."""
+    """Load model and optimizer as `save` wrote them; returns the info."""
     tensors, info = _read(path)
     _fill(model, tensors, path)
     state: dict[int, dict[str, Tensor]] = {}
@@ -211,8 +205,5 @@ def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dic
 
 
 def write_config(folder: Path, config: Config) -> None:
-    """Put the configuration into a model folder."""
-    write_json(folder / "config.json", to_dict(config))
-
-
-UNTRAINED = "untrained"
+    """Write the configuration into a model folder."""
+    write_json(ModelFolder(folder).config, to_dict(config))

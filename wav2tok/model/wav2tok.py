@@ -74,7 +74,7 @@ class Wav2Tok(nn.Module):
 
     def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T'], their numbers [B]), repeats not yet dropped."""
-        frames = self.front_end.frames(samples)
+        frames = self.front_end.frame_count(samples)
         z = self.embed(self.front_end.spectrum(waveform, samples), frames)
         return assign(z, self.codebook), self.encoder.steps(frames)
 

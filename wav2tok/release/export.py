@@ -60,7 +60,7 @@ class _Graph(nn.Module):
     def forward(self, waveform: Tensor, samples: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         front_end, encoder = self.model.front_end, self.model.encoder
         width = front_end.measured
-        frames = front_end.frames(samples)
+        frames = front_end.frame_count(samples)
         power = front_end.band_power(waveform, samples)
         loudness = front_end.loudness(power, frames)
         given = statistics[:, 0]

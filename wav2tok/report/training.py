@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wav2tok.audio import decode
-from wav2tok.corpus.recordings import Splits
+from wav2tok.corpus.recordings import TrainingSplits
 from wav2tok.matching import runs
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -77,9 +77,8 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
     return out / "training.png"
 
 
-def tokens(model: Path, parts: Splits, out: Path) -> None:
+def tokens(model: Path, parts: TrainingSplits, out: Path) -> None:
     """Histogram of the tokens over validation recordings, and one spectrogram with its tokens."""
-    assert parts.valid is not None
     tokenizer = Tokenizer.from_pretrained(model, device="cpu")
     waves = [decode.read(path, tokenizer.sample_rate) for path in parts.valid.paths[:200]]
     framewise = tokenizer.encode_frames(waves, tokenizer.sample_rate)

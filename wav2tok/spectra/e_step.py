@@ -1,64 +1,64 @@
 """The E-step: k-means over the embeddings of a corpus."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from wav2tok.config.schema import Config
+from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.errors import UserError
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.embed import embeddings
-from wav2tok.spectra.store import SpectrumStore, Tiles
+from wav2tok.spectra.store import Segments, SpectrumStore
 
 
-def derived_seed(*parts: int) -> int:
-    """A seed for torch that depends on all of ``parts``."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
-
-
-def drawn_tiles(store: SpectrumStore, config: Config, generator: torch.Generator, among: Tensor | None = None) -> Tiles:
-    """What an E-step reads: ``codebook.cluster_split`` of the recordings, as far as ``codebook.max_frames`` goes.
+def drawn_segments(
+    store: SpectrumStore, config: Config, generator: torch.Generator, among: Tensor | None = None
+) -> Segments:
+    """What an E-step reads: the share ``codebook.cluster_split`` of the recordings, at most ``codebook.max_frames``.
 
     Args:
-        among: int64 [R], the recordings that there are to choose from; None is all of them.
+        among: int64 [R], the recordings to choose from; None means all.
     """
-    there = torch.arange(len(store)) if among is None else among
-    count = max(1, round(config.codebook.cluster_split * len(there)))
-    chosen = there[torch.randperm(len(there), generator=generator)[:count]].sort().values
-    tiles = store.tiles(config.clip_frames, chosen)
-    if int(tiles.frames.sum()) > config.codebook.max_frames:
-        tiles = tiles[torch.randperm(len(tiles), generator=generator)]
-        within = max(1, int((tiles.frames.cumsum(0) <= config.codebook.max_frames).sum()))
-        tiles = tiles[torch.arange(within)]
-    return tiles
+    available = torch.arange(len(store)) if among is None else among
+    count = max(1, round(config.codebook.cluster_split * len(available)))
+    chosen = available[torch.randperm(len(available), generator=generator)[:count]].sort().values
+    segments = store.segments(config.clip_frames, chosen)
+    if int(segments.frames.sum()) > config.codebook.max_frames:
+        segments = segments[torch.randperm(len(segments), generator=generator)]
+        within = max(1, int((segments.frames.cumsum(0) <= config.codebook.max_frames).sum()))
+        segments = segments[torch.arange(within)]
+    return segments
 
 
-def expectation(
+def e_step(
     model: Wav2Tok,
     store: SpectrumStore,
     config: Config,
-    seed: tuple[int, ...],
+    step: int,
     *,
     warm: bool,
     among: Tensor | None = None,
 ) -> float:
-    """The E-step: spherical k-means over the embeddings of `drawn_tiles`. The codebook is set in place.
+    """Set the codebook of ``model`` by spherical k-means over the embeddings of `drawn_segments`.
 
     Args:
-        seed: decides the recordings and the cold start.
-        warm: begin from the present codebook, so that token ids keep their meaning.
-        among: int64 [R], the recordings to choose from; None is all of them.
+        step: the optimiser step, which with ``config.seed`` decides the recordings and the cold start.
+        warm: start from the present codebook, so that token ids keep their meaning.
+        among: int64 [R], the recordings to choose from; None means all.
 
     Returns:
-        The mean cosine of a frame to its codeword.
+        The mean cosine of a frame and its codeword.
+
+    Raises:
+        UserError: embeddings are not finite.
     """
-    generator = torch.Generator().manual_seed(derived_seed(*seed))
-    tiles = drawn_tiles(store, config, generator, among)
-    points = model.codebook.new_empty(int(model.encoder.steps(tiles.frames).sum()), model.codebook.shape[1])
+    generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.E_STEP, step))
+    segments = drawn_segments(store, config, generator, among)
+    points = model.codebook.new_empty(int(model.encoder.steps(segments.frames).sum()), model.codebook.shape[1])
     place = 0
-    for _, z, frames in embeddings(model, store, tiles):
+    for _, z, frames in embeddings(model, store, segments):
         part = z[frame_mask(frames, z.shape[1]).to(z.device)]
         points[place : place + len(part)] = part
         place += len(part)

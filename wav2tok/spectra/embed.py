@@ -8,22 +8,22 @@ from torch import Tensor
 
 from wav2tok.model.codebook import assign, compress
 from wav2tok.model.wav2tok import Wav2Tok
-from wav2tok.spectra.store import SpectrumStore, Tiles
+from wav2tok.spectra.store import Segments, SpectrumStore
 
 
 @torch.inference_mode()
-def embeddings(model: Wav2Tok, store: SpectrumStore, tiles: Tiles) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Embed stretches of recordings in evaluation mode, without gradients, in batches of similar length.
 
     Yields:
-        (positions [B] into ``tiles``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
+        (positions [B] into ``segments``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
         the CPU).
     """
     was_training = model.training
     model.eval()
     device = model.codebook.device
-    for positions in tiles.batches():
-        spectrum, frames = store.batch(tiles[positions])
+    for positions in segments.batches():
+        spectrum, frames = store.batch(segments[positions])
         yield positions, model.embed(spectrum.to(device), frames.to(device)), model.encoder.steps(frames)
     model.train(was_training)
 
@@ -43,8 +43,8 @@ def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
 def tokenize(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
     """The compressed token string of every recording of ``store``, of its first ``most_frames`` frames at most."""
     out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
-    tiles = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
-    for positions, z, frames in embeddings(model, store, tiles):
+    segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
+    for positions, z, frames in embeddings(model, store, segments):
         strings, lengths = compress(assign(z, model.codebook), frames.to(z.device))
         for position, string, length in zip(positions.tolist(), strings.cpu().numpy(), lengths.tolist(), strict=True):
             out[position] = string[:length]

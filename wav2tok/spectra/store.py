@@ -21,10 +21,10 @@ CORE_FRAMES, MARGIN_FRAMES = 4096, 8
 
 
 @dataclass(frozen=True)
-class Tiles:
+class Segments:
     """Stretches of recordings: tile i is ``frames[i]`` frames of recording ``recording[i]`` from ``start[i]`` on.
 
-    All three are int64 [tiles], on the CPU.
+    All three are int64 [segments], on the CPU.
     """
 
     recording: Tensor
@@ -34,11 +34,11 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.recording)
 
-    def __getitem__(self, index: Tensor) -> "Tiles":
-        return Tiles(self.recording[index], self.start[index], self.frames[index])
+    def __getitem__(self, index: Tensor) -> "Segments":
+        return Segments(self.recording[index], self.start[index], self.frames[index])
 
     def batches(self, frames_at_once: int = 40_000) -> list[Tensor]:
-        """Positions of tiles in batches of similar length, each within ``frames_at_once`` when padded."""
+        """Positions of segments in batches of similar length, each within ``frames_at_once`` when padded."""
         order = torch.argsort(self.frames, stable=True)
         out: list[list[int]] = []
         for position, length in zip(order.tolist(), self.frames[order].tolist(), strict=True):
@@ -65,36 +65,36 @@ class SpectrumStore:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def batch(self, tiles: Tiles, *, pinned: bool = False) -> tuple[Tensor, Tensor]:
-        """Spectra of tiles: ([B, T, bands], frames [B]), on the CPU, each end filled up with its last frame.
+    def batch(self, segments: Segments, *, pinned: bool = False) -> tuple[Tensor, Tensor]:
+        """Spectra of segments: ([B, T, bands], frames [B]), on the CPU, each end filled up with its last frame.
 
         Args:
             pinned: in memory that a device can take from while the processor goes on.
         """
-        out = torch.empty(len(tiles), int(tiles.frames.max()), self._rows.width, pin_memory=pinned)
-        firsts = self._offsets[tiles.recording] + tiles.start
-        for row, first, count in zip(out.numpy(), firsts.tolist(), tiles.frames.tolist(), strict=True):
+        out = torch.empty(len(segments), int(segments.frames.max()), self._rows.width, pin_memory=pinned)
+        firsts = self._offsets[segments.recording] + segments.start
+        for row, first, count in zip(out.numpy(), firsts.tolist(), segments.frames.tolist(), strict=True):
             self._rows.read(first, row[:count])
             row[count:] = row[count - 1]
-        return out, tiles.frames
+        return out, segments.frames
 
-    def tiles(self, most: int, recordings: Tensor | None = None) -> Tiles:
-        """Recordings (all by default) cut into tiles of at most ``most`` frames, in order, nothing left out."""
+    def segments(self, most: int, recordings: Tensor | None = None) -> Segments:
+        """Recordings (all by default) cut into segments of at most ``most`` frames, in order, nothing left out."""
         chosen = torch.arange(len(self)) if recordings is None else recordings
         count = -(-self.frames[chosen] // most)
         number = torch.arange(int(count.sum())) - torch.repeat_interleave(count.cumsum(0) - count, count)
         recording = torch.repeat_interleave(chosen, count)
-        return Tiles(recording, number * most, (self.frames[recording] - number * most).clamp_max(most))
+        return Segments(recording, number * most, (self.frames[recording] - number * most).clamp_max(most))
 
-    def clips(self, recordings: Tensor, places: Tensor, most: int) -> Tiles:
+    def clips(self, recordings: Tensor, places: Tensor, most: int) -> Segments:
         """A stretch of at most ``most`` frames of each recording [B], ``places`` [B] in [0, 1) of the way through."""
         frames = self.frames[recordings]
         spare = (frames - most).clamp_min(0)
-        return Tiles(recordings, (places * (spare + 1)).long(), frames - spare)
+        return Segments(recordings, (places * (spare + 1)).long(), frames - spare)
 
-    def heads(self, most: int) -> Tiles:
+    def heads(self, most: int) -> Segments:
         """The beginning of every recording, ``most`` frames at most."""
-        return Tiles(torch.arange(len(self)), torch.zeros_like(self.frames), self.frames.clamp_max(most))
+        return Segments(torch.arange(len(self)), torch.zeros_like(self.frames), self.frames.clamp_max(most))
 
 
 def store_of(spectra: Iterable[np.ndarray], folder: Path | None, bands: int) -> SpectrumStore:
@@ -132,7 +132,7 @@ def fill(
         batch = torch.zeros(len(waiting), int(samples.max()))
         for row, wave in zip(batch, waiting, strict=True):
             row[: len(wave)] = torch.from_numpy(wave)
-        frames = front_end.frames(samples).tolist()
+        frames = front_end.frame_count(samples).tolist()
         for spectrum, count in zip(front_end.spectrum(batch.to(device), samples.to(device)).cpu(), frames, strict=True):
             rows.write(spectrum[:count].numpy())
         lengths.extend(frames)

@@ -19,12 +19,10 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
-from wav2tok.model.constant_q import ConstantQ
-from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
-from wav2tok.spectra.e_step import expectation
+from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.embed import embeddings
 from wav2tok.speed import workload
 from wav2tok.speed.machine import Floor, codebook_flop, encoder_flop, measure_floor
@@ -34,7 +32,7 @@ from wav2tok.tokenizer.batch import tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.training import allocator
 from wav2tok.training.augment import augment
-from wav2tok.training.loop import Loaded, Trainer
+from wav2tok.training.loop import LoadedBatch, Trainer
 from wav2tok.training.objective import Views, objective
 from wav2tok.training.recorder import SilentRecorder
 
@@ -42,23 +40,6 @@ STEPS = 8
 """Optimiser steps of a measured epoch."""
 HOUR = 3600.0
 """Seconds whose embeddings are clustered."""
-
-
-def front_end_flop(front_end: FrontEnd) -> int:
-    """Float operations per frame of a front end: transform, filterbank (or pitches), cosine transform."""
-    if isinstance(front_end.power, ConstantQ):
-        return 2 * sum(kernel.numel() for kernel in front_end.power.kernels())
-    rows, inner, _ = front_end.power.second.shape
-    transform = 2 * front_end.power.first.numel() * (inner // 2) + 2 * rows * inner * inner
-    match front_end.config.kind:
-        case "stft":
-            bank = 0
-        case "pitch":
-            bank = 2 * (front_end.pitch.kernels.numel() + front_end.pitch.taps.numel())
-        case _:
-            bank = 2 * front_end.bank.numel()
-    cosine = 2 * front_end.dct.numel() if front_end.config.kind == "mfcc" else 0
-    return transform + bank + cosine
 
 
 class Bench:
@@ -72,7 +53,7 @@ class Bench:
 
     def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
-        allocator.keep()
+        allocator.keep_freed_memory()
         self.rate = config.data.sample_rate
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]
@@ -82,7 +63,7 @@ class Bench:
         self.frame_rate = self.rate / config.features.hop
         self.trainer = self._trainer(config)
         self.step_flop = encoder_flop(config, self.trainer.model.front_end.width, round(seconds * config.token_rate))
-        expectation(self.trainer.model, self.trainer.store, config, (0, 0), warm=False)
+        e_step(self.trainer.model, self.trainer.store, config, 0, warm=False)
         self.waves = [w for w in read_ahead(self.paths, self.rate) if isinstance(w, np.ndarray)]
         write_onnx(copy.deepcopy(self.trainer.model), config, folder / "tokenizer.onnx")
         self.tokenizer = Tokenizer(folder / "tokenizer.onnx", "cpu" if device.type == "cpu" else "auto")
@@ -111,17 +92,17 @@ class Bench:
         front_end = self.trainer.model.front_end
         waves = torch.from_numpy(np.stack(self.waves[:64])).to(self.device)
         samples = torch.full((len(waves),), waves.shape[1], device=self.device)
-        frames = front_end.frames(samples)
+        frames = front_end.frame_count(samples)
 
         def run() -> None:
             with torch.inference_mode():
                 front_end.finish(front_end.spectrum(waves, samples), frames)
 
         count = int(frames.sum())
-        floor = self.floor.seconds(count * front_end_flop(front_end), 4.0 * (waves.numel() + count * front_end.width))
+        floor = self.floor.seconds(count * front_end.kind.flop(), 4.0 * (waves.numel() + count * front_end.width))
         return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
 
-    def batch(self) -> Loaded:
+    def batch(self) -> LoadedBatch:
         """The pairs of one step, read and moved to the device."""
         trainer = self.trainer
         return trainer.load(trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0])
@@ -289,7 +270,7 @@ class Bench:
         tokenizer, rate = self.tokenizer, self.rate
         front_end = self.trainer.model.front_end
         flop = self.step_flop + codebook_flop(self.config)
-        flop = front_end_flop(front_end) + flop // self.config.encoder.stack
+        flop = front_end.kind.flop() + flop // self.config.encoder.stack
         audio = len(self.waves) * self.seconds
         frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)
         floor = self.floor.seconds(float(frames) * flop, 4.0 * sum(map(len, self.waves)))

@@ -6,7 +6,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
 from wav2tok.model import checkpoint
-from wav2tok.model.checkpoint import UNTRAINED
+from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
 from wav2tok.progress import log
 from wav2tok.spectra.store import build
@@ -16,12 +16,12 @@ from wav2tok.training.pairs import PairSampler
 
 def cluster(data: Path, out: Path, config: Config, device: str) -> None:
     """Write the untrained encoder with its first codebook to the folder ``out``."""
-    chosen = choose(device)
+    used = choose(device)
     train = read_splits(data, config).train
-    log.info(describe(chosen))
-    model = create(config).to(chosen)
-    store = build(train.paths, model.front_end, out, chosen)
+    log.info(describe(used))
+    model = create(config).to(used)
+    store = build(train.paths, model.front_end, out, used)
     similarity = first_codebook(model, store, PairSampler.of(train, config.train.mode), config)
     checkpoint.write_config(out, config)
-    checkpoint.save(out / f"{UNTRAINED}.safetensors", model, config, {"similarity": similarity})
+    checkpoint.save(ModelFolder(out).untrained, model, config, {"similarity": similarity})
     log.info(f"{config.codebook.num_tokens} tokens from {len(train)} recordings, mean cosine {similarity:.3f}; {out}")

@@ -51,7 +51,6 @@ def split(
         )
         result = splits.joined(result, others)
     audios_bin.write(out, result)
-    assert result.valid is not None
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
     more = f" and {len(others)} others for training" if len(others) else ""
     log.info(

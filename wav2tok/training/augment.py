@@ -93,7 +93,7 @@ def augment(
     x = change_tempo(spectrum, frames, new_frames)
     ratio = torch.where(touched, 2 ** (semitones / 12), 1.0)
     x = x @ pitch_matrix(front_end, ratio).to(device, non_blocking=True)
-    if front_end.config.kind != "stft" and config.noise_db is not None:
+    if front_end.kind.logarithmic and config.noise_db is not None:
         loudest = x.amax(dim=(1, 2), keepdim=True)
         slope = torch.linspace(-1, 1, x.shape[2])
         decibel = (level[:, None] + tilt[:, None] * slope)[:, None, :].to(device, non_blocking=True)

@@ -1,7 +1,7 @@
-"""The training loop: stages, E-steps, validation, early stopping, checkpoints, exact resume.
+"""The training loop: stages, E-steps, validation, early stopping, checkpoints, exact resuming.
 
-Run it as ``wav2tok train --data audios.bin --out model``; on a laptop ``--set train.epochs=3`` shows it within a
-minute. The same code runs on CPU and CUDA.
+Run it as ``wav2tok train --data audios.bin --out model``; on a laptop ``--set train.epochs=3`` takes about a minute.
+The same code runs on CPU and CUDA.
 """
 
 import dataclasses
@@ -15,15 +15,17 @@ import numpy as np
 import torch
 
 from wav2tok.config.schema import Config
+from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.corpus.splits import some_of
-from wav2tok.device import fast_products
+from wav2tok.corpus.splits import sample_subset
+from wav2tok.device import allow_tf32
 from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
+from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
-from wav2tok.spectra.e_step import derived_seed, expectation
+from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.objective import objective, views_of
@@ -34,10 +36,10 @@ from wav2tok.training.validation import changed_copy, validate
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A batch of pairs ready to be worked on: [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU.
+class LoadedBatch:
+    """A batch of pairs ready for a step: spectrum [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU.
 
-    Of triplets 3 B; ``members`` says which.
+    For triplets 3 B instead of 2 B; ``members`` is 2 or 3.
     """
 
     spectrum: torch.Tensor
@@ -47,9 +49,9 @@ class Loaded:
 
 
 def schedule(step: int, total: int, warmup: float, *, falls: bool = True) -> float:
-    """Share of the learning rate at ``step`` of ``total``: up over the first ``warmup`` of them, then down to 0.
+    """Share of the learning rate at ``step`` of ``total``: up to 1 over the share ``warmup`` of them, then down to 0.
 
-    Where it does not fall it stays up.
+    Without ``falls`` it stays at 1.
     """
     rise = max(1, round(warmup * total))
     if step < rise:
@@ -70,31 +72,31 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
-        self.recipe = config.recipe
-        self.valid = valid = some_of(valid, config.train.validate_recordings, config.seed)
+        self.files, self.recipe = ModelFolder(out), config.recipe
+        self.valid = valid = sample_subset(valid, config.train.validate_recordings, config.seed)
         self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
         self.valid_store = build(valid.paths, model.front_end, out, device)
         self.changed = changed_copy(self.valid_store, model, config, out)
         self.frame_rate = config.data.sample_rate / config.features.hop
-        heard = self.store.frames.clamp_max(config.clip_frames)
-        mean_seconds = float(heard.float().mean()) / self.frame_rate
+        clips = self.store.frames.clamp_max(config.clip_frames)
+        mean_seconds = float(clips.float().mean()) / self.frame_rate
         frames = int(self.store.frames.sum() + self.valid_store.frames.sum())
         log.info(
             f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
-        heard_each = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
+        per_epoch = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
         seconds = mean_seconds * (3 if config.train.mode == "triplets" else 2)
         self.batch_size = min(
-            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, seconds), max(2, heard_each)
+            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, seconds), max(2, per_epoch)
         )
-        self.steps = config.train.steps_per_epoch or -(-heard_each // self.batch_size)
+        self.steps = config.train.steps_per_epoch or -(-per_epoch // self.batch_size)
         self.total = self.steps * config.train.epochs
         self.contrast_steps = round(self.recipe.contrast_share * self.total)
         if self.recipe.contrast_share and len(set(self.sampler.labels)) < 2:
-            raise UserError("the training part has one class only; contrast needs recordings of at least two.")
+            raise UserError("the training part has only one class; contrast needs recordings of at least two.")
         self.optimizer = torch.optim.Adam(
             model.parameters(),
             lr=self.recipe.learning_rate,
@@ -108,12 +110,12 @@ class Trainer:
         self.fingerprint = fingerprint(config, self.recordings)
 
     def info(self) -> dict[str, Any]:
-        """What a checkpoint says of itself."""
+        """The info that goes into a checkpoint."""
         return dataclasses.asdict(self.progress) | {"fingerprint": self.fingerprint}
 
     def resume(self) -> bool:
-        """Take up an unfinished training of the same parameters and data from ``last``, if there is one."""
-        path = self.out / "last.safetensors"
+        """Resume an interrupted training of the same parameters and data from its last checkpoint, if there is one."""
+        path = self.files.last
         if not path.exists():
             return False
         info = checkpoint.peek(path)
@@ -122,8 +124,8 @@ class Trainer:
         self._restore(path)
         return True
 
-    def go_back(self, epoch: int) -> None:
-        """Take up this training at its checkpoint NAME_EPOCH; later ones are dropped, and the best is what it was.
+    def rewind(self, epoch: int) -> None:
+        """Resume this training from its checkpoint NAME_EPOCH, restore the best model of then and delete later ones.
 
         Raises:
             UserError: there is no such checkpoint, or it is of other parameters or recordings.
@@ -131,36 +133,35 @@ class Trainer:
         name = self.config.train.name
         path = checkpoint_of(epoch, self.out, self.config, self.recordings)
         self._restore(path)
-        checkpoint.restore_best(path, checkpoint.named(self.out, name))
-        for later in self.out.glob(f"{name}_*.safetensors"):
-            number = later.stem.removeprefix(f"{name}_")
-            if number.isdigit() and int(number) > epoch:
+        checkpoint.restore_best(path, self.files.best(name))
+        for number, later in self.files.epochs(name).items():
+            if number > epoch:
                 later.unlink()
         checkpoint.write_config(self.out, self.config)
         self._write_last()
 
     def _restore(self, path: Path) -> None:
-        """Everything as it was when ``path`` was saved; what is random follows from the seed and the epoch."""
-        p = self.progress = Progress.told(checkpoint.restore(path, self.model, self.optimizer))
+        """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch."""
+        p = self.progress = Progress.last_reported(checkpoint.restore(path, self.model, self.optimizer))
         p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
 
     def _write_last(self) -> None:
-        """What a training that is killed goes on from, and the figures of every epoch so far."""
-        checkpoint.save(self.out / "last.safetensors", self.model, self.config, self.info(), self.optimizer)
-        # Plots want the same keys in every row, also those of losses that only the second stage has.
+        """Write the checkpoint that a killed training resumes from, and the metrics of every epoch so far."""
+        checkpoint.save(self.files.last, self.model, self.config, self.info(), self.optimizer)
+        # Plots need the same keys in every row, including the losses that only the second stage has.
         history = self.progress.history
         keys = list(dict.fromkeys(key for row in history for key in row))
-        write_json(self.out / "history.json", [{key: row.get(key) for key in keys} for row in history])
+        write_json(self.files.history, [{key: row.get(key) for key in keys} for row in history])
 
-    def load(self, pairs: Pairs) -> Loaded:
-        """Read the spectra of a batch of pairs, both views one behind the other, and send them to the device."""
+    def load(self, pairs: Pairs) -> LoadedBatch:
+        """Read the spectra of a batch of pairs, all first views, then all second ones, and send them to the device."""
         views = pairs.members
-        tiles = self.store.clips(torch.cat(views), pairs.places.repeat(len(views)), self.config.clip_frames)
-        spectrum, frames = self.store.batch(tiles, pinned=self.device.type == "cuda")
-        return Loaded(spectrum.to(self.device, non_blocking=True), frames, pairs.labels, len(views))
+        segments = self.store.clips(torch.cat(views), pairs.places.repeat(len(views)), self.config.clip_frames)
+        spectrum, frames = self.store.batch(segments, pinned=self.device.type == "cuda")
+        return LoadedBatch(spectrum.to(self.device, non_blocking=True), frames, pairs.labels, len(views))
 
-    def loaded(self, batches: list[Pairs]) -> Iterator[Loaded]:
-        """The batches of an epoch; while one is worked on the next is read."""
+    def loaded(self, batches: list[Pairs]) -> Iterator[LoadedBatch]:
+        """The batches of an epoch; the next one is read while one is in use."""
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(self.load, batches[0])
             for following in [*batches[1:], None]:
@@ -170,11 +171,11 @@ class Trainer:
                 yield batch
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step, as the recipe's schedule has it."""
+        """The learning rate of a step by the schedule of the recipe."""
         r = self.recipe
         return r.learning_rate * schedule(step, r.schedule_steps or self.total, r.warmup, falls=r.schedule == "linear")
 
-    def step(self, batch: Loaded, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""
         # All views of the batch go through augmentation and encoder as one batch of 2 B (or 3 B) recordings.
         config, allowed = self.config.augment, None
@@ -183,7 +184,7 @@ class Trainer:
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
             spectrum, frames = same_length(spectrum, frames, batch.members)
-        with fast_products(self.device):
+        with allow_tf32(self.device):
             loss, parts = objective(
                 self.model,
                 views_of(self.model, spectrum, frames, batch.labels, batch.members),
@@ -202,46 +203,46 @@ class Trainer:
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
-        torch.manual_seed(derived_seed(config.seed, p.epoch, 2))
-        generator = torch.Generator().manual_seed(derived_seed(config.seed, p.epoch, 3))
+        torch.manual_seed(torch_seed(config.seed, Stream.DROPOUT, p.epoch))
+        generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.AUGMENTATION, p.epoch))
         self.model.train()
         rows: list[tuple[int, dict[str, torch.Tensor]]] = []
         started, frames = time.perf_counter(), 0
         sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
         among = torch.from_numpy(sampler.numbers)
-        kept = config.train.init_from is not None  # the codebook has a meaning from the start
+        kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
         for batch in self.loaded(batches):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
-                # The first codebook of the second stage has nothing to keep: the embeddings are new.
+                # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.
                 warm = kept or since > 0
-                expectation(self.model, self.store, config, (config.seed, p.step), warm=warm, among=among)
+                e_step(self.model, self.store, config, p.step, warm=warm, among=among)
             parts = self.step(batch, generator)
             p.step += 1
             frames += int(batch.frames.sum())
             rows.append((p.step, parts))
         p.epoch += 1
         seconds = time.perf_counter() - started
-        # Read once an epoch, so that no step waits for the device.
+        # Read once per epoch, so that no step waits for the device.
         logged = [(step, {f"step/{k}": float(v) for k, v in parts.items()}) for step, parts in rows]
         recorder.metrics(logged)
         figures = {
             name.removeprefix("step/"): float(np.mean([row[name] for _, row in logged if name in row]))
             for name in logged[-1][1]
         }
-        bad = [name for name in figures if not np.isfinite(figures[name])]
-        if bad:
+        diverged = [name for name in figures if not np.isfinite(figures[name])]
+        if diverged:
             raise UserError(
-                f"{bad[0]} is not finite in epoch {p.epoch}; lower recipes.{config.train.recipe}.learning_rate."
+                f"{diverged[0]} is not finite in epoch {p.epoch}; lower recipes.{config.train.recipe}.learning_rate."
             )
         if p.step <= self.contrast_steps:
             warm = kept or p.epoch > 1
-            expectation(self.model, self.store, config, (config.seed, p.step), warm=warm, among=among)
+            e_step(self.model, self.store, config, p.step, warm=warm, among=among)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
     def run(self, recorder: Recorder) -> Progress:
-        """Train to the end, early stop included; checkpoints and history are on disk after every epoch."""
+        """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
         p, train = self.progress, self.config.train
         log.info(self.recipe_line())
         while not p.finished:
@@ -252,18 +253,18 @@ class Trainer:
                 p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
             else:
                 p.without_gain += 1
-            # Patience begins with the second stage, which may well start below the first one's best.
+            # Patience applies from the second stage on, which may start below the best score of the first.
             if p.step <= self.contrast_steps:
                 p.without_gain = 0
             p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
             row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
             p.history.append(row)
             recorder.metrics([(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})])
-            best = checkpoint.named(self.out, train.name)
+            best = self.files.best(train.name)
             if better:
                 checkpoint.save(best, self.model, self.config, self.info())
             if p.epoch % train.autosave_epoch == 0:
-                path = checkpoint.named(self.out, train.name, p.epoch)
+                path = self.files.epoch(train.name, p.epoch)
                 checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
             self._write_last()
             log.info(
@@ -275,9 +276,9 @@ class Trainer:
         return p
 
     def recipe_line(self) -> str:
-        """What is about to happen, in a line."""
+        """One line about what is about to run."""
         return (
             f"recipe {self.config.train.recipe}: {self.config.train.epochs} epochs of {self.steps} steps, "
-            f"{self.batch_size} {self.config.train.mode} a step, "
-            f"contrast alone for the first {self.contrast_steps} steps"
+            f"{self.batch_size} {self.config.train.mode} per step, "
+            f"contrast only for the first {self.contrast_steps} steps"
         )

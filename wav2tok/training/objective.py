@@ -1,4 +1,4 @@
-"""The two objectives over a batch of pairs: contrast of recordings, and the paper's likelihood and matching losses."""
+"""The two objectives for a batch of pairs: contrast of recordings, and the paper's likelihood and matching losses."""
 
 from dataclasses import dataclass
 
@@ -21,10 +21,8 @@ from wav2tok.model.wav2tok import Wav2Tok
 class Views:
     """Unit embeddings of both views of every pair, [B, N, d] and [B, M, d]; true lengths [B] and labels [B].
 
-    Of triplets also the negatives', [B, O, d].
-
-    Lengths and labels are on the CPU: what follows from them alone is worked out there, so that no step waits for a
-    device to tell how large its next tensor is.
+    Lengths and labels are on the CPU: everything that depends only on them is computed there, so that no step waits for
+    a device to report the size of its next tensor.
     """
 
     a: Tensor
@@ -32,12 +30,18 @@ class Views:
     b: Tensor
     b_frames: Tensor
     labels: Tensor
-    negative: Tensor | None = None
-    negative_frames: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Triplets(Views):
+    """Pairs with the embeddings of a recording of another class for each, [B, O, d], and their true lengths [B]."""
+
+    negative: Tensor
+    negative_frames: Tensor
 
 
 def views_of(model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, members: int = 2) -> Views:
-    """Embed a batch of pairs (``members`` 2) or triplets (3), all of it at once.
+    """Embed a batch of pairs (``members`` 2) or triplets (3) in one pass.
 
     Args:
         spectrum: [members * B, T, bands] on the model's device: all anchors, then all partners, then all negatives.
@@ -45,7 +49,9 @@ def views_of(model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, m
     """
     z = model.embed(spectrum, frames.to(spectrum.device, non_blocking=True)).chunk(members)
     n = model.encoder.steps(frames).chunk(members)
-    return Views(z[0], n[0], z[1], n[1], labels, *((z[2], n[2]) if members == 3 else ()))
+    if members == 3:
+        return Triplets(z[0], n[0], z[1], n[1], labels, z[2], n[2])
+    return Views(z[0], n[0], z[1], n[1], labels)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def scored(model: Wav2Tok, views: Views) -> Scored:
 class Contrast:
     """The contrast between recordings: its weighted sum, its parts, and what it compared.
 
-    ``partner``, int64 [B, N], is each frame of ``a``'s along the warping path.
+    ``partner``, int64 [B, N], is the partner of each frame of ``a`` along the warping path.
     """
 
     total: Tensor
@@ -78,7 +84,7 @@ class Contrast:
 
 
 def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator) -> Contrast:
-    """Sequence contrast, frame contrast or both, as the recipe weighs them."""
+    """Sequence contrast, frame contrast or both, with the weights of the recipe."""
     device = views.a.device
     frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
     steps = views.a.shape[1], views.b.shape[1]
@@ -104,29 +110,31 @@ def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: flo
 
 
 def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, compared: Stretches, temperature: float) -> Tensor:
-    """Sequence contrast of the recordings as their tokens tell them, each embedding replaced by its codeword: scalar.
+    """Sequence contrast of the recordings with each embedding replaced by its codeword: scalar.
 
-    What is learned is what search by tokens sees. Gradients pass to the embeddings as if nothing was replaced
-    (straight through).
+    So training optimises what search by tokens compares. Gradients pass to the embeddings as if they had not been
+    replaced (straight-through estimator).
     """
 
-    def told(z: Tensor, tokens: Tensor) -> Tensor:
+    def quantized(z: Tensor, tokens: Tensor) -> Tensor:
         return z + (model.codebook[tokens] - z).detach()
 
-    return stretch_contrast(compared, told(views.a, scores.token_a), told(views.b, scores.token_b), temperature)
+    return stretch_contrast(
+        compared, quantized(views.a, scores.token_a), quantized(views.b, scores.token_b), temperature
+    )
 
 
 def frame_contrast(
     views: Views, partner: Tensor, recipe: Recipe, frame_rate: float, generator: torch.Generator
 ) -> Tensor:
-    """Contrast of frames drawn from each pair with their partners along the warping path: scalar."""
+    """Contrast of frames drawn from each pair and their partners along the warping path: scalar."""
     device = views.a.device
-    wanted = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
-    wanted = torch.minimum(wanted.clamp_min(2), views.a_frames)
-    index, counts = draw_frames(views.a_frames, wanted, int(wanted.max()), generator)
-    owner = torch.arange(len(index))[:, None].expand_as(index)[counts]
+    count = (views.a_frames / frame_rate * recipe.frames_per_second).round().long()
+    count = torch.minimum(count.clamp_min(2), views.a_frames)
+    index, valid = draw_frames(views.a_frames, count, int(count.max()), generator)
+    owner = torch.arange(len(index))[:, None].expand_as(index)[valid]
     labels = views.labels[owner].to(device, non_blocking=True)
-    rows = (owner * views.a.shape[1] + index[counts]).to(device, non_blocking=True)
+    rows = (owner * views.a.shape[1] + index[valid]).to(device, non_blocking=True)
     owner = owner.to(device, non_blocking=True)
     other = owner * views.b.shape[1] + partner.flatten()[rows]
     anchor = views.a.flatten(0, 1).index_select(0, rows)
@@ -137,8 +145,8 @@ def frame_contrast(
 def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -> dict[str, Tensor]:
     """L_m, and the negative log-likelihoods of each view's string under the other's frames, averaged over the pairs.
 
-    With ``recipe.per_token`` a likelihood is divided by the length of its string: a long recording's, in the
-    hundreds, drowned the contrast and the codebook collapsed (8 % in use after 40 steps at 6 s).
+    With ``recipe.per_token`` a likelihood is divided by the length of its string. Without it the likelihoods of long
+    recordings, in the hundreds, outweighed the contrast and the codebook collapsed (8 % in use after 40 steps at 6 s).
     """
     codebook, tau = model.codebook, recipe.temperature
     a_frames, b_frames = views.a_frames.to(codebook.device), views.b_frames.to(codebook.device)
@@ -170,10 +178,8 @@ def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperatur
     return (F.cross_entropy(a, token_b) + F.cross_entropy(b, token_a)) / 2
 
 
-def triplet_margin(views: Views, margin: float) -> Tensor:
+def triplet_margin(views: Triplets, margin: float) -> Tensor:
     """`wav2tok.losses.contrast.triplet_loss` of a batch of triplets: scalar."""
-    assert views.negative is not None
-    assert views.negative_frames is not None
     a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
     return triplet_loss(views.a, a, views.b, b, views.negative, c, margin)
 
@@ -184,18 +190,18 @@ def objective(
     """The loss of a batch and its parts.
 
     Args:
-        contrast_only: the first stage, before there is a codebook worth fitting to.
-        frame_rate: frames a second.
+        contrast_only: the first stage, before the codebook is worth fitting to.
+        frame_rate: frames per second.
 
     Returns:
-        (scalar to descend, the unweighted parts, detached, ``loss`` among them).
+        (scalar to minimise, the unweighted parts and ``loss``, detached).
     """
     parts: dict[str, Tensor] = {}
     loss = views.a.new_zeros(())
     if any((recipe.sequence_weight, recipe.frame_weight, recipe.codeword_weight, recipe.aligned_weight)):
-        found = contrast(views, recipe, frame_rate, generator)
-        parts, loss = dict(found.parts), found.total
-    if views.negative is not None:
+        across = contrast(views, recipe, frame_rate, generator)
+        parts, loss = dict(across.parts), across.total
+    if isinstance(views, Triplets):
         parts["triplet"] = triplet_margin(views, recipe.triplet_margin)
         loss = loss + recipe.triplet_weight * parts["triplet"]
     if not contrast_only:
@@ -208,9 +214,9 @@ def objective(
             + recipe.beta * parts["likelihood_back"]
         )
         if recipe.codeword_weight:
-            parts["codeword"] = codeword_contrast(model, views, scores, found.compared, recipe.sequence_temperature)
+            parts["codeword"] = codeword_contrast(model, views, scores, across.compared, recipe.sequence_temperature)
             loss = loss + recipe.codeword_weight * parts["codeword"]
         if recipe.aligned_weight:
-            parts["aligned"] = aligned_likelihood(views, scores, found.partner, recipe.temperature)
+            parts["aligned"] = aligned_likelihood(views, scores, across.partner, recipe.temperature)
             loss = loss + recipe.aligned_weight * parts["aligned"]
     return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

@@ -1,8 +1,7 @@
-"""Model, spectra and sampler of a training, made from an ``audios.bin`` and a `Config`."""
+"""From the inputs of a training to a `Trainer` that is ready to run."""
 
 import copy
 import dataclasses
-import re
 from operator import attrgetter
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
-from wav2tok.model.checkpoint import UNTRAINED
+from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.progress import log
 from wav2tok.training import allocator
@@ -19,8 +18,31 @@ from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
 
 
-def rehearsal(config: Config) -> Config:
-    """``config`` with two epochs of two steps, where ``train.debug`` asks for it."""
+@dataclasses.dataclass(frozen=True)
+class TrainRun:
+    """The inputs of a training.
+
+    Attributes:
+        data: an ``audios.bin``.
+        out: the model folder (`wav2tok.model.folder`). An interrupted training in it is resumed if it has the same
+            parameters and data.
+        codebook: a folder that ``wav2tok cluster`` wrote; None clusters first.
+        config: with ``train.start_epoch`` the training resumes from the checkpoint of that epoch; later ones are
+            deleted.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        fresh: start over instead of resuming.
+    """
+
+    data: Path
+    out: Path
+    codebook: Path | None
+    config: Config
+    device: str
+    fresh: bool
+
+
+def debug_run(config: Config) -> Config:
+    """``config`` with at most two epochs of two steps if ``train.debug`` is set."""
     train = config.train
     if not train.debug:
         return config
@@ -30,74 +52,67 @@ def rehearsal(config: Config) -> Config:
     )
 
 
-def _start(codebook: Path, config: Config) -> Wav2Tok:
-    """The model that `cluster` wrote, if it is of the shape that ``config`` asks for."""
-    model, theirs, _ = checkpoint.load(codebook, UNTRAINED)
-    within = ("train.clip_seconds", "train.subset_share", "train.debug")
-    for part in ("seed", "data.sample_rate", "features", "encoder", "codebook", *within):
-        if attrgetter(part)(theirs) != attrgetter(part)(config):
+def _clustered(codebook: Path, config: Config) -> Wav2Tok:
+    """The model that ``wav2tok cluster`` wrote, if it was made with the same parameters."""
+    model, stored, _ = checkpoint.load(codebook, UNTRAINED)
+    train = ("train.clip_seconds", "train.subset_share", "train.debug")
+    for part in ("seed", "data.sample_rate", "features", "encoder", "codebook", *train):
+        if attrgetter(part)(stored) != attrgetter(part)(config):
             raise UserError(f"{codebook} was made with other parameters ({part}); run wav2tok cluster again.")
     if (model.score is None) != config.recipe.use_cosine:
         raise UserError(f"{codebook} was made with another use_cosine; run wav2tok cluster again.")
     return model
 
 
-def prepare(data: Path, out: Path, codebook: Path | None, config: Config, device: str, fresh: bool) -> Trainer:
-    """A training about to go on in the folder ``out``: an unfinished one of the same parameters and data, or a new one.
+def prepare(run: TrainRun) -> Trainer:
+    """The trainer of ``run``, new or resumed.
 
-    With ``train.start_epoch`` the training goes on from the checkpoint of that epoch, whatever came after it.
-
-    Args:
-        codebook: a folder that `cluster` wrote; None clusters first.
-        fresh: do not take up an unfinished training.
+    Raises:
+        UserError: the inputs contradict each other, or a file cannot be used. The folder is unchanged then.
     """
-    config, start = rehearsal(config), config.train.start_epoch
-    if fresh and start:
-        raise UserError(f"train.start_epoch is {start} and --fresh begins anew; leave one of them out.")
-    chosen = choose(device)
-    parts = read_splits(data, config)
-    assert parts.valid is not None
+    config, out, start = debug_run(run.config), run.out, run.config.train.start_epoch
+    if run.fresh and start:
+        raise UserError(
+            f"train.start_epoch is {start}, which resumes, and fresh is set, which starts over; use only one of them."
+        )
+    device = choose(run.device)
+    splits = read_splits(run.data, config)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder.")
-    log.info(describe(chosen))
-    allocator.keep()
-    source = _source(config, out)
-    model = create(config) if codebook is None else _start(codebook, config)
-    trainer = Trainer(model, config, parts.train, parts.valid, out, chosen)
+    log.info(describe(device))
+    allocator.keep_freed_memory()
+    source = _initial_weights(config, out)
+    model = create(config) if run.codebook is None else _clustered(run.codebook, config)
+    trainer = Trainer(model, config, splits.train, splits.valid, out, device)
     if start:
-        trainer.go_back(start)
-    if start or (not fresh and trainer.resume()):
-        log.info(f"going on after epoch {trainer.progress.epoch} in {out}")
+        trainer.rewind(start)
+    if start or (not run.fresh and trainer.resume()):
+        log.info(f"resuming after epoch {trainer.progress.epoch} in {out}")
         return trainer
-    if codebook is None:
+    if run.codebook is None:
         first_codebook(trainer.model, trainer.store, trainer.sampler, config)
     untrained = copy.deepcopy(trainer.model)
     if source is not None:
         checkpoint.load_weights(trainer.model, config, source)
-        log.info(f"beginning with the weights of {source}")
-    # Only now, when nothing can be refused any more; weights of other names stay.
-    named = (path for path in out.glob("*.safetensors") if re.fullmatch(_weights(config.train.name), path.stem))
-    for stale in (*named, *out.glob("*.onnx"), out / "history.json"):
-        stale.unlink(missing_ok=True)
+        log.info(f"starting from the weights of {source}")
+    # Only now, when no error can occur any more.
+    folder = ModelFolder(out)
+    for path in folder.outdated_by(config.train.name):
+        path.unlink(missing_ok=True)
     checkpoint.write_config(out, config)
-    checkpoint.save(out / f"{UNTRAINED}.safetensors", untrained, config, {})
+    checkpoint.save(folder.untrained, untrained, config, {})
     return trainer
 
 
-def _source(config: Config, out: Path) -> Path | None:
-    """The checkpoint of ``train.init_from``, if it can be begun with."""
+def _initial_weights(config: Config, out: Path) -> Path | None:
+    """The checkpoint named by ``train.init_from``, checked for compatibility."""
     if config.train.init_from is None:
         return None
     source = checkpoint.find(config.train.init_from, out)
     checkpoint.require_same_shape(config, source)
-    if source.parent.resolve() == out.resolve() and re.fullmatch(_weights(config.train.name), source.stem):
+    if ModelFolder(out).writes(config.train.name, source):
         raise UserError(
-            f"train.init_from is {config.train.init_from!r}, and this training would write over {source}; give it "
-            "another train.name or --out."
+            f"train.init_from is {config.train.init_from!r}, and this training would overwrite {source}; use another "
+            "train.name or another folder."
         )
     return source
-
-
-def _weights(name: str) -> str:
-    """What the weights of a training NAME are called, as a regular expression over stems."""
-    return rf"last|{UNTRAINED}|{re.escape(name)}_(best|\d+)"

@@ -1,4 +1,4 @@
-"""Where a training stands, and what it must have in common with another to go on from its checkpoint."""
+"""The state of a training, and what must match before it can resume from a checkpoint."""
 
 import dataclasses
 import hashlib
@@ -13,11 +13,12 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
+from wav2tok.model.folder import ModelFolder
 
 
 @dataclasses.dataclass
 class Progress:
-    """Where a training stands; all of it goes into the checkpoint."""
+    """The state of a training; all of it is stored in the checkpoint."""
 
     epoch: int = 0
     step: int = 0
@@ -28,14 +29,14 @@ class Progress:
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def told(cls, info: dict[str, Any]) -> "Progress":
-        """The progress among the values of a checkpoint's info."""
+    def last_reported(cls, info: dict[str, Any]) -> "Progress":
+        """The progress that the info of a checkpoint holds."""
         fields = {f.name for f in dataclasses.fields(cls)}
         return cls(**{k: v for k, v in info.items() if k in fields})
 
 
 def data_digest(train: Recordings, valid: Recordings) -> str:
-    """A digest of the recordings: their names, classes and bytes."""
+    """A digest of the recordings: paths, classes and bytes."""
     digest = hashlib.sha256(json.dumps([train.paths, train.classes, valid.paths, valid.classes]).encode())
     with ThreadPoolExecutor(4) as pool:
         for content in pool.map(files.sha256, (*train.paths, *valid.paths)):
@@ -44,32 +45,33 @@ def data_digest(train: Recordings, valid: Recordings) -> str:
 
 
 def fingerprint(config: Config, recordings: str) -> str:
-    """What must be the same for a checkpoint to be gone on from: parameters that training reads, and `data_digest`."""
+    """What must match before training can resume from a checkpoint: the parameters it reads, and `data_digest`."""
     read = ("seed", "data", "features", "encoder", "codebook", "augment", "train", "recipes")
-    # These say where to begin and what to keep, and change nothing in between.
+    # These decide where training starts and what it stores, but not its results.
     silent = dataclasses.replace(config.train, start_epoch=0, autosave_epoch=1)
     values = to_dict(dataclasses.replace(config, train=silent))
-    told = [{key: values[key] for key in read}, recordings]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    content = [{key: values[key] for key in read}, recordings]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def checkpoint_of(epoch: int, out: Path, config: Config, recordings: str) -> Path:
-    """The checkpoint NAME_EPOCH in ``out`` that this training can go on from; it may go on longer than it was to.
+    """The checkpoint NAME_EPOCH in ``out``, if this training can resume from it; ``train.epochs`` may differ.
 
     Raises:
-        UserError: there is none, or it is of other parameters or recordings.
+        UserError: it does not exist, or is of other parameters or recordings.
     """
-    path = checkpoint.named(out, config.train.name, epoch)
+    folder = ModelFolder(out)
+    path = folder.epoch(config.train.name, epoch)
     if not path.exists():
-        there = sorted(p.stem for p in out.glob(f"{config.train.name}_*.safetensors") if not p.stem.endswith("_best"))
+        stems = [p.stem for p in folder.epochs(config.train.name).values()]
         raise UserError(
             f"train.start_epoch is {epoch}, but {path} does not exist "
-            f"({'there are: ' + ', '.join(there) if there else 'nor any other epoch'}); name one that does, or 0."
+            f"({'there are: ' + ', '.join(stems) if stems else 'nor any other epoch'}); name one that does, or 0."
         )
-    theirs = checkpoint.peek_config(path).train
-    as_then = dataclasses.replace(config.train, epochs=theirs.epochs, patience=theirs.patience, start_epoch=0)
-    if checkpoint.peek(path).get("fingerprint") != fingerprint(dataclasses.replace(config, train=as_then), recordings):
+    stored = checkpoint.peek_config(path).train
+    train = dataclasses.replace(config.train, epochs=stored.epochs, patience=stored.patience, start_epoch=0)
+    if checkpoint.peek(path).get("fingerprint") != fingerprint(dataclasses.replace(config, train=train), recordings):
         raise UserError(
-            f"{path} is of other parameters or recordings than these; use train.init_from to begin with its weights."
+            f"{path} is of other parameters or recordings than these; use train.init_from to start from its weights."
         )
     return path

@@ -1,4 +1,4 @@
-"""Validation: retrieval by edit distance on recordings that neither train nor test."""
+"""Validation: retrieval by edit distance on recordings used neither for training nor for testing."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from wav2tok.config.schema import Config
+from wav2tok.config.seeds import validation_seed
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.ranking import mrr_map
@@ -19,11 +20,11 @@ from wav2tok.training.augment import augment
 def changed_copy(store: SpectrumStore, model: Wav2Tok, config: Config, folder: Path | None) -> SpectrumStore:
     """An augmented copy of every recording (of its first `Config.clip_frames`), drawn once from the seed.
 
-    So validation hears the same at every epoch. The copy is kept on the disk of ``folder``.
+    So validation is the same at every epoch. The copies are stored on the disk of ``folder``.
     """
-    generator = torch.Generator().manual_seed(config.seed + 1)
+    generator = torch.Generator().manual_seed(validation_seed(config.seed))
     heads = store.heads(config.clip_frames)
-    # A recording a time, in order: what is drawn does not hang on how batches are cut.
+    # One recording at a time, in order, so the random draws do not depend on batch boundaries.
     changed = (
         augment(*store.batch(heads[torch.tensor([i])]), model.front_end, config.augment, generator)
         for i in range(len(heads))
@@ -40,16 +41,16 @@ def validate(
 ) -> dict[str, float]:
     """Retrieval by edit distance on validation recordings, plain and augmented, and the use of the codebook.
 
-    Dictionary data: the relevant ones are those of the class; where a group holds several recordings of one class
-    (a speaker's takes of a word), candidates are other groups' recordings. List data, or no class with two candidates:
-    each augmented copy should find its original.
+    For dictionary data, recordings of the same class are relevant; if a group has several recordings of one class (a
+    speaker's takes of a word), only recordings of other groups are candidates. For list data, or if no class has two
+    candidates, each augmented copy should find its original.
 
     Args:
-        most_frames: as much is heard of the beginning of a longer recording; `changed_copy` heard no more.
+        most_frames: longer recordings are cut after this many frames, as in `changed_copy`.
 
     Returns:
-        ``mrr``, ``map`` (plain; where classes tell), ``mrr_augmented``, ``map_augmented``, ``score`` (the mean of
-        all of these), ``use``, ``perplexity``, ``tokens_per_second``.
+        ``mrr``, ``map`` (plain queries; only with classes), ``mrr_augmented``, ``map_augmented``, ``score`` (the mean
+        of all of these), ``use``, ``perplexity``, ``tokens_per_second``.
     """
     plain, copies = tokenize(model, store, most_frames), tokenize(model, changed)
     n = len(plain)
@@ -68,8 +69,8 @@ def validate(
         mrr, mean_ap = mrr_map(edit_distances(copies, plain), itself, np.ones_like(itself))
         figures = {"mrr_augmented": mrr, "map_augmented": mean_ap}
     counts = torch.bincount(torch.from_numpy(np.concatenate(plain)), minlength=len(model.codebook))
-    heard = store.frames if most_frames is None else store.frames.clamp_max(most_frames)
-    seconds = float(heard.sum()) * model.front_end.config.hop / model.front_end.sample_rate
+    frames = store.frames if most_frames is None else store.frames.clamp_max(most_frames)
+    seconds = float(frames.sum()) * model.front_end.config.hop / model.front_end.sample_rate
     used, perplexity = usage(counts)
     return figures | {
         "score": float(np.mean(list(figures.values()))),

@@ -14,7 +14,7 @@ import wav2tok.tokenizer.tokenizer as tokenizing
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Features
 from wav2tok.errors import UserError
-from wav2tok.model.constant_q import ConstantQ, frequencies
+from wav2tok.model.features.constant_q import ConstantQPower, frequencies
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
@@ -52,7 +52,7 @@ def sines(*hertz: float, centre: int = 4000, seed: int | None = None) -> torch.T
     return sum(torch.cos(2 * math.pi * h * time + p) for h, p in zip(hertz, phases, strict=True)).float()[None]
 
 
-def middle(transform: ConstantQ, wave: torch.Tensor) -> torch.Tensor:
+def middle(transform: ConstantQPower, wave: torch.Tensor) -> torch.Tensor:
     """The power about sample 4000, [bins]."""
     return transform(wave)[0, 4000 // transform.hop]
 
@@ -71,7 +71,7 @@ def test_bins_are_those_of_the_definition(
 ) -> None:
     assume(hop <= n_fft and n / hop <= 100)
     x = torch.randn(n, generator=torch.Generator().manual_seed(seed))
-    got = ConstantQ(n_fft, hop, RATE, bins_per_octave, min_hz)(x[None])[0]
+    got = ConstantQPower(n_fft, hop, RATE, bins_per_octave, min_hz)(x[None])[0]
     expected = reference(x, n_fft, hop, bins_per_octave, min_hz)
     assert got.shape == expected.shape == (n // hop + 1, len(frequencies(RATE, bins_per_octave, min_hz)))
     assert ((got - expected).abs() <= 1e-5 * expected.amax(dim=1, keepdim=True)).all()
@@ -79,7 +79,7 @@ def test_bins_are_those_of_the_definition(
 
 @pytest.mark.parametrize("bins_per_octave", [3, 12, 24])
 def test_a_sine_is_loudest_in_its_bin_and_as_loud_in_every_one(bins_per_octave: int) -> None:
-    transform = ConstantQ(UNCUT, 400, RATE, bins_per_octave, 110.0)
+    transform = ConstantQPower(UNCUT, 400, RATE, bins_per_octave, 110.0)
     hertz = frequencies(RATE, bins_per_octave, 110.0).tolist()
     for k in (0, 1, len(hertz) // 2, len(hertz) - 2, len(hertz) - 1):
         power = middle(transform, sines(hertz[k]))
@@ -103,7 +103,7 @@ def test_other_frequencies_are_the_same_spectrum_some_bins_further(
 ) -> None:
     ratio = 2 ** (shift / bins_per_octave)
     assume(ratio * max(hertz) < 0.4 * RATE)
-    transform = ConstantQ(UNCUT, 400, RATE, bins_per_octave, 110.0)
+    transform = ConstantQPower(UNCUT, 400, RATE, bins_per_octave, 110.0)
     plain = middle(transform, sines(*hertz, seed=seed))
     moved = middle(transform, sines(*(ratio * h for h in hertz), seed=seed))
     end = transform.bins - bins_per_octave // 2  # windows of few samples see their own grid
@@ -111,7 +111,7 @@ def test_other_frequencies_are_the_same_spectrum_some_bins_further(
 
 
 def test_zeros_stand_beyond_the_ends(generator: torch.Generator) -> None:
-    transform = ConstantQ(512, 128, RATE, 12, 110.0)
+    transform = ConstantQPower(512, 128, RATE, 12, 110.0)
     x = torch.randn(3, 1700, generator=generator)
     alone = transform(x)
     longer = transform(torch.nn.functional.pad(x, (0, 900)))
@@ -131,11 +131,11 @@ def test_each_parameter_changes_what_it_says() -> None:
     assert torch.allclose(front(min_hz=220.0).centers(), centers[12:])
     # A low bin's window is n_fft samples: half the amplitude is 1 / n_fft of the sampling rate away.
     for n_fft in (512, 1024):
-        transform = front(n_fft=n_fft, hop=250).power
+        transform = front(n_fft=n_fft, hop=250).kind.transform
         own, beside = (middle(transform, sines(110.0 + off)) for off in (0, RATE / n_fft))
         assert float(beside[0] / own[0]) == pytest.approx(1 / 4, rel=0.1)
     noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
-    long, short = (front(n_fft=n).power(noise) for n in (2048, 512))
+    long, short = (front(n_fft=n).kind.power(noise) for n in (2048, 512))
     assert long.shape == short.shape
     shared = centers > 16.9 * RATE / 512  # those whose windows are not cut are the same
     assert torch.allclose(long[:, :, shared], short[:, :, shared], rtol=1e-4, atol=1e-9)
@@ -209,7 +209,7 @@ def test_the_graph_gives_the_tokens_of_the_module_also_in_windows(
     model = create(config).eval()
     with torch.no_grad():
         spectrum = model.front_end.spectrum(torch.from_numpy(wave)[None], samples)
-        z = model.embed(spectrum, model.front_end.frames(samples))[0]
+        z = model.embed(spectrum, model.front_end.frame_count(samples))[0]
         chosen = [0]
         for _ in range(15):  # whatever is least like those that are chosen: codewords without close neighbours
             chosen.append(int((z @ z[chosen].T).amax(1).argmin()))

@@ -11,8 +11,8 @@ import torch
 import wav2tok.tokenizer.tokenizer as tokenizing
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Features
+from wav2tok.model.features.pitch import LOWEST_HZ, REACH, STEPS, kernel, readers
 from wav2tok.model.front_end import FrontEnd
-from wav2tok.model.pitch import LOWEST_HZ, REACH, STEPS, kernel, readers
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -43,7 +43,7 @@ def sung(first_hz: float, *, tilt_db: float = 9.0, seconds: float = 0.4, notes: 
 def features(wave: torch.Tensor, config: Features = CONFIG) -> torch.Tensor:
     front_end = FrontEnd(config, RATE)
     samples = torch.tensor([wave.shape[1]])
-    frames = front_end.frames(samples)
+    frames = front_end.frame_count(samples)
     return front_end.finish(front_end.spectrum(wave, samples), frames)[0]
 
 
@@ -59,7 +59,7 @@ def test_the_pitch_is_found(hertz: float, tilt_db: float) -> None:
     front_end = FrontEnd(CONFIG, RATE)
     wave = sung(hertz, tilt_db=tilt_db, seconds=1.0, notes=(0,))
     spectrum = front_end.spectrum(wave, torch.tensor([wave.shape[1]]))
-    pitch = front_end.pitch.measure(spectrum)[0, 8:24, : front_end.pitch.pitches]
+    pitch = front_end.kind.measure(spectrum, None)[0, 8:24, : front_end.kind.pitches]
     assert (pitch.sum(1) > 0.8).all()
     found = LOWEST_HZ * 2 ** (pitch.argmax(1) / (12 * STEPS))
     assert (12 * torch.log2(found / hertz)).abs().max() <= 1 / STEPS
@@ -106,11 +106,11 @@ def test_augmentation_of_pitch_changes_the_key_alone() -> None:
     front_end = FrontEnd(CONFIG, RATE)
     wave = sung(200.0)
     samples = torch.tensor([wave.shape[1]])
-    frames, spectrum = front_end.frames(samples), front_end.spectrum(wave, samples)
+    frames, spectrum = front_end.frame_count(samples), front_end.spectrum(wave, samples)
     moved = spectrum @ pitch_matrix(front_end, torch.tensor([2 ** (4 / 12)]))
     plain, other = front_end.finish(spectrum, frames)[0], front_end.finish(moved, frames)[0]
     assert alike(plain, other) > 0.9
-    keys = [front_end.pitch.key(front_end.differences(x, frames).mean(1, keepdim=True)) for x in (spectrum, moved)]
+    keys = [front_end.kind.key(front_end.differences(x, frames).mean(1, keepdim=True)) for x in (spectrum, moved)]
     assert abs(float(keys[1] - keys[0]) - 4) < 0.3
 
 
@@ -127,7 +127,7 @@ def test_a_long_recording_in_windows_has_the_key_of_the_whole(tmp_path: Path, mo
     samples = torch.tensor([wave.shape[1]])
     model = create(config).eval()
     with torch.no_grad():
-        z = model.embed(model.front_end.spectrum(wave, samples), model.front_end.frames(samples))[0]
+        z = model.embed(model.front_end.spectrum(wave, samples), model.front_end.frame_count(samples))[0]
         chosen = [0]
         for _ in range(15):
             chosen.append(int((z @ z[chosen].T).amax(1).argmin()))

@@ -1,0 +1,14 @@
+"""The kinds of features, one file per kind (mel and MFCC share one). `wav2tok.model.front_end` uses them by name.
+
+A new kind needs one file with a subclass of `Kind`, its entry in `KINDS` and its name in
+`wav2tok.config.schema.Features`.
+"""
+
+from wav2tok.model.features.constant_q import ConstantQ
+from wav2tok.model.features.kind import Kind
+from wav2tok.model.features.mel import LogMel, Mfcc
+from wav2tok.model.features.pitch import Pitch
+from wav2tok.model.features.stft import Stft
+
+KINDS: dict[str, type[Kind]] = {"mfcc": Mfcc, "logmel": LogMel, "stft": Stft, "cqt": ConstantQ, "pitch": Pitch}
+"""By ``features.kind``."""

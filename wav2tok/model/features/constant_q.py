@@ -1,0 +1,108 @@
+"""``cqt``: log power of the constant-Q transform: bins evenly spaced in pitch, each with its own window length.
+
+With b bins per octave the window of a bin holds Q = 1 / (2^(1/b) - 1) periods of its frequency (Brown, "Calculation of
+a constant Q spectral transform", JASA 89, 1991): it sees a sine one bin higher at half the amplitude. Transposing a
+tone shifts its spectrum by some bins.
+
+No window is longer than ``n_fft``: below Q * sample_rate / n_fft Hz (with 12 bins per octave 263 Hz for windows of 1024
+at 16 kHz, 66 Hz for 4096) bins keep their frequencies but all have the same bandwidth, as in a variable-Q transform.
+
+Each frame is multiplied directly by the windowed waves of its bins; the short windows of the higher octaves multiply
+only its middle. This is exact, needs no resampling between octaves, and with 12 bins per octave is faster than the
+Fourier transform of the same ``n_fft``.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wav2tok.config.schema import Features
+from wav2tok.errors import UserError
+from wav2tok.model.features.kind import Kind
+from wav2tok.model.spectrum import cut_frames
+
+
+def frequencies(sample_rate: int, bins_per_octave: int, min_hz: float) -> Tensor:
+    """Frequencies in Hz from ``min_hz`` up, all that lie at least one step of the scale below the Nyquist frequency.
+
+    Returns:
+        [bins], float64.
+
+    Raises:
+        UserError: there is no such frequency.
+    """
+    if bins_per_octave < 1:
+        raise UserError(f"features.bins_per_octave is {bins_per_octave}; it must be at least 1, such as 12.")
+    if not min_hz > 0:
+        raise UserError(f"features.min_hz is {min_hz}; it must be a positive frequency, such as 65.4.")
+    top = sample_rate / 2
+    bins = math.floor(bins_per_octave * math.log2(top / min_hz)) if min_hz < top else 0
+    if bins < 1:
+        raise UserError(
+            f"features.min_hz is {min_hz}, which leaves no bin below half the sampling rate of {sample_rate} Hz; "
+            f"it must be at most {math.floor(top / 2 ** (1 / bins_per_octave))}, or raise features.bins_per_octave."
+        )
+    return min_hz * 2 ** (torch.arange(bins, dtype=torch.float64) / bins_per_octave)
+
+
+def waves(hertz: Tensor, lengths: Tensor, size: int, sample_rate: int) -> Tensor:
+    """Windowed cosines, then sines, about the middle sample: hertz and lengths [K] -> float64 [size, 2 * K].
+
+    Each window is a Hann window of ``lengths`` samples (not rounded, so that bins differ only in scale) whose sum is 1:
+    a sine of amplitude A has a power of A^2 / 4 in its bin.
+    """
+    n = torch.arange(-(size // 2), size // 2, dtype=torch.float64)[:, None]
+    window = torch.where(n.abs() < lengths / 2, 0.5 + 0.5 * torch.cos(2 * math.pi * n / lengths), 0.0)
+    phase = 2 * math.pi * n * hertz / sample_rate
+    return torch.cat([torch.cos(phase), torch.sin(phase)], dim=1) * (window / window.sum(0)).repeat(1, 2)
+
+
+class ConstantQPower(nn.Module):
+    """Waveform [B, N] -> power [B, T, bins] around every ``hop``-th sample, T = N // hop + 1, zeros beyond the ends."""
+
+    def __init__(self, n_fft: int, hop: int, sample_rate: int, bins_per_octave: int, min_hz: float) -> None:
+        """Raises `UserError` if the scale has no bin (`frequencies`)."""
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        hertz = frequencies(sample_rate, bins_per_octave, min_hz)
+        self.bins = len(hertz)
+        lengths = (sample_rate / (2 ** (1 / bins_per_octave) - 1) / hertz).clamp_max(n_fft)
+        # Samples that each bin reads from the middle of a frame: the next power of two, so an octave is one product.
+        sizes = (2 ** lengths.log2().ceil()).long().clamp_max(n_fft)
+        self.sizes: list[int] = sorted(set(sizes.tolist()), reverse=True)
+        for size in self.sizes:
+            octave = sizes == size
+            kernel = waves(hertz[octave], lengths[octave], size, sample_rate)
+            self.register_buffer(f"waves_{size}", kernel.float(), persistent=False)
+
+    def kernels(self) -> list[Tensor]:
+        """The matrices that multiply the middle of a frame, from low bins to high ones, [size, 2 * K]."""
+        return [self.get_buffer(f"waves_{size}") for size in self.sizes]
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        x = cut_frames(waveform, self.n_fft, self.hop)
+        parts = []
+        for size, kernel in zip(self.sizes, self.kernels(), strict=True):
+            first = (self.n_fft - size) // 2
+            real, imaginary = (x[:, first : first + size] @ kernel).square().tensor_split(2, dim=1)
+            parts.append(real + imaginary)
+        return torch.cat(parts, dim=1).reshape(waveform.shape[0], -1, self.bins)
+
+
+class ConstantQ(Kind):
+    """Log power of bins evenly spaced in pitch."""
+
+    def __init__(self, config: Features, sample_rate: int) -> None:
+        super().__init__(config, sample_rate)
+        self.transform = ConstantQPower(config.n_fft, config.hop, sample_rate, config.bins_per_octave, config.min_hz)
+        self.bands = self.measured = self.width = self.transform.bins
+
+    def centers(self) -> Tensor:
+        return frequencies(self.sample_rate, self.config.bins_per_octave, self.config.min_hz).float()
+
+    def power(self, waveform: Tensor) -> Tensor:
+        return self.transform(waveform)
+
+    def flop(self) -> int:
+        return 2 * sum(kernel.numel() for kernel in self.transform.kernels())

@@ -27,8 +27,6 @@ from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import build, fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
-HELD_OUT = "heldout.json"
-
 
 def held_out_score(result: Result) -> float:
     """What champions are chosen by: the mean of MRR and MAP by plain edit distance over the kinds of view."""

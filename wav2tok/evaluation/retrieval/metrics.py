@@ -13,7 +13,6 @@ import numpy as np
 # Our names, which are also the keys of metrics.json, in the order of `query_scores`' columns, and those of ranx.
 # MAP divides by all relevant recordings, also those that were not retrieved.
 METRICS = {"mrr": "mrr", "map": "map", "p_at_1": "precision@1", "r_at_10": "recall@10"}
-HEADINGS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,14 @@ def test_a_stage_depends_on_no_code_that_it_does_not_run(imports: grimp.ImportGr
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_templates_next_to_its_code(imports: grimp.ImportGraph, stage: str) -> None:
+    declared = code_of(stage)
+    folders = {file.parent for file in closure(imports, stage)}
+    templates = [path for folder in folders for path in folder.iterdir() if path.suffix in {".html", ".css", ".md"}]
+    assert {str(path) for path in templates if not declared & set(path.parents)} == set()
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_profiles(stage: str) -> None:
     assert Path("wav2tok/config") in code_of(stage)
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind, of figures that are known."""
+"""The files of a report on a known result."""
 
 import csv
 import dataclasses
@@ -19,7 +19,7 @@ from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.systems import FORMS
-from wav2tok.report import files
+from wav2tok.report import files, tables
 from wav2tok.report.logged import figures
 
 LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
@@ -37,7 +37,7 @@ def curve(kind, *factors):
 
 @pytest.fixture
 def result():
-    """Words, forty queries, one baseline, which beats every form."""
+    """Words, forty queries, and one baseline that beats every form."""
     scores = {
         name: {"V": {m: Estimate(value - 0.1 * i, value - 0.15 * i, value) for i, m in enumerate(METRICS)}}
         for name, value in MRR.items()
@@ -80,7 +80,7 @@ def written(result, tmp_path):
     return tmp_path / "out", verdict
 
 
-def test_the_report_is_written_whole(result, written):
+def test_all_files_are_written(result, written):
     out, verdict = written
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
         "curves.json",
@@ -94,7 +94,7 @@ def test_the_report_is_written_whole(result, written):
         "significance.json",
         "table.txt",
     ]
-    assert (out / "table.txt").read_text().splitlines() == files.table(result).splitlines()
+    assert (out / "table.txt").read_text().splitlines() == tables.overview(result).text().splitlines()
     assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
     with (out / "retrieval.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -104,12 +104,12 @@ def test_the_report_is_written_whole(result, written):
     assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
     for plot in (out / "plots").iterdir():
         assert plot.read_bytes().startswith(b"\x89PNG")
-    lines = files.table(result).splitlines()
+    lines = tables.overview(result).text().splitlines()
     assert len(lines) == 2 + 4
     assert len({len(line) for line in lines}) == 1
 
 
-def test_metrics_stay_shallow_and_curves_and_comparisons_lie_apart(written):
+def test_metrics_are_shallow_and_curves_and_comparisons_are_separate_files(written):
     out, _ = written
     numbers = json.loads((out / "metrics.json").read_text())
     assert set(numbers) == {"V", "tokens", "cost", "gate", "counts"}
@@ -130,7 +130,7 @@ def test_metrics_stay_shallow_and_curves_and_comparisons_lie_apart(written):
     }  # fmt: skip
 
 
-def test_the_forms_stand_on_top_with_the_best_of_each_column(written):
+def test_the_forms_come_first_with_the_best_of_each_column_bold(written):
     text = (written[0] / "report.md").read_text()
     top = text[text.index("## The tokenizer") : text.index("## Protocol")]
     assert re.findall(r"^\| (wav2tok.*?) \| (.*?) \| (.*?) \|$", top, re.MULTILINE) == [
@@ -140,7 +140,7 @@ def test_the_forms_stand_on_top_with_the_best_of_each_column(written):
     ]
 
 
-def test_comparisons_say_how_large_how_sure_and_how_corrected(written):
+def test_comparisons_show_difference_interval_and_corrected_p(written):
     text = (written[0] / "report.md").read_text()
     section = text[text.index("## Against the baselines") : text.index("## Robustness")]
     assert "all 6 comparisons" in section
@@ -167,7 +167,7 @@ def test_without_curves_and_baselines_their_sections_are_absent(result, tmp_path
     assert json.loads((tmp_path / "significance.json").read_text()) == []
 
 
-def test_runs_get_the_curves_at_steps_that_are_their_factors(result):
+def test_curves_are_logged_with_their_factors_as_steps(result):
     (step, figures_at_once), *curves = figures(result)
     assert (step, figures_at_once["test/score"]) == (0, held_out_score(result))
     assert figures_at_once["test/V/mfcc_dtw/mrr"] == 0.8

@@ -1,4 +1,4 @@
-"""The page: whole, offline, well formed, the same at every writing, whatever the names are."""
+"""The page is complete, offline, well formed and reproducible, whatever the names of recordings are."""
 
 import base64
 import dataclasses
@@ -31,7 +31,7 @@ VOID = {"meta", "link", "img", "br"}
 
 
 class Strict(HTMLParser):
-    """Refuses what is not balanced; keeps elements, addresses and the text that a reader sees."""
+    """Fails on unbalanced tags; collects elements, attributes and the visible text."""
 
     def __init__(self, source: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -64,7 +64,7 @@ class Strict(HTMLParser):
 
 
 def tune(notes, seed):
-    """A tenth of a second a note, eight harmonics each, with noise of its own: float32 [N]."""
+    """A tenth of a second per note, eight harmonics each, plus noise: float32 [N]."""
     phase = 2 * np.pi * 220 * np.arange(RATE // 10) / RATE
     tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 9)) for note in notes]
     noise = 0.02 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
@@ -73,7 +73,7 @@ def tune(notes, seed):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Recordings:
-    """Three singers, three tunes, one take each; names are as hostile as a file name may be."""
+    """Three singers, three tunes, one take each; the names are as hostile as file names can be."""
     root = tmp_path_factory.mktemp("page")
     paths, classes = [], []
     for number, (name, notes) in enumerate(zip(HOSTILE, ((0, 4, 7), (12, 5, 2), (3, 10, 3, 6)), strict=True)):
@@ -95,7 +95,7 @@ def judge(train: Recordings, test: Recordings) -> tuple[Result, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def judged(corpus) -> Result:
-    """Its worst miss made certain: the first query's right answers come last."""
+    """The corpus with a certain worst miss: the first query's right answers come last."""
     result, _ = judge(corpus, corpus)
     right = np.flatnonzero(result.relevant[0])
     wrong = np.setdiff1d(np.flatnonzero(~result.relevant[0]), result.query_index[0])
@@ -105,7 +105,7 @@ def judged(corpus) -> Result:
 
 @pytest.fixture(scope="module")
 def framewise(corpus):
-    """One token a frame, as a tokenizer gives them."""
+    """One token per frame, as a tokenizer returns them."""
     bands = log_mel(RATE)
     return lambda waves: [frames[:, :8].argmax(axis=1) for frames in bands(waves)]
 
@@ -116,10 +116,14 @@ def source(judged, framewise) -> str:
 
 
 def players(source):
-    """What each player of a page holds: (samples, rate)."""
-    found = [attributes["src"] for attributes in Strict(source).all("audio")]
-    assert all(address.startswith("data:audio/flac;base64,") for address in found)
-    return [soundfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2]))) for address in found]
+    """The sound of each player on a page: (samples, rate)."""
+    return [heard(attributes["src"]) for attributes in Strict(source).all("audio")]
+
+
+def heard(address):
+    """The sound at a data address: (samples, rate)."""
+    assert address.startswith("data:audio/flac;base64,")
+    return soundfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2])))
 
 
 def test_nothing_is_fetched_and_nothing_runs(source):
@@ -170,7 +174,7 @@ def test_the_same_result_gives_the_same_bytes(judged, framewise, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.html", "two.html"]
 
 
-def test_players_hold_the_recordings(source, judged):
+def test_players_play_the_recordings(source, judged):
     found = players(source)
     assert 2 + 3 <= len(found) <= 12
     whole = {len(decode.read(path, RATE)) for path in judged.test_paths}
@@ -182,16 +186,16 @@ def test_players_hold_the_recordings(source, judged):
 def test_long_recordings_are_cut_and_high_rates_lowered(tmp_path):
     wave = 0.5 * np.random.default_rng(0).uniform(-1, 1, 44100 * 14).astype(np.float32)
     part = sound.head(wave, 44100)
-    ((samples, rate),) = players(sound.player(part, 44100))
+    samples, rate = heard(sound.flac(part, 44100))
     assert (len(samples), rate) == (round(sound.SECONDS * sound.RATE), sound.RATE)
-    # White noise does not shrink: twelve such players are the most that a page can hold.
-    assert 12 * len(sound.player(part, 44100)) < 5.9e6
+    # White noise does not compress, and a page has at most twelve players.
+    assert 12 * len(sound.flac(part, 44100)) < 5.9e6
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 def test_a_spectrogram_shows_low_sounds_at_the_bottom_and_silence_dark(rate):
     def shades(wave):
-        address = Strict(sound.spectrogram(wave.astype(np.float32), rate)).all("img")[0]["src"]
+        address = sound.spectrogram(wave.astype(np.float32), rate)
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"), float)
 
     seconds = np.arange(rate) / rate
@@ -210,9 +214,15 @@ def test_tokens_along_time_fill_the_recordings_length(source, judged, framewise)
     assert '<div class="blocks">' not in page.render(judged, VERDICT, RATE)
 
 
+def alignment(query, answer):
+    """The HTML of an alignment."""
+    shown = examples.alignment(query, answer, "Right answer")
+    return str(page.TEMPLATES.get_template("examples.html").module.alignment(shown))
+
+
 def test_the_alignment_shows_every_edit():
     query, answer = np.array([1, 2, 3, 4, 5, 6]), np.array([1, 9, 3, 5, 6, 7])
-    shown = examples.alignment(query, answer, "Right answer")
+    shown = alignment(query, answer)
     Strict(shown)
     columns = re.findall(r'<span class="(\w*)">(.*?)<u>.</u>(.*?)</span>', shown)
     assert [kind for kind, _, _ in columns] == ["", "sub", "", "del", "", "", "ins"]
@@ -224,14 +234,14 @@ def test_the_alignment_shows_every_edit():
 
 
 def test_an_empty_string_matches_nothing_and_a_long_one_is_cut():
-    assert "nothing to match" in examples.alignment(np.zeros(0, int), np.array([1]), "Right answer")
+    assert "nothing to match" in alignment(np.zeros(0, int), np.array([1]))
     long = np.arange(1000)
-    shown = examples.alignment(long, long, "Right answer")
+    shown = alignment(long, long)
     assert "and 760 more" in shown
     assert shown.count("<span") == 240
 
 
-def test_list_data_has_no_classes_and_asks_with_changed_recordings(corpus):
+def test_list_data_has_no_classes_and_queries_with_changed_recordings(corpus):
     result, _ = judge(corpus, Recordings(corpus.paths[::2]))
     parsed = Strict(page.render(result, VERDICT, RATE))
     assert "queries at tempo 0.8" in parsed.text
@@ -240,7 +250,7 @@ def test_list_data_has_no_classes_and_asks_with_changed_recordings(corpus):
     assert len(asked) == pytest.approx(len(answered) / 0.8, abs=1)
 
 
-def test_a_query_that_heard_nothing_is_told(judged):
+def test_queries_with_an_empty_string_are_reported(judged):
     order, asking = judged.order.copy(), list(judged.asking)
     order[4], asking[4] = -1, np.zeros(0, int)
     parsed = Strict(page.render(dataclasses.replace(judged, order=order, asking=asking), VERDICT, RATE))
@@ -248,22 +258,22 @@ def test_a_query_that_heard_nothing_is_told(judged):
     assert "no answer" in parsed.text
 
 
-def test_spotting_stands_in_the_page_where_it_was_measured(judged):
+def test_spotting_is_on_the_page_if_it_was_measured(judged):
     names = ("f1", "precision", "recall", "mtwv", "mrr", "map", "p_at_1", "r_at_10")
     scores = {name: Estimate(0.1 + i / 20, 0.1, 0.9) for i, name in enumerate(names)}
     figures = Figures(
         "wav2tok, edit <distance>", scores, threshold=-2.5, training_f1=0.512, localized=0.7, search_ms=1.5
     )
-    found = Spotting("words & all", 40, 600.0, 70, 12, 30, 100, {"wav2tok": figures})
-    parsed = Strict(page.render(dataclasses.replace(judged, spotting=found), VERDICT, RATE))
+    spotting = Spotting("words & all", 40, 600.0, 70, 12, 30, 100, {"wav2tok": figures})
+    parsed = Strict(page.render(dataclasses.replace(judged, spotting=spotting), VERDICT, RATE))
     assert "spotting-words" in [attributes.get("id") for _, attributes in parsed.elements]
     for part in ("words & all", "wav2tok, edit <distance>", "0.512", "-2.50", f"{scores['mtwv'].value:.3f}"):
         assert part in parsed.text
 
 
-def test_systems_that_could_not_be_judged_are_named(judged):
-    told = page.render(dataclasses.replace(judged, absent=("HuBERT", "<i>x & y")), VERDICT, RATE)
-    assert "Not on this disk, and so not judged: HuBERT, <i>x & y." in Strict(told).text
+def test_systems_that_were_not_evaluated_are_named(judged):
+    source = page.render(dataclasses.replace(judged, absent=("HuBERT", "<i>x & y")), VERDICT, RATE)
+    assert "Not on this disk, so not evaluated: HuBERT, <i>x & y." in Strict(source).text
     assert "Not on this disk" not in page.render(dataclasses.replace(judged, absent=()), VERDICT, RATE)
 
 
@@ -273,7 +283,7 @@ def test_a_name_that_is_not_utf8_can_be_written(judged, tmp_path):
     Strict((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
-def test_marks_say_where_a_baseline_differs(judged):
+def test_marks_show_where_a_baseline_differs(judged):
     ours = [one for one in judged.significance if one.system == "wav2tok" and one.metric == "mrr"]
     lead = dataclasses.replace(ours[0], difference=Estimate(0.4, 0.3, 0.5), p_holm=0.001)
     lag = dataclasses.replace(ours[0], metric="map", difference=Estimate(-0.4, -0.5, -0.3), p_holm=0.001)

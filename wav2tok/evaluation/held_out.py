@@ -28,8 +28,6 @@ from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import build, fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
-HELD_OUT = "heldout.json"
-
 
 def held_out_score(result: Result) -> float:
     """The score that champions are chosen by: the mean MRR and MAP of plain edit distance over the kinds of view."""

@@ -1,40 +1,40 @@
-"""What MLflow gets of a report."""
+"""The metrics of an evaluation, as MLflow logs them."""
 
 import numpy as np
 
 from wav2tok.evaluation.held_out import held_out_score
-from wav2tok.evaluation.retrieval.curves import AXES
 from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.significance import TESTED
+from wav2tok.report.names import AXES
 
 
 def figures(result: Result) -> list[tuple[int, dict[str, float]]]:
-    """What is logged to MLflow, as (step, figures); what is not finite is left out.
+    """The finite metrics to log, as (step, metrics).
 
-    The estimates, the tokens and the score at step 0; the curves at steps that are their factors, so that the UI draws
-    them: decibels, semitones, and tempo in percent.
+    Estimates, token metrics and the score are at step 0. Curves use their factors as steps, so that the UI draws them:
+    decibels, semitones, and tempo in percent.
     """
-    found = {
+    numbers = {
         f"test/{kind}/{system}/{metric}": estimate.value
         for system, kinds in result.scores.items()
         for kind, estimates in kinds.items()
         for metric, estimate in estimates.items()
     }
-    found |= {f"test/tokens/{name}": value for name, value in result.tokens.items()}
+    numbers |= {f"test/tokens/{name}": value for name, value in result.tokens.items()}
     if result.spotting is not None:
-        found |= {
+        numbers |= {
             f"test/spotting/{system}/{metric}": estimate.value
             for system, judged in result.spotting.systems.items()
             for metric, estimate in judged.scores.items()
         }
-    rows = [(0, found | {"test/score": held_out_score(result)})]
+    rows = [(0, numbers | {"test/score": held_out_score(result)})]
     for kind, curve in result.curves.items():
         for place, factor in enumerate(curve.factors):
-            if np.isfinite(factor):  # a clean query has no place on a scale of decibels
+            if np.isfinite(factor):  # a query without noise has no step in decibels
                 step = round(factor * (100 if kind == "TS" else 1))
                 named = {
-                    f"curve/{AXES[kind]}/{system}/{metric}": float(value)
+                    f"curve/{AXES[kind].key}/{system}/{metric}": float(value)
                     for system, values in curve.scores.items()
                     for metric, value in zip(METRICS, values[place], strict=True)
                     if metric in TESTED

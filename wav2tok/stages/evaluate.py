@@ -5,11 +5,12 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
 from wav2tok.evaluation import gate, held_out
-from wav2tok.evaluation.held_out import HELD_OUT, held_out_score, judge
+from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import write_json
 from wav2tok.progress import log
-from wav2tok.report import files
+from wav2tok.report import files, tables
+from wav2tok.report.folder import ReportFolder
 from wav2tok.report.logged import figures
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -28,16 +29,17 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
         result = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
     verdict = gate.judge(result, config.gate)
+    report = ReportFolder(out)
     files.write(result, verdict, out)
     rate = tokenizer.sample_rate
-    page.write(result, verdict, out / "report.html", rate, lambda waves: tokenizer.encode_frames(waves, rate))
+    page.write(result, verdict, report.page, rate, lambda waves: tokenizer.encode_frames(waves, rate))
     score = held_out_score(result)
     digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
-    write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
-    log.info(files.table(result))
+    write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})
+    log.info(tables.overview(result).text())
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
-        + f"; held-out score {score:.3f}; report {out / 'report.html'}"
+        + f"; held-out score {score:.3f}; report {report.page}"
     )
     if track and store.available():
         with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:

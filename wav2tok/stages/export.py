@@ -10,7 +10,8 @@ from wav2tok.files import read_json, replacing_folder, write_json
 from wav2tok.model import checkpoint
 from wav2tok.progress import log
 from wav2tok.release.export import parity_report, write_onnx
-from wav2tok.report.card import model_card
+from wav2tok.report.card.card import model_card
+from wav2tok.report.folder import ReportFolder
 from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tracking import runs
 
@@ -22,7 +23,7 @@ def export(model: Path, report: Path | None, out: Path) -> None:
         report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
             without asking.
     """
-    verdict = read_json(report / "gate.json") if report is not None else None
+    verdict = read_json(ReportFolder(report).gate) if report is not None else None
     with replacing_folder(out) as folder:
         if verdict is not None and not verdict["approved"]:
             write_json(folder / EXPORT_FILE, {"approved": False, "reasons": verdict["reasons"]})

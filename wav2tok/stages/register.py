@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from wav2tok.config.schema import Config
-from wav2tok.evaluation.held_out import HELD_OUT, held_out_score, judge
+from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.progress import log
 from wav2tok.release import registry
+from wav2tok.report.folder import RegisteredFolder, ReportFolder
 from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store
@@ -24,14 +25,14 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
         data: the ``audios.bin`` with the held-out recordings.
     """
     exported = read_json(model / EXPORT_FILE)
-    table = read_text(report / "table.txt").rstrip()
+    table = read_text(ReportFolder(report).table).rstrip()
     with replacing_folder(out) as folder:
         if not exported["approved"]:
             outcome = {"registered": False, "reasons": exported["reasons"]}
             lines = ["not approved, nothing registered: " + " ".join(exported["reasons"])]
         else:
             need("workflow", "mlflow")
-            held_out = read_json(report / HELD_OUT)
+            held_out = read_json(ReportFolder(report).held_out)
 
             def measure(tokenizer: Tokenizer) -> float:
                 log.info("scoring the champion on these held-out recordings")
@@ -57,15 +58,15 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                 f"registered {done.name} version {done.version} as {done.alias}: {done.why}",
                 f"use it: wav2tok tokenize FILE --model models:/{done.name}@{done.alias}",
             ]
-        write_json(folder / "registered.json", outcome)
+        write_json(RegisteredFolder(folder).outcome, outcome)
         uri = store.connect().get_tracking_uri() if store.available() else None
         lines += [
             "",
             table,
             "",
-            f"report: {report / 'report.html'}",
+            f"report: {ReportFolder(report).page}",
             f"runs: mlflow ui --backend-store-uri {uri}" if uri else "",
         ]
-        (folder / "summary.txt").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        RegisteredFolder(folder).summary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     for line in lines:
         log.info(line)

@@ -15,8 +15,6 @@ from wav2tok.evaluation.retrieval.protocol import Task, View
 
 NEUTRAL = {"SNR": math.inf, "TS": 1.0, "PS": 0.0}
 """The factor at which a view is the query itself, by the kind of view."""
-AXES = {"SNR": "snr_db", "TS": "tempo", "PS": "semitones"}
-"""Names of the axes in files, by the kind of view."""
 
 Ask = Callable[[View, np.ndarray], Mapping[str, np.ndarray]]
 

@@ -12,7 +12,6 @@ from wav2tok.matching import ranking
 
 METRICS = ("mrr", "map", "p_at_1", "r_at_10")
 """The keys of metrics.json, in the order of `query_scores`' columns."""
-HEADINGS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,6 @@ from rapidfuzz.distance import Levenshtein
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.strings import as_text
 
-PAIRS = {
-    "same_class": "recordings of one class",
-    "other_class": "recordings of two classes",
-    "TS": "a recording and its time-stretched views",
-    "PS": "a recording and its pitch-shifted views",
-}
-"""The pairs of strings that `measure` compares, in words."""
-
 
 @dataclass(frozen=True)
 class TokenUse:

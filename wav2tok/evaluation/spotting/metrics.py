@@ -13,10 +13,6 @@ from wav2tok.evaluation.retrieval.metrics import Estimate
 
 BETA = 999.9
 HIT = "the returned span and the true one overlap by at least half of each"
-HEADINGS = {
-    "f1": "F1", "precision": "precision", "recall": "recall", "map": "MAP", "mtwv": "MTWV", "mrr": "MRR",
-    "p_at_1": "P@1",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,122 +1,169 @@
-"""The page's own drawings, as inline SVG and tables: sharp at any size, legible in the dark, searchable."""
+"""What the page's drawings show and where: points and ticks, which ``drawings.html`` turns into SVG."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from wav2tok.evaluation.retrieval.curves import Curve
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.systems import FORMS
+from wav2tok.report import names
 from wav2tok.report.gallery import Confusion
-from wav2tok.report.page.markup import text
-from wav2tok.report.page.tables import HEADINGS
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 220, 30, 18, 10, 36
 _COLOURS = 12
 _DASHES = ("7 3", "2 3", "9 3 2 3", "4 2", "1 2", "12 4")
-_AXES = {"SNR": "signal over babble, dB", "TS": "tempo of the query", "PS": "semitones of the query's shift"}
 
 
-def _stroke(number: int, name: str) -> str:
-    """Colour and dash of a system: ours solid, so that they stand out without colour too."""
-    dash = "" if name in FORMS else f' stroke-dasharray="{_DASHES[number % len(_DASHES)]}"'
-    first = " first" if name == FORMS[0] else ""
-    return f'class="curve{first}" style="stroke:var(--s{number % _COLOURS})"{dash}'
+@dataclass(frozen=True)
+class Frame:
+    """The size of a drawing and the edges of its data, in units of the SVG; y grows downwards."""
+
+    width: int = 340
+    height: int = 220
+    left: int = 30
+    right: int = 322
+    top: int = 10
+    bottom: int = 184
+
+    def x(self, share: float) -> float:
+        """0 is the left edge, 1 the right one."""
+        return self.left + (self.right - self.left) * share
+
+    def y(self, share: float) -> float:
+        """0 is the bottom edge, 1 the top one."""
+        return self.top + (self.bottom - self.top) * (1 - share)
 
 
-def legend(labels: Mapping[str, str]) -> str:
-    """The systems' strokes with their labels."""
-    items = "".join(
-        f'<li><svg viewBox="0 0 36 10" aria-hidden="true"><path d="M0 5H36" {_stroke(i, name)}/></svg>'
-        f"{text(label)}</li>"
+FRAME = Frame()
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A number on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How a system's line looks: the number of its colour and its dashes; ``first`` is thicker."""
+
+    label: str
+    colour: int
+    dash: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A system's points (x, y)."""
+
+    stroke: Stroke
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One metric of every system along one axis."""
+
+    title: str
+    x_label: str
+    queries: int
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    lines: list[Line]
+
+
+def strokes(labels: Mapping[str, str]) -> dict[str, Stroke]:
+    """The line of each system, by name."""
+    return {
+        name: Stroke(label, i % _COLOURS, "" if name in FORMS else _DASHES[i % len(_DASHES)], name == FORMS[0])
         for i, (name, label) in enumerate(labels.items())
-    )
-    return f'<ul class="legend">{items}</ul>'
+    }
 
 
-def curve(one: Curve, metric: str, labels: Mapping[str, str]) -> str:
-    """One metric of every system along one axis; the untouched query of the noise axis stands beyond the last dB."""
+def curve(one: Curve, metric: str, labels: Mapping[str, str]) -> Panel:
+    """One metric along one axis; a query without noise is drawn beyond the last decibel."""
     finite = [factor for factor in one.factors if math.isfinite(factor)]
     step = (finite[-1] - finite[0]) / max(len(finite) - 1, 1) or 1.0
     at = [factor if math.isfinite(factor) else finite[-1] + step for factor in one.factors]
-    across, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     span = (at[-1] - at[0]) or 1.0
-    x = [_LEFT + across * ((value - at[0]) / span if len(at) > 1 else 0.5) for value in at]
-    parts = []
-    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        y = _TOP + down * (1 - tick)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:.1f}</text>')
-    for place, factor in zip(x, one.factors, strict=True):
-        name = f"{factor:g}" if math.isfinite(factor) else "clean"
-        parts.append(f'<path class="axis" d="M{place:.1f} {_TOP + down}v4"/>')
-        parts.append(f'<text x="{place:.1f}" y="{_TOP + down + 15}" text-anchor="middle">{name}</text>')
-    parts.append(f'<text x="{_LEFT + across / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{_AXES[one.kind]}</text>')
+    x = [FRAME.x((value - at[0]) / span if len(at) > 1 else 0.5) for value in at]
     column = list(METRICS).index(metric)
-    for number, (name, label) in reversed(list(enumerate(labels.items()))):  # ours last, on top
-        if name not in one.scores:
-            continue
-        points = [
-            (place, _TOP + down * (1 - value)) for place, value in zip(x, one.scores[name][:, column], strict=True)
-        ]
-        line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-        dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.4"/>' for px, py in points)
-        parts.append(
-            f'<g><title>{text(label)}</title><polyline points="{line}" {_stroke(number, name)}/>'
-            f'<g style="fill:var(--s{number % _COLOURS})">{dots}</g></g>'
-        )
-    title = f"{HEADINGS[metric]}, {_AXES[one.kind]}"
-    return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
-        f"<figcaption>{title}; {one.queries} queries a point</figcaption></figure>"
+    label = names.AXES[one.kind].label
+    return Panel(
+        title=f"{names.METRICS[metric]}, {label}",
+        x_label=label,
+        queries=one.queries,
+        x_ticks=[Tick(place, names.factor_name(factor)) for place, factor in zip(x, one.factors, strict=True)],
+        y_ticks=[Tick(FRAME.y(value), f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)],
+        lines=[
+            Line(stroke, [(px, FRAME.y(value)) for px, value in zip(x, one.scores[name][:, column], strict=True)])
+            for name, stroke in reversed(strokes(labels).items())  # the tokenizer last, on top
+            if name in one.scores
+        ],
     )
 
 
-def usage(counts: np.ndarray) -> str:
-    """Share of the strings by token, the commonest first, beside an even use of them all. counts: int [K]."""
+@dataclass(frozen=True)
+class Usage:
+    """The share of each token, commonest first: ``steps`` end at x and are y high; ``even`` is uniform use."""
+
+    count: int
+    used: int
+    steps: list[tuple[float, float]]
+    even: float
+    y_ticks: list[Tick]
+
+
+def usage(counts: np.ndarray) -> Usage:
+    """Share of the strings by token, compared with uniform use. counts: int [K]."""
     shares = np.sort(counts)[::-1] / max(counts.sum(), 1)
-    across, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     top = max(float(shares[0]), 1 / len(shares)) * 1.05
-    y = [_TOP + down * (1 - share / top) for share in shares]
-    outline = "".join(f"V{value:.1f}H{_LEFT + across * (i + 1) / len(shares):.1f}" for i, value in enumerate(y))
-    even = _TOP + down * (1 - 1 / len(shares) / top)
-    ticks = "".join(
-        f'<path class="grid" d="M{_LEFT} {_TOP + down * (1 - tick):.1f}H{_WIDTH - _RIGHT}"/>'
-        f'<text x="{_LEFT - 5}" y="{_TOP + down * (1 - tick) + 4:.1f}" text-anchor="end">{100 * tick * top:.1f}</text>'
-        for tick in (0, 0.5, 1)
-    )
-    title = "Share of all tokens in %, the commonest first"
-    return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">{ticks}'
-        f'<path class="share" d="M{_LEFT} {_TOP + down}{outline}V{_TOP + down}Z"/>'
-        f'<path class="even" d="M{_LEFT} {even:.1f}H{_WIDTH - _RIGHT}"/>'
-        f'<text x="{_LEFT}" y="{_TOP + down + 15}">1</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_TOP + down + 15}" text-anchor="end">{len(shares)}</text>'
-        f'<text x="{_LEFT + across / 2}" y="{_HEIGHT - 4}" text-anchor="middle">token, by frequency</text>'
-        f"</svg><figcaption>{title}; dashed: all used alike</figcaption></figure>"
+    return Usage(
+        count=len(counts),
+        used=int((counts > 0).sum()),
+        steps=[(FRAME.x((i + 1) / len(shares)), FRAME.y(share / top)) for i, share in enumerate(shares)],
+        even=FRAME.y(1 / len(shares) / top),
+        y_ticks=[Tick(FRAME.y(tick), f"{100 * tick * top:.1f}") for tick in (0, 0.5, 1)],
     )
 
 
-def heat_map(found: Confusion) -> str:
-    """Which class the nearest answer has, a row a query's class, in per cent of the row."""
-    head = "".join(f'<th scope="col" title="{text(name)}"><span>{text(name)}</span></th>' for name in found.columns)
-    lines = []
-    for i, name in enumerate(found.rows):
-        cells = [_shade(found, i, j) for j in range(len(found.columns))]
-        lines.append(f'<tr><th scope="row" title="{text(name)}">{text(name)}</th>{"".join(cells)}</tr>')
-    return (
-        f'<div class="box"><table class="heat"><thead><tr><td></td>{head}</tr></thead>\n<tbody>\n'
-        + "\n".join(lines)
-        + "\n</tbody></table></div>"
+@dataclass(frozen=True)
+class Shade:
+    """A cell of the heat map: queries, their share of the row, CSS classes, tooltip."""
+
+    count: int
+    share: float
+    classes: str
+    title: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Which class the nearest answer has: one row per class of queries."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, list[Shade]]]
+
+
+def heat_map(confusion: Confusion) -> HeatMap:
+    """The counts of a confusion with the shade of each cell."""
+    return HeatMap(
+        confusion.columns,
+        [
+            (name, [_shade(confusion, i, j) for j in range(len(confusion.columns))])
+            for i, name in enumerate(confusion.rows)
+        ],
     )
 
 
-def _shade(found: Confusion, row: int, column: int) -> str:
-    count, share = int(found.counts[row, column]), float(found.shares[row, column])
-    names = " ".join((["full"] if share > 0.75 else []) + (["right"] if row == column else []))
-    classes = f' class="{names}"' if names else ""
-    if not count:
-        return f"<td{classes}></td>"
-    told = f"{found.rows[row]}, answered with {found.columns[column]}: {count} of {int(found.counts[row].sum())}"
-    return f'<td{classes} style="--v:{share:.2f}" title="{text(told)}">{100 * share:.0f}</td>'
+def _shade(confusion: Confusion, row: int, column: int) -> Shade:
+    count, share = int(confusion.counts[row, column]), float(confusion.shares[row, column])
+    classes = " ".join((["full"] if share > 0.75 else []) + (["right"] if row == column else []))
+    queries = int(confusion.counts[row].sum())
+    title = f"{confusion.rows[row]}, answered with {confusion.columns[column]}: {count} of {queries}"
+    return Shade(count, share, classes, title)

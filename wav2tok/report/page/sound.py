@@ -1,46 +1,45 @@
-"""A recording for the page: a player and a spectrogram, both inside it."""
+"""A recording for the page, as data addresses: its sound and its spectrogram."""
 
 import base64
 import io
 
+import matplotlib
 import numpy as np
 import soundfile
+import torch
+import torchaudio
+from PIL import Image
 
 from wav2tok.audio import decode
 
-# FLAC is lossless, every browser plays it, and the same samples give the same bytes; libsndfile's OGG is a quarter of
-# the size but draws a serial number by chance.
+# FLAC is lossless, every browser plays it, and equal samples give equal bytes; libsndfile's OGG is a quarter of the
+# size but contains a random serial number.
 FORMAT, MIME = "FLAC", "audio/flac"
 SECONDS = 10.0
-"""A longer recording is cut here, so that twelve of the noisiest ones stay below six megabytes."""
+"""Longer recordings are cut here, so that twelve of the noisiest stay below six megabytes."""
 RATE = 16000
-"""Hz of a player at most."""
+"""Maximum rate of a player, Hz."""
 _BANDS, _COLUMNS, _DECIBELS = 64, 480, 70.0
 _QUIET = -50.0
-"""Decibels of a band that are taken for silence, and stay dark."""
+"""A band below this many decibels counts as silence and stays dark."""
 
 
 def head(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The part of float32 [N] that is heard and drawn."""
+    """The part of float32 [N] that is played and drawn."""
     return waveform[: round(SECONDS * sample_rate)]
 
 
-def player(waveform: np.ndarray, sample_rate: int) -> str:
-    """An ``<audio>`` element that holds float32 [N]."""
+def flac(waveform: np.ndarray, sample_rate: int) -> str:
+    """float32 [N] as the address of an audio element."""
     rate = min(sample_rate, RATE)
     file = io.BytesIO()
     samples = np.clip(decode.resample(waveform, sample_rate, rate), -1.0, 1.0)
     soundfile.write(file, samples, rate, format=FORMAT, subtype="PCM_16")
-    return f'<audio controls preload="metadata" src="data:{MIME};base64,{_base64(file)}"></audio>'
+    return _address(MIME, file)
 
 
 def spectrogram(waveform: np.ndarray, sample_rate: int) -> str:
-    """An ``<img>`` of the log-mel power of float32 [N], as wide as the recording is long, low bands at the bottom."""
-    import matplotlib
-    import torch
-    import torchaudio
-    from PIL import Image
-
+    """The log-mel power of float32 [N] as the address of an image, low bands at the bottom."""
     size = 2 ** round(np.log2(0.064 * sample_rate))
     hop = max(size // 8, -(-len(waveform) // _COLUMNS))
     bands = torchaudio.transforms.MelSpectrogram(
@@ -54,8 +53,8 @@ def spectrogram(waveform: np.ndarray, sample_rate: int) -> str:
     picture.putpalette(matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
     file = io.BytesIO()
     picture.save(file, format="PNG", optimize=True)
-    return f'<img alt="spectrogram" src="data:image/png;base64,{_base64(file)}">'
+    return _address("image/png", file)
 
 
-def _base64(file: io.BytesIO) -> str:
-    return base64.b64encode(file.getvalue()).decode("ascii")
+def _address(mime: str, file: io.BytesIO) -> str:
+    return f"data:{mime};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -1,0 +1,61 @@
+"""What metrics, views and axes are called in files, tables, plots and text."""
+
+from dataclasses import dataclass
+
+METRICS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
+"""Retrieval metrics, by their key in metrics.json."""
+
+SPOTTING = {
+    "f1": "F1", "precision": "precision", "recall": "recall", "map": "MAP", "mtwv": "MTWV", "mrr": "MRR",
+    "p_at_1": "P@1",
+}  # fmt: skip
+"""Metrics of spotting, by their key in metrics.json."""
+
+VIEWS = {"V": "as it is (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
+"""The kinds of view that queries are asked with."""
+
+PAIRS = {
+    "same_class": "recordings of one class",
+    "other_class": "recordings of two classes",
+    "TS": "a recording and its time-stretched views",
+    "PS": "a recording and its pitch-shifted views",
+}
+"""The pairs of strings that token metrics compare."""
+
+TOKENS = {
+    "codebook_use": "share of the codebook in use",
+    "perplexity": "perplexity",
+    "tokens_per_second": "tokens a second",
+    "bits_per_second": "bits a second",
+    **{f"jaccard_{pair}": f"bigram Jaccard, {text}" for pair, text in PAIRS.items()},
+    **{f"edit_{pair}": f"normalised edit distance, {text}" for pair, text in PAIRS.items()},
+}
+"""Token metrics, by their key in metrics.json."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of the robustness curves.
+
+    Attributes:
+        key: its name in files and in MLflow.
+        name: what changes along it, in one word.
+        label: its values with their unit.
+    """
+
+    key: str
+    name: str
+    label: str
+
+
+AXES = {
+    "SNR": Axis("snr_db", "noise", "dB of the query above babble"),
+    "TS": Axis("tempo", "tempo", "tempo of the query"),
+    "PS": Axis("semitones", "key", "semitones of the query's shift"),
+}
+"""By the kind of view."""
+
+
+def factor_name(factor: float) -> str:
+    """A place on an axis: its number, or "clean" for the query without noise, whose SNR is infinite."""
+    return "clean" if factor == float("inf") else f"{factor:g}"

@@ -3,30 +3,31 @@
 import numpy as np
 
 from wav2tok.evaluation.held_out import held_out_score
-from wav2tok.evaluation.retrieval.evaluate import Result
+from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.report.names import AXES
 
 
-def figures(result: Result) -> list[tuple[int, dict[str, float]]]:
+def figures(judged: Judged) -> list[tuple[int, dict[str, float]]]:
     """The finite metrics to log, as (step, metrics).
 
     Estimates, token metrics and the score are at step 0. Curves use their factors as steps, so that the UI draws them:
     decibels, semitones, and tempo in percent.
     """
+    result = judged.retrieval
     numbers = {
         f"test/{kind}/{system}/{metric}": estimate.value
         for system, kinds in result.scores.items()
         for kind, estimates in kinds.items()
         for metric, estimate in estimates.items()
     }
-    numbers |= {f"test/tokens/{name}": value for name, value in result.tokens.items()}
-    if result.spotting is not None:
+    numbers |= {f"test/tokens/{name}": value for name, value in result.tokens.figures.items()}
+    if judged.spotting is not None:
         numbers |= {
             f"test/spotting/{system}/{metric}": estimate.value
-            for system, judged in result.spotting.systems.items()
-            for metric, estimate in judged.scores.items()
+            for system, spotter in judged.spotting.systems.items()
+            for metric, estimate in spotter.scores.items()
         }
     rows = [(0, numbers | {"test/score": held_out_score(result)})]
     for kind, curve in result.curves.items():

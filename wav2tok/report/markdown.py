@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from wav2tok.evaluation.gate import Verdict
+from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval import protocol
-from wav2tok.evaluation.retrieval.evaluate import Result
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import DRAWS
 from wav2tok.evaluation.retrieval.views import VOICES
 from wav2tok.report import names, spotting, tables
 
 
-def report(result: Result, verdict: Verdict, plots: list[str]) -> str:
+def report(judged: Judged, verdict: Verdict, plots: list[str]) -> str:
     """The text. ``plots`` are the pictures' addresses, relative to it."""
+    result = judged.retrieval
     lines = [
         "# Retrieval",
         "",
@@ -26,10 +28,10 @@ def report(result: Result, verdict: Verdict, plots: list[str]) -> str:
         *_compared(result),
         *_robust(result),
     ]
-    if result.spotting is not None:
-        lines += ["", *spotting.markdown(result.spotting)]
+    if judged.spotting is not None:
+        lines += ["", *spotting.markdown(judged.spotting)]
     lines += ["", "## Tokens", "", *tables.tokens(result).markdown()]
-    lines += ["", f"The codebook holds {result.num_tokens} tokens. A bit rate counts log2 K bits a token."]
+    lines += ["", f"The codebook holds {result.setting.num_tokens} tokens. A bit rate counts log2 K bits a token."]
     lines += ["", "## Cost", "", "On this machine, all cores. Search compares a query with the whole database.", ""]
     lines += tables.cost(result).markdown()
     lines += ["", "## Plots", "", *(f"![{Path(plot).stem}]({plot})\n" for plot in plots)]
@@ -49,31 +51,33 @@ def _forms(result: Result) -> list[str]:
 
 
 def _protocol(result: Result) -> list[str]:
-    queries = ", ".join(f"{kind} {result.asked(kind)}" for kind in result.kinds)
+    setting = result.setting
+    queries = ", ".join(f"{kind} {setting.asked(kind)}" for kind in setting.kinds)
     return [
         "## Protocol",
         "",
-        f"`{result.protocol}`: {result.text}.",
+        f"`{setting.protocol}`: {setting.text}.",
         "",
-        f"{result.recordings} test recordings, of which {result.queries} ask and {result.left_out} are left out for "
-        f"want of a relevant recording. Queries: {queries}. Each is ranked against {result.database:.0f} recordings on "
+        f"{setting.recordings} test recordings, of which {setting.queries} ask and {setting.left_out} are left out for "
+        f"want of a relevant recording. Queries: {queries}. Each is ranked against {setting.database:.0f} recordings on "
         "average.",
         "",
-        f"{'No view is in the database' if result.protocol == 'self' else 'A query is never its own answer'}; ties "
+        f"{'No view is in the database' if setting.protocol == 'self' else 'A query is never its own answer'}; ties "
         "rank by the database's order; an empty token string retrieves nothing and is never retrieved. MAP is divided "
-        f"by all relevant recordings. Brackets hold 95 % intervals from {result.bootstrap} bootstrap draws of "
+        f"by all relevant recordings. Brackets hold 95 % intervals from {setting.bootstrap} bootstrap draws of "
         "recordings, a recording with all its views. Bold is the best of a column.",
     ]
 
 
 def _views(result: Result) -> list[str]:
     """All systems, one table per kind of view."""
+    setting = result.setting
     lines = []
-    for kind in result.kinds:
-        factors = [view.factor for view in result.views if view.kind == kind]
+    for kind in setting.kinds:
+        factors = [view.factor for view in setting.views if view.kind == kind]
         lines += ["", f"## {protocol.asked_as(kind, factors)}", "", *tables.retrieval(result, kind).markdown()]
-    if result.absent:
-        lines += ["", f"Not on this disk, and so not judged: {', '.join(result.absent)}."]
+    if setting.absent:
+        lines += ["", f"Not on this disk, and so not judged: {', '.join(setting.absent)}."]
     return lines
 
 
@@ -91,7 +95,7 @@ def _compared(result: Result) -> list[str]:
         f"it is below {tables.LEVEL:g}. Recordings of one speaker or class are not quite independent, so other "
         "speakers may differ by more.",
     ]
-    for kind in result.kinds:
+    for kind in result.setting.kinds:
         lines += ["", f"### {kind}", "", *tables.comparisons(result, kind).markdown()]
     return lines
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED, Comparison
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import names
@@ -25,13 +25,14 @@ def forms(result: Result) -> Table:
 
 
 def _by_view(result: Result, heading: str, systems: Sequence[str]) -> Table:
-    columns = [(kind, metric) for kind in result.kinds for metric in TESTED]
+    setting = result.setting
+    columns = [(kind, metric) for kind in setting.kinds for metric in TESTED]
     values = {name: [result.scores[name][kind][metric].value for kind, metric in columns] for name in systems}
     best = [max(column) for column in zip(*values.values(), strict=True)]
     return Table(
         [heading, *(f"{kind} {names.METRICS[metric]}" for kind, metric in columns)],
         [
-            [result.labels[name], *(Cell(f"{v:.3f}", v == most) for v, most in zip(row, best, strict=True))]
+            [setting.labels[name], *(Cell(f"{v:.3f}", v == most) for v, most in zip(row, best, strict=True))]
             for name, row in values.items()
         ],
     )
@@ -46,7 +47,7 @@ def retrieval(result: Result, kind: str) -> Table:
     }
     return scores(
         {metric: names.METRICS[metric] for metric in METRICS},
-        {name: (result.labels[name], views[kind]) for name, views in result.scores.items()},
+        {name: (result.setting.labels[name], views[kind]) for name, views in result.scores.items()},
         marks,
     )
 
@@ -76,11 +77,12 @@ def scores(
 
 def comparisons(result: Result, kind: str) -> Table:
     """Each baseline against each form on one kind of view: differences with intervals, and p."""
+    setting = result.setting
     by_pair = _comparisons(result, kind)
     rows: list[list[str | Cell]] = []
     for baseline in dict.fromkeys(baseline for baseline, _, _ in by_pair):
         for form in FORMS:
-            row: list[str | Cell] = [result.labels[baseline], result.labels[form].removeprefix("wav2tok, ")]
+            row: list[str | Cell] = [setting.labels[baseline], setting.labels[form].removeprefix("wav2tok, ")]
             for metric in TESTED:
                 one = by_pair[baseline, form, metric]
                 gain = one.difference
@@ -93,14 +95,15 @@ def comparisons(result: Result, kind: str) -> Table:
 
 def leads(result: Result, kind: str) -> Table:
     """The same with one row per baseline, stars for p and intervals in tooltips: for the page."""
+    setting = result.setting
     by_pair = _comparisons(result, kind)
     systems = {system for _, system, _ in by_pair}
     metrics = dict.fromkeys(metric for _, _, metric in by_pair)
     columns = [(form, metric) for form in FORMS if form in systems for metric in metrics]
     return Table(
-        ["over", *(f"{result.labels[form]}: {names.METRICS[metric]}" for form, metric in columns)],
+        ["over", *(f"{setting.labels[form]}: {names.METRICS[metric]}" for form, metric in columns)],
         [
-            [result.labels[baseline], *(_lead(by_pair[baseline, form, metric]) for form, metric in columns)]
+            [setting.labels[baseline], *(_lead(by_pair[baseline, form, metric]) for form, metric in columns)]
             for baseline in dict.fromkeys(baseline for baseline, _, _ in by_pair)
         ],
     )
@@ -126,13 +129,13 @@ def tokens(result: Result) -> Table:
     """The token metrics of the test recordings."""
     return Table(
         ["of the test recordings, after de-duplication", ""],
-        [[names.TOKENS.get(name, name), f"{value:.3f}"] for name, value in result.tokens.items()],
+        [[names.TOKENS.get(name, name), f"{value:.3f}"] for name, value in result.tokens.figures.items()],
     )
 
 
 def similarity(result: Result) -> Table:
     """How similar the strings of related and unrelated recordings are."""
-    measured = result.tokens
+    measured = result.tokens.figures
     return Table(
         ["strings of", "bigrams shared (Jaccard)", "edit distance"],
         [
@@ -145,31 +148,35 @@ def similarity(result: Result) -> Table:
 
 def commonest(result: Result) -> Table:
     """The commonest tokens: their share, how many recordings have them, and the class they occur in most."""
-    total = max(int(result.token_counts.sum()), 1)
-    ranked = sorted(range(len(result.token_counts)), key=lambda k: (-result.token_counts[k], k))
+    answers = result.answers
+    total = max(int(result.tokens.counts.sum()), 1)
+    ranked = sorted(range(len(result.tokens.counts)), key=lambda k: (-result.tokens.counts[k], k))
     rows: list[list[str | Cell]] = []
-    for token in [k for k in ranked if result.token_counts[k]][:_COMMONEST]:
-        times = [int((string == token).sum()) for string in result.strings]
+    for token in [k for k in ranked if result.tokens.counts[k]][:_COMMONEST]:
+        times = [int((string == token).sum()) for string in answers.strings]
         holding = sum(count > 0 for count in times) / len(times)
         row: list[str | Cell] = [
             Cell(str(token), token=token),
-            f"{100 * result.token_counts[token] / total:.1f} %",
+            f"{100 * result.tokens.counts[token] / total:.1f} %",
             f"{100 * holding:.0f} %",
         ]
-        if result.test_classes is not None:
-            by_class = dict.fromkeys(result.test_classes, 0)
-            for name, count in zip(result.test_classes, times, strict=True):
+        if answers.classes is not None:
+            by_class = dict.fromkeys(answers.classes, 0)
+            for name, count in zip(answers.classes, times, strict=True):
                 by_class[name] += count
             most = max(sorted(by_class), key=by_class.__getitem__)
             row.append(f"{most} ({100 * by_class[most] / sum(times):.0f} %)")
         rows.append(row)
     headings = ["token", "share of all", "recordings with it"]
-    return Table(headings + ["most often in class"] * (result.test_classes is not None), rows)
+    return Table(headings + ["most often in class"] * (answers.classes is not None), rows)
 
 
 def cost(result: Result) -> Table:
     """How fast systems encode, and how long a search takes."""
     return Table(
         ["system", "encode (x real time)", "search (ms a query)"],
-        [[result.labels[name], f"{one.encode_speed:.0f}", f"{one.search_ms:.3f}"] for name, one in result.cost.items()],
+        [
+            [result.setting.labels[name], f"{one.encode_speed:.0f}", f"{one.search_ms:.3f}"]
+            for name, one in result.cost.items()
+        ],
     )

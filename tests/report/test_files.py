@@ -12,12 +12,14 @@ import pytest
 from wav2tok.config.schema import Gate
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.held_out import held_out_score
+from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval.bench import Cost
 from wav2tok.evaluation.retrieval.curves import Curve
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import View
+from wav2tok.evaluation.retrieval.result import Answers, Result, Setting
 from wav2tok.evaluation.retrieval.significance import Comparison
+from wav2tok.evaluation.retrieval.token_use import TokenUse
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import files
 from wav2tok.report.logged import figures
@@ -36,7 +38,7 @@ def curve(kind, *factors):
 
 
 @pytest.fixture
-def result():
+def judged():
     """Words, forty queries, one baseline, which beats every form."""
     scores = {
         name: {"V": {m: Estimate(value - 0.1 * i, value - 0.15 * i, value) for i, m in enumerate(METRICS)}}
@@ -49,17 +51,19 @@ def result():
         for form in FORMS
         for metric in ("mrr", "map")
     )
-    return Result(
-        protocol="words",
-        text="each against the others",
-        recordings=44,
-        queries=40,
-        left_out=4,
-        database=33.0,
-        bootstrap=100,
-        num_tokens=8,
-        labels=LABELS,
-        views=(View("V"),),
+    result = Result(
+        setting=Setting(
+            protocol="words",
+            text="each against the others",
+            recordings=44,
+            queries=40,
+            left_out=4,
+            database=33.0,
+            bootstrap=100,
+            num_tokens=8,
+            labels=LABELS,
+            views=(View("V"),),
+        ),
         scores=scores,
         curves={
             "SNR": curve("SNR", 0.0, 10.0, math.inf),
@@ -67,20 +71,30 @@ def result():
             "PS": curve("PS", -2.0, 0.0, 2.0),
         },
         significance=compared,
-        tokens={"codebook_use": 0.75, "perplexity": 5.0},
-        token_counts=np.array([5, 4, 3, 2, 1, 1, 0, 0]),
+        tokens=TokenUse({"codebook_use": 0.75, "perplexity": 5.0}, np.array([5, 4, 3, 2, 1, 1, 0, 0])),
         cost={name: Cost(100.0, 0.5) for name in LABELS},
+        answers=Answers(
+            paths=(),
+            classes=None,
+            strings=[],
+            query_index=np.zeros(0, np.int64),
+            relevant=np.zeros((0, 0), bool),
+            asking=[],
+            order=np.zeros((0, 0), np.int32),
+            distances=np.zeros((0, 0), np.float32),
+        ),
     )
+    return Judged(result, None)
 
 
 @pytest.fixture
-def written(result, tmp_path):
-    verdict = gate.judge(result, Gate(min_mrr=0.9, beat=()))
-    files.write(result, verdict, tmp_path / "out")
+def written(judged, tmp_path):
+    verdict = gate.judge(judged.retrieval, Gate(min_mrr=0.9, beat=()))
+    files.write(judged, verdict, tmp_path / "out")
     return tmp_path / "out", verdict
 
 
-def test_the_report_is_written_whole(result, written):
+def test_the_report_is_written_whole(judged, written):
     out, verdict = written
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
         "curves.json",
@@ -94,7 +108,7 @@ def test_the_report_is_written_whole(result, written):
         "significance.json",
         "table.txt",
     ]
-    assert (out / "table.txt").read_text().splitlines() == files.table(result).splitlines()
+    assert (out / "table.txt").read_text().splitlines() == files.table(judged.retrieval).splitlines()
     assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
     with (out / "retrieval.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -104,7 +118,7 @@ def test_the_report_is_written_whole(result, written):
     assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
     for plot in (out / "plots").iterdir():
         assert plot.read_bytes().startswith(b"\x89PNG")
-    lines = files.table(result).splitlines()
+    lines = files.table(judged.retrieval).splitlines()
     assert len(lines) == 2 + 4
     assert len({len(line) for line in lines}) == 1
 
@@ -149,17 +163,23 @@ def test_comparisons_say_how_large_how_sure_and_how_corrected(written):
     )
 
 
-def test_without_curves_and_baselines_their_sections_are_absent(result, tmp_path):
+def test_without_curves_and_baselines_their_sections_are_absent(judged, tmp_path):
     def ours(found):
         return {name: found[name] for name in FORMS}
 
-    bare = dataclasses.replace(
-        result,
-        curves={},
-        significance=(),
-        **{name: ours(getattr(result, name)) for name in ("labels", "scores", "cost")},
+    result = judged.retrieval
+    bare = Judged(
+        dataclasses.replace(
+            result,
+            setting=dataclasses.replace(result.setting, labels=ours(result.setting.labels)),
+            scores=ours(result.scores),
+            cost=ours(result.cost),
+            curves={},
+            significance=(),
+        ),
+        None,
     )
-    files.write(bare, gate.judge(bare, Gate(beat=())), tmp_path)
+    files.write(bare, gate.judge(bare.retrieval, Gate(beat=())), tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert not any(heading in text for heading in ("## Against", "## Robustness", "robustness.png"))
     assert not (tmp_path / "plots" / "robustness.png").exists()
@@ -167,9 +187,9 @@ def test_without_curves_and_baselines_their_sections_are_absent(result, tmp_path
     assert json.loads((tmp_path / "significance.json").read_text()) == []
 
 
-def test_runs_get_the_curves_at_steps_that_are_their_factors(result):
-    (step, figures_at_once), *curves = figures(result)
-    assert (step, figures_at_once["test/score"]) == (0, held_out_score(result))
+def test_runs_get_the_curves_at_steps_that_are_their_factors(judged):
+    (step, figures_at_once), *curves = figures(judged)
+    assert (step, figures_at_once["test/score"]) == (0, held_out_score(judged.retrieval))
     assert figures_at_once["test/V/mfcc_dtw/mrr"] == 0.8
     by_axis = {}
     for step, named in curves:

@@ -18,7 +18,8 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation.baselines.frames import log_mel
 from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
 from wav2tok.evaluation.gate import Verdict
-from wav2tok.evaluation.retrieval.evaluate import Result, evaluate
+from wav2tok.evaluation.judged import Judged
+from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.metrics import Estimate
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting
 from wav2tok.matching.distances import edit_distances
@@ -84,23 +85,32 @@ def corpus(tmp_path_factory) -> Recordings:
     return Recordings(tuple(paths), tuple(classes))
 
 
-def judge(train: Recordings, test: Recordings) -> tuple[Result, np.ndarray]:
+def judge(train: Recordings, test: Recordings) -> tuple[Judged, np.ndarray]:
     settings = {"tempos": [0.8], "semitones": [2], "snr_db": [5], "bootstrap": 20, "baselines": ["untrained"]}
     bands = log_mel(RATE)
     centroids = kmeans(np.concatenate(bands([decode.read(path, RATE) for path in train.paths])), 8, seed=1)
     few = nearest(bands, centroids[:2])
     config = from_dict({"evaluate": settings})
-    return evaluate(train, test, nearest(bands, centroids), centroids, few, config), centroids
+    return Judged(evaluate(train, test, nearest(bands, centroids), centroids, few, config), None), centroids
+
+
+def changed(judged: Judged, part: str | None = None, **values) -> Judged:
+    """``judged`` with other values in the result of retrieval, or in one part of it."""
+    result = judged.retrieval
+    if part is not None:
+        values = {part: dataclasses.replace(getattr(result, part), **values)}
+    return dataclasses.replace(judged, retrieval=dataclasses.replace(result, **values))
 
 
 @pytest.fixture(scope="module")
-def judged(corpus) -> Result:
+def judged(corpus) -> Judged:
     """Its worst miss made certain: the first query's right answers come last."""
-    result, _ = judge(corpus, corpus)
-    right = np.flatnonzero(result.relevant[0])
-    wrong = np.setdiff1d(np.flatnonzero(~result.relevant[0]), result.query_index[0])
-    result.order[0] = [*wrong, *right, -1]
-    return result
+    judged, _ = judge(corpus, corpus)
+    answers = judged.retrieval.answers
+    right = np.flatnonzero(answers.relevant[0])
+    wrong = np.setdiff1d(np.flatnonzero(~answers.relevant[0]), answers.query_index[0])
+    answers.order[0] = [*wrong, *right, -1]
+    return judged
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +163,13 @@ def test_links_within_the_page_lead_somewhere(source):
 
 def test_the_figures_are_those_of_the_result(source, judged):
     text = Strict(source).text
-    for name, views in judged.scores.items():
-        assert judged.labels[name] in text
-        for kind in judged.kinds:
+    for name, views in judged.retrieval.scores.items():
+        assert judged.retrieval.setting.labels[name] in text
+        for kind in judged.retrieval.setting.kinds:
             assert all(f"{one.value:.3f}" in text for one in views[kind].values())
     assert "Not approved" in text
     assert "9 test recordings of 3 classes" in text
-    assert source.count("<polyline") == 2 * len(judged.curves) * len(judged.scores)
+    assert source.count("<polyline") == 2 * len(judged.retrieval.curves) * len(judged.retrieval.scores)
     assert "Approved by the gate" in Strict(page.render(judged, Verdict(True, []), RATE)).text
 
 
@@ -173,7 +183,7 @@ def test_the_same_result_gives_the_same_bytes(judged, framewise, tmp_path):
 def test_players_hold_the_recordings(source, judged):
     found = players(source)
     assert 2 + 3 <= len(found) <= 12
-    whole = {len(decode.read(path, RATE)) for path in judged.test_paths}
+    whole = {len(decode.read(path, RATE)) for path in judged.retrieval.answers.paths}
     assert all(rate == RATE and len(samples) in whole for samples, rate in found)
     first = Strict(source).text.index("The first right answer ranks 7 of 8")
     assert HOSTILE[0] in Strict(source).text[first:]
@@ -204,7 +214,7 @@ def test_a_spectrogram_shows_low_sounds_at_the_bottom_and_silence_dark(rate):
 def test_tokens_along_time_fill_the_recordings_length(source, judged, framewise):
     strips = re.findall(r'<div class="blocks">(.*?)</div>', source)
     assert len(strips) == len(players(source))
-    wanted = {len(framewise([decode.read(path, RATE)])[0]) for path in judged.test_paths}
+    wanted = {len(framewise([decode.read(path, RATE)])[0]) for path in judged.retrieval.answers.paths}
     for strip in strips:
         assert sum(map(int, re.findall(r"--n:(\d+)", strip))) in wanted
     assert '<div class="blocks">' not in page.render(judged, VERDICT, RATE)
@@ -241,9 +251,10 @@ def test_list_data_has_no_classes_and_asks_with_changed_recordings(corpus):
 
 
 def test_a_query_that_heard_nothing_is_told(judged):
-    order, asking = judged.order.copy(), list(judged.asking)
+    answers = judged.retrieval.answers
+    order, asking = answers.order.copy(), list(answers.asking)
     order[4], asking[4] = -1, np.zeros(0, int)
-    parsed = Strict(page.render(dataclasses.replace(judged, order=order, asking=asking), VERDICT, RATE))
+    parsed = Strict(page.render(changed(judged, "answers", order=order, asking=asking), VERDICT, RATE))
     assert "1 queries have an empty string" in parsed.text
     assert "no answer" in parsed.text
 
@@ -262,29 +273,29 @@ def test_spotting_stands_in_the_page_where_it_was_measured(judged):
 
 
 def test_systems_that_could_not_be_judged_are_named(judged):
-    told = page.render(dataclasses.replace(judged, absent=("HuBERT", "<i>x & y")), VERDICT, RATE)
+    told = page.render(changed(judged, "setting", absent=("HuBERT", "<i>x & y")), VERDICT, RATE)
     assert "Not on this disk, and so not judged: HuBERT, <i>x & y." in Strict(told).text
-    assert "Not on this disk" not in page.render(dataclasses.replace(judged, absent=()), VERDICT, RATE)
+    assert "Not on this disk" not in page.render(changed(judged, "setting", absent=()), VERDICT, RATE)
 
 
 def test_a_name_that_is_not_utf8_can_be_written(judged, tmp_path):
-    odd = dataclasses.replace(judged, test_classes=tuple(f"{name}\udce9" for name in judged.test_classes or ()))
+    odd = changed(judged, "answers", classes=tuple(f"{name}\udce9" for name in judged.retrieval.answers.classes or ()))
     page.write(odd, VERDICT, tmp_path / "report.html", RATE)
     Strict((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
 def test_marks_say_where_a_baseline_differs(judged):
-    ours = [one for one in judged.significance if one.system == "wav2tok" and one.metric == "mrr"]
+    ours = [one for one in judged.retrieval.significance if one.system == "wav2tok" and one.metric == "mrr"]
     lead = dataclasses.replace(ours[0], difference=Estimate(0.4, 0.3, 0.5), p_holm=0.001)
     lag = dataclasses.replace(ours[0], metric="map", difference=Estimate(-0.4, -0.5, -0.3), p_holm=0.001)
     luck = dataclasses.replace(lead, p_holm=0.2)
-    source = page.render(dataclasses.replace(judged, significance=(lead, lag)), VERDICT, RATE)
+    source = page.render(changed(judged, significance=(lead, lag)), VERDICT, RATE)
     assert source.count('<span class="mark">▼</span>') == source.count('<span class="mark">▲</span>') == 1
-    assert '<span class="mark">' not in page.render(dataclasses.replace(judged, significance=(luck,)), VERDICT, RATE)
+    assert '<span class="mark">' not in page.render(changed(judged, significance=(luck,)), VERDICT, RATE)
 
 
 def test_an_unreadable_recording_leaves_no_page(judged, tmp_path):
-    gone = dataclasses.replace(judged, test_paths=tuple(f"{path}.gone" for path in judged.test_paths))
+    gone = changed(judged, "answers", paths=tuple(f"{path}.gone" for path in judged.retrieval.answers.paths))
     with pytest.raises(decode.UnreadableError, match="gone"):
         page.write(gone, VERDICT, tmp_path / "report.html", RATE)
     assert list(Path(tmp_path).iterdir()) == []

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.evaluation.gate import Verdict
+from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval import protocol, token_use
 from wav2tok.evaluation.retrieval.curves import AXES, Curve
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import HEADINGS, METRICS
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import DRAWS, TESTED
 from wav2tok.evaluation.retrieval.views import VOICES
 from wav2tok.evaluation.systems import FORMS
@@ -21,13 +22,14 @@ from wav2tok.files import replacing, write_json
 from wav2tok.report import spotting
 
 
-def write(result: Result, verdict: Verdict, out: Path) -> None:
+def write(judged: Judged, verdict: Verdict, out: Path) -> None:
     """Write everything below ``out``, which is made if need be."""
+    result = judged.retrieval
     from wav2tok.report import plots
 
     out.mkdir(parents=True, exist_ok=True)
     made = plots.write(result, out / "plots")
-    write_json(out / "metrics.json", summary(result, verdict))
+    write_json(out / "metrics.json", summary(judged, verdict))
     write_json(out / "curves.json", curves(result))
     write_json(out / "significance.json", significance(result))
     write_json(out / "gate.json", {"approved": verdict.approved, "reasons": verdict.reasons})
@@ -38,31 +40,33 @@ def write(result: Result, verdict: Verdict, out: Path) -> None:
             for kind, found in views.items():
                 for metric, one in found.items():
                     numbers = (f"{value:.6f}" for value in (one.value, one.low, one.high))
-                    rows.writerow([name, kind, metric, *numbers, result.asked(kind)])
+                    rows.writerow([name, kind, metric, *numbers, result.setting.asked(kind)])
     with replacing(out / "report.md") as path:
-        path.write_text(_markdown(result, verdict, [f"plots/{name}" for name in made]), encoding="utf-8")
+        path.write_text(_markdown(judged, verdict, [f"plots/{name}" for name in made]), encoding="utf-8")
     with replacing(out / "table.txt") as path:
         path.write_text(table(result) + "\n", encoding="utf-8")
 
 
-def summary(result: Result, verdict: Verdict) -> dict[str, Any]:
+def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:
     """The numbers, shallow enough for ``dvc metrics show``: view -> system -> metric, tokens, cost, gate, counts."""
+    result = judged.retrieval
+    setting = result.setting
     found: dict[str, Any] = {
         kind: {
             name: {metric: round(views[kind][metric].value, 6) for metric in METRICS}
             for name, views in result.scores.items()
         }
-        for kind in result.kinds
+        for kind in setting.kinds
     }
-    found["tokens"] = {name: round(value, 6) for name, value in result.tokens.items()}
+    found["tokens"] = {name: round(value, 6) for name, value in result.tokens.figures.items()}
     found["cost"] = {
         name: {"encode_speed": round(cost.encode_speed, 3), "search_ms": round(cost.search_ms, 4)}
         for name, cost in result.cost.items()
     }
-    if result.spotting is not None:
-        found["spotting"] = spotting.summary(result.spotting)
+    if judged.spotting is not None:
+        found["spotting"] = spotting.summary(judged.spotting)
     found["gate"] = {"approved": verdict.approved}
-    found["counts"] = {"recordings": result.recordings, "queries": result.queries, "left_out": result.left_out}
+    found["counts"] = {"recordings": setting.recordings, "queries": setting.queries, "left_out": setting.left_out}
     return found
 
 
@@ -108,9 +112,10 @@ def significance(result: Result) -> list[dict[str, Any]]:
 
 def table(result: Result, metrics: tuple[str, ...] = ("mrr", "map")) -> str:
     """A plain text table for the terminal: a row a system, its metrics a column for each kind of view."""
-    headings = ["system", *(f"{kind} {HEADINGS[metric]}" for kind in result.kinds for metric in metrics)]
+    setting = result.setting
+    headings = ["system", *(f"{kind} {HEADINGS[metric]}" for kind in setting.kinds for metric in metrics)]
     rows = [
-        [result.labels[name], *(f"{views[kind][metric].value:.3f}" for kind in result.kinds for metric in metrics)]
+        [setting.labels[name], *(f"{views[kind][metric].value:.3f}" for kind in setting.kinds for metric in metrics)]
         for name, views in result.scores.items()
     ]
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
@@ -121,11 +126,13 @@ def table(result: Result, metrics: tuple[str, ...] = ("mrr", "map")) -> str:
     )
 
 
-def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
-    asked = ", ".join(f"{kind} {result.asked(kind)}" for kind in result.kinds)
+def _markdown(judged: Judged, verdict: Verdict, plots: list[str]) -> str:
+    result = judged.retrieval
+    setting = result.setting
+    asked = ", ".join(f"{kind} {setting.asked(kind)}" for kind in setting.kinds)
     best = {
         (kind, metric): max(v[kind][metric].value for v in result.scores.values())
-        for kind in result.kinds
+        for kind in setting.kinds
         for metric in METRICS
     }
     lines = [
@@ -139,19 +146,19 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
         "",
         "## Protocol",
         "",
-        f"`{result.protocol}`: {result.text}.",
+        f"`{setting.protocol}`: {setting.text}.",
         "",
-        f"{result.recordings} test recordings, of which {result.queries} ask and {result.left_out} are left out for "
-        f"want of a relevant recording. Queries: {asked}. Each is ranked against {result.database:.0f} recordings on "
+        f"{setting.recordings} test recordings, of which {setting.queries} ask and {setting.left_out} are left out for "
+        f"want of a relevant recording. Queries: {asked}. Each is ranked against {setting.database:.0f} recordings on "
         "average.",
         "",
-        f"{'No view is in the database' if result.protocol == 'self' else 'A query is never its own answer'}; ties "
+        f"{'No view is in the database' if setting.protocol == 'self' else 'A query is never its own answer'}; ties "
         "rank by the database's order; an empty token string retrieves nothing and is never retrieved. MAP is divided "
-        f"by all relevant recordings. Brackets hold 95 % intervals from {result.bootstrap} bootstrap draws of "
+        f"by all relevant recordings. Brackets hold 95 % intervals from {setting.bootstrap} bootstrap draws of "
         "recordings, a recording with all its views. Bold is the best of a column.",
     ]
-    for kind in result.kinds:
-        factors = [view.factor for view in result.views if view.kind == kind]
+    for kind in setting.kinds:
+        factors = [view.factor for view in setting.views if view.kind == kind]
         how = protocol.asked_as(kind, factors)
         lines += ["", f"## {how}", "", f"| system | {' | '.join(HEADINGS.values())} |", "|---|---|---|---|---|"]
         for name, views in result.scores.items():
@@ -159,19 +166,19 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
             for metric, one in views[kind].items():
                 value = f"**{one.value:.3f}**" if one.value == best[kind, metric] else f"{one.value:.3f}"
                 cells.append(f"{value} [{one.low:.3f}, {one.high:.3f}]")
-            lines.append(f"| {result.labels[name]} | {' | '.join(cells)} |")
-    if result.absent:
-        lines += ["", f"Not on this disk, and so not judged: {', '.join(result.absent)}."]
+            lines.append(f"| {setting.labels[name]} | {' | '.join(cells)} |")
+    if setting.absent:
+        lines += ["", f"Not on this disk, and so not judged: {', '.join(setting.absent)}."]
     lines += _compared(result) + _robust(result)
-    if result.spotting is not None:
-        lines += ["", *spotting.markdown(result.spotting)]
+    if judged.spotting is not None:
+        lines += ["", *spotting.markdown(judged.spotting)]
     lines += ["", "## Tokens", "", "| of the test recordings, after de-duplication | |", "|---|---|"]
-    lines += [f"| {_TOKEN_TEXTS.get(name, name)} | {value:.3f} |" for name, value in result.tokens.items()]
-    lines += ["", f"The codebook holds {result.num_tokens} tokens. A bit rate counts log2 K bits a token."]
+    lines += [f"| {_TOKEN_TEXTS.get(name, name)} | {value:.3f} |" for name, value in result.tokens.figures.items()]
+    lines += ["", f"The codebook holds {setting.num_tokens} tokens. A bit rate counts log2 K bits a token."]
     lines += ["", "## Cost", "", "On this machine, all cores. Search compares a query with the whole database.", ""]
     lines += ["| system | encode (x real time) | search (ms a query) |", "|---|---|---|"]
     lines += [
-        f"| {result.labels[name]} | {cost.encode_speed:.0f} | {cost.search_ms:.3f} |"
+        f"| {setting.labels[name]} | {cost.encode_speed:.0f} | {cost.search_ms:.3f} |"
         for name, cost in result.cost.items()
     ]
     lines += ["", "## Plots", "", *(f"![{Path(plot).stem}]({plot})\n" for plot in plots)]
@@ -180,7 +187,8 @@ def _markdown(result: Result, verdict: Verdict, plots: list[str]) -> str:
 
 def _forms(result: Result) -> list[str]:
     """The tokenizer's three forms of matching side by side, the best of each column bold."""
-    columns = [(kind, metric) for kind in result.kinds for metric in TESTED]
+    setting = result.setting
+    columns = [(kind, metric) for kind in setting.kinds for metric in TESTED]
     best = {(k, m): max(result.scores[form][k][m].value for form in FORMS) for k, m in columns}
     lines = [
         "## The tokenizer",
@@ -194,12 +202,13 @@ def _forms(result: Result) -> list[str]:
     for form in FORMS:
         values = [(result.scores[form][k][m].value, best[k, m]) for k, m in columns]
         cells = [f"**{value:.3f}**" if value == most else f"{value:.3f}" for value, most in values]
-        lines.append(f"| {result.labels[form]} | {' | '.join(cells)} |")
+        lines.append(f"| {setting.labels[form]} | {' | '.join(cells)} |")
     return lines
 
 
 def _compared(result: Result) -> list[str]:
     """The tokenizer's forms against every baseline, a table a kind of view."""
+    setting = result.setting
     if not result.significance:
         return []
     lines = [
@@ -214,11 +223,11 @@ def _compared(result: Result) -> list[str]:
     ]
     found = {(one.kind, one.baseline, one.system, one.metric): one for one in result.significance}
     baselines = list(dict.fromkeys(one.baseline for one in result.significance))
-    for kind in result.kinds:
+    for kind in setting.kinds:
         lines += ["", f"### {kind}", "", "| baseline | matching | MRR | p | MAP | p |", "|---|---|---|---|---|---|"]
         for baseline in baselines:
             for form in FORMS:
-                cells = [result.labels[baseline], result.labels[form].removeprefix("wav2tok, ")]
+                cells = [setting.labels[baseline], setting.labels[form].removeprefix("wav2tok, ")]
                 for metric in TESTED:
                     one = found[kind, baseline, form, metric]
                     gain, p = one.difference, _probability(one.p_holm)

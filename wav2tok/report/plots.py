@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import METRICS
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.files import replacing
@@ -54,9 +54,10 @@ def write(result: Result, folder: Path) -> list[str]:
 
 def retrieval(result: Result) -> "Figure":
     """MRR and MAP, a bar a system and view with its 95 % interval, and its value at the right."""
+    setting = result.setting
     from matplotlib.figure import Figure
 
-    names, kinds = list(result.scores), result.kinds
+    names, kinds = list(result.scores), setting.kinds
     height = 0.8 / len(kinds)
     size = max(2.8, 1.4 + len(names) * (0.22 + 0.2 * len(kinds)))
     figure = Figure(figsize=(11, size), layout="constrained")
@@ -78,7 +79,7 @@ def retrieval(result: Result) -> "Figure":
             for one, at in zip(found, y, strict=True):
                 axes.text(one.high + 0.015, at, f"{one.value:.2f}", va="center", fontsize=8, color="#333333")
         axes.set(title=f"{metric.upper()}, 95 % interval", xlim=(0, 1.1), xticks=np.linspace(0, 1, 6))
-        axes.set_yticks(np.arange(len(names)), [result.labels[name] for name in names])
+        axes.set_yticks(np.arange(len(names)), [setting.labels[name] for name in names])
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
     figure.axes[0].invert_yaxis()  # shared: the first system is on top in both
@@ -90,10 +91,11 @@ def retrieval(result: Result) -> "Figure":
 
 def robustness(result: Result) -> "Figure":
     """MRR and MAP of each system against noise, tempo and semitones; the untouched query, where asked, among them."""
+    setting = result.setting
     from matplotlib.figure import Figure
 
     drawn = list(result.curves.values())
-    names = list(result.labels)
+    names = list(setting.labels)
     figure = Figure(figsize=(1.2 + 4.1 * len(drawn), 6.6 + 0.22 * ((len(names) + 2) // 3)), layout="constrained")
     grid = figure.subplots(2, len(drawn), squeeze=False, sharex="col", sharey="row")
     for column, curve in enumerate(drawn):
@@ -103,7 +105,7 @@ def robustness(result: Result) -> "Figure":
             # The tokenizer is drawn last, over the others.
             for number, name in reversed(list(enumerate(names))):
                 values = curve.scores[name][:, list(METRICS).index(metric)]
-                axes.plot(places, values, label=result.labels[name], **_line(name, number))
+                axes.plot(places, values, label=setting.labels[name], **_line(name, number))
             axes.set(ylim=(0, 1.03), ylabel=metric.upper() if column == 0 else "")
             axes.set_xticks(places, [f"{factor:g}" if np.isfinite(factor) else "clean" for factor in curve.factors])
             axes.grid()
@@ -140,7 +142,7 @@ def tokens(result: Result) -> "Figure":
     """How often each token occurs in the test recordings, the commonest first, beside an even use of them all."""
     from matplotlib.figure import Figure
 
-    counts = np.sort(result.token_counts)[::-1]
+    counts = np.sort(result.tokens.counts)[::-1]
     shares = 100 * counts / max(counts.sum(), 1)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -148,7 +150,7 @@ def tokens(result: Result) -> "Figure":
     axes.axhline(100 / len(shares), color="#333333", linestyle="--", linewidth=1, label="all used alike")
     use = f"{(counts > 0).sum()} of {len(counts)} tokens in use"
     axes.set(
-        title=f"{use}, perplexity {result.tokens['perplexity']:.1f}",
+        title=f"{use}, perplexity {result.tokens.figures['perplexity']:.1f}",
         xlim=(0, len(shares)),
         ylim=(0, None),
         xlabel="tokens, the commonest first",

@@ -25,23 +25,23 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     with located(model) as graph:
         tokenizer = Tokenizer(graph, device)
         log.info(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
-        result = judge(data, tokenizer, graph, config)
+        judged = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
-    verdict = gate.judge(result, config.gate)
-    files.write(result, verdict, out)
+    verdict = gate.judge(judged.retrieval, config.gate)
+    files.write(judged, verdict, out)
     rate = tokenizer.sample_rate
-    page.write(result, verdict, out / "report.html", rate, lambda waves: tokenizer.encode_frames(waves, rate))
-    score = held_out_score(result)
+    page.write(judged, verdict, out / "report.html", rate, lambda waves: tokenizer.encode_frames(waves, rate))
+    score = held_out_score(judged.retrieval)
     digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
     write_json(out / HELD_OUT, {"score": score, "test_digest": digest, "approved": verdict.approved})
-    log.info(files.table(result))
+    log.info(files.table(judged.retrieval))
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
         + f"; held-out score {score:.3f}; report {out / 'report.html'}"
     )
     if track and store.available():
         with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:
-            recorder.metrics(figures(result))
+            recorder.metrics(figures(judged))
             recorder.tags({"approved": str(verdict.approved).lower()})
             recorder.artifact(out, "report")
     return verdict

@@ -29,7 +29,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
 
             def measure(tokenizer: Tokenizer) -> float:
                 log.info("scoring the champion on these held-out recordings")
-                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True))
+                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True).retrieval)
 
             with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register"):
                 done = registry.register(

@@ -10,10 +10,11 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.evaluation.gate import Verdict
+from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval import protocol, views
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import HEADINGS
 from wav2tok.evaluation.retrieval.protocol import View
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import FORMS, Represent
 from wav2tok.files import replacing
 from wav2tok.report import gallery
@@ -27,7 +28,7 @@ _PAIRS, _MISSES = 3, 2
 """Cases in the gallery: twelve recordings, as a miss has three."""
 
 
-def write(result: Result, verdict: Verdict, path: Path, sample_rate: int, frames: Represent | None = None) -> None:
+def write(judged: Judged, verdict: Verdict, path: Path, sample_rate: int, frames: Represent | None = None) -> None:
     """Write the page.
 
     Args:
@@ -40,15 +41,16 @@ def write(result: Result, verdict: Verdict, path: Path, sample_rate: int, frames
         UserError: a recording of the gallery cannot be read any more.
     """
     with replacing(path) as temporary:
-        temporary.write_text(render(result, verdict, sample_rate, frames), encoding="utf-8")
+        temporary.write_text(render(judged, verdict, sample_rate, frames), encoding="utf-8")
 
 
-def render(result: Result, verdict: Verdict, sample_rate: int, frames: Represent | None = None) -> str:
+def render(judged: Judged, verdict: Verdict, sample_rate: int, frames: Represent | None = None) -> str:
     """The page's HTML; arguments as for `write`."""
+    result = judged.retrieval
     sections = {
         "Retrieval": _retrieval(result),
         "Robustness": _robustness(result),
-        "Spotting words": tables.spotting(result.spotting) if result.spotting is not None else "",
+        "Spotting words": tables.spotting(judged.spotting) if judged.spotting is not None else "",
         "Confusions": _confusions(result),
         "Listen": _gallery(result, sample_rate, frames),
         "Tokens": _tokens(result),
@@ -88,27 +90,28 @@ value in it. Bold is the best of a column.</li>
 
 
 def _headline(result: Result, verdict: Verdict) -> str:
-    asked = ", ".join(f"{kind} {result.asked(kind)}" for kind in result.kinds)
-    left_out = f"; {result.left_out} recordings don't ask, as nothing would be a right answer" * (result.left_out > 0)
-    classes = f" of {len(set(result.test_classes))} classes" if result.test_classes is not None else ""
+    setting = result.setting
+    asked = ", ".join(f"{kind} {setting.asked(kind)}" for kind in setting.kinds)
+    left_out = f"; {setting.left_out} recordings don't ask, as nothing would be a right answer" * (setting.left_out > 0)
+    classes = f" of {len(set(result.answers.classes))} classes" if result.answers.classes is not None else ""
     ours = result.scores[FORMS[0]]
     tiles = [
         (f"{ours[kind][metric].value:.3f}", f"{HEADINGS[metric]} on {kind}")
-        for kind in result.kinds
+        for kind in setting.kinds
         for metric in ("mrr", "map")
     ]
     tiles += [
-        (f"{result.tokens['tokens_per_second']:.1f}", "tokens a second"),
-        (f"{result.tokens['bits_per_second']:.0f}", "bits a second"),
-        (f"{100 * result.tokens['codebook_use']:.0f} %", f"of {result.num_tokens} tokens in use"),
+        (f"{result.tokens.figures['tokens_per_second']:.1f}", "tokens a second"),
+        (f"{result.tokens.figures['bits_per_second']:.0f}", "bits a second"),
+        (f"{100 * result.tokens.figures['codebook_use']:.0f} %", f"of {setting.num_tokens} tokens in use"),
     ]
     said, kind = ("Approved", "good") if verdict.approved else ("Not approved", "bad")
     reasons = "".join(f"<li>{text(reason)}</li>" for reason in verdict.reasons)
     return (
         "<h1>Finding recordings by their tokens</h1>\n"
-        f"<p>{result.recordings} test recordings{classes}, which no system learned from. Protocol "
-        f"<i>{text(result.protocol)}</i>: {text(result.text)}. Queries: {asked}, each ranked against "
-        f"{result.database:.0f} recordings on average{left_out}.</p>\n"
+        f"<p>{setting.recordings} test recordings{classes}, which no system learned from. Protocol "
+        f"<i>{text(setting.protocol)}</i>: {text(setting.text)}. Queries: {asked}, each ranked against "
+        f"{setting.database:.0f} recordings on average{left_out}.</p>\n"
         f'<div class="verdict {kind}"><strong>{said}</strong> by the gate, which judges plain edit distance:'
         f"<ul>{reasons}</ul></div>\n"
         f'<div class="tiles">{"".join(f"<div><b>{value}</b><span>{name}</span></div>" for value, name in tiles)}</div>'
@@ -116,23 +119,24 @@ def _headline(result: Result, verdict: Verdict) -> str:
 
 
 def _retrieval(result: Result) -> str:
+    setting = result.setting
     parts = []
-    for kind in result.kinds:
-        factors = [view.factor for view in result.views if view.kind == kind]
+    for kind in setting.kinds:
+        factors = [view.factor for view in setting.views if view.kind == kind]
         how = protocol.asked_as(kind, factors)
         parts.append(f"<h3>{how}</h3>\n{tables.retrieval(result, kind)}")
-    own = "No view is in the database" if result.protocol == "self" else "A query is never its own answer"
+    own = "No view is in the database" if setting.protocol == "self" else "A query is never its own answer"
     parts.append(
         f'<p class="soft">{own}; ties rank by the database\'s order; an empty string retrieves nothing and is never '
-        f"retrieved. MAP is divided by all right answers. Intervals: {result.bootstrap} bootstrap draws of recordings, "
-        "a recording with all its views.</p>"
+        f"retrieved. MAP is divided by all right answers. Intervals: {setting.bootstrap} bootstrap draws of "
+        "recordings, a recording with all its views.</p>"
     )
-    if result.absent:
-        parts.append(f'<p class="soft">Not on this disk, and so not judged: {text(", ".join(result.absent))}.</p>')
+    if setting.absent:
+        parts.append(f'<p class="soft">Not on this disk, and so not judged: {text(", ".join(setting.absent))}.</p>')
     if result.significance:
-        leads = "\n".join(f"<h3>On {kind}</h3>\n{tables.significance(result, kind)}" for kind in result.kinds)
+        leads = "\n".join(f"<h3>On {kind}</h3>\n{tables.significance(result, kind)}" for kind in setting.kinds)
         parts.append(
-            f'<p class="soft">▼ ▲: a baseline lies below or above {text(result.labels[FORMS[0]])} in MRR or MAP by '
+            f'<p class="soft">▼ ▲: a baseline lies below or above {text(setting.labels[FORMS[0]])} in MRR or MAP by '
             f"more than chance gives, p &lt; {tables.LEVEL:g} after Holm's correction for {len(result.significance)} "
             "comparisons (paired randomisation test).</p>\n"
             f"<details><summary>Every lead over a baseline, with its significance</summary>\n{leads}\n"
@@ -143,25 +147,28 @@ def _retrieval(result: Result) -> str:
 
 
 def _robustness(result: Result) -> str:
+    setting = result.setting
     if not result.curves:
         return ""
     drawn = "\n".join(
-        drawings.curve(one, metric, result.labels) for metric in ("mrr", "map") for one in result.curves.values()
+        drawings.curve(one, metric, setting.labels) for metric in ("mrr", "map") for one in result.curves.values()
     )
     return (
         "<p>The query is changed, the database is not: other people's voices behind it, faster or slower, higher or "
-        f'lower.</p>\n{drawings.legend(result.labels)}\n<div class="plots">\n{drawn}\n</div>'
+        f'lower.</p>\n{drawings.legend(setting.labels)}\n<div class="plots">\n{drawn}\n</div>'
     )
 
 
 def _confusions(result: Result) -> str:
-    if result.test_classes is None:
+    setting = result.setting
+    answers = result.answers
+    if answers.classes is None:
         return ""
-    asked = [result.test_classes[i] for i in result.query_index]
-    found = gallery.confusion(result.order, asked, result.test_classes)
+    asked = [answers.classes[i] for i in answers.query_index]
+    found = gallery.confusion(answers.order, asked, answers.classes)
     hidden = f" The {found.hidden} classes that err least are not shown." if found.hidden else ""
     return (
-        f"<p>The class of the nearest answer, by {text(result.labels[FORMS[0]])} ({_how(result.views[0])}): rows are "
+        f"<p>The class of the nearest answer, by {text(setting.labels[FORMS[0]])} ({_how(setting.views[0])}): rows are "
         f"the queries' classes, numbers per cent of the row; the diagonal is right.{hidden}</p>\n"
         f"{drawings.heat_map(found)}"
     )
@@ -175,14 +182,16 @@ def _how(view: View) -> str:
 
 
 def _gallery(result: Result, sample_rate: int, frames: Represent | None) -> str:
-    names = result.test_paths if result.test_classes is None else result.test_classes
-    asked = [names[i] for i in result.query_index]
-    lengths = np.array([len(string) for string in result.asking])
-    near = gallery.nearest_pairs(result.order, result.distances, result.relevant, asked, lengths, _PAIRS)
-    far = gallery.worst_misses(result.order, result.relevant, asked, _MISSES)
+    setting = result.setting
+    answers = result.answers
+    names = answers.paths if answers.classes is None else answers.classes
+    asked = [names[i] for i in answers.query_index]
+    lengths = np.array([len(string) for string in answers.asking])
+    near = gallery.nearest_pairs(answers.order, answers.distances, answers.relevant, asked, lengths, _PAIRS)
+    far = gallery.worst_misses(answers.order, answers.relevant, asked, _MISSES)
     silent = int((lengths == 0).sum())
     parts = [
-        f"<p>By {text(result.labels[FORMS[0]])}, {_how(result.views[0])}. In a case pictures have one scale of time. "
+        f"<p>By {text(setting.labels[FORMS[0]])}, {_how(setting.views[0])}. In a case pictures have one scale of time. "
         "This page holds recordings: pass it on only where those may go.</p>"
     ]
     if silent:
@@ -197,19 +206,19 @@ def _gallery(result: Result, sample_rate: int, frames: Represent | None) -> str:
 
 
 def _case(result: Result, case: Case, sample_rate: int, frames: Represent | None) -> str:
-    query = int(result.query_index[case.query])
-    waveform = views.make(decode.read(result.test_paths[query], sample_rate), result.views[0], sample_rate)
-    heard = [_heard("Query", result, query, waveform, result.asking[case.query], frames)]
+    query = int(result.answers.query_index[case.query])
+    waveform = views.make(decode.read(result.answers.paths[query], sample_rate), result.setting.views[0], sample_rate)
+    heard = [_heard("Query", result, query, waveform, result.answers.asking[case.query], frames)]
     answers = [("Wrong answer that won", case.winner)] if case.winner is not None else []
     if case.winner is None:
-        title = f"The nearest answer is right, at distance {result.distances[case.query, case.right]:.3f}"
+        title = f"The nearest answer is right, at distance {result.answers.distances[case.query, case.right]:.3f}"
     elif case.rank:
-        title = f"The first right answer ranks {case.rank} of {int((result.order[case.query] >= 0).sum())}"
+        title = f"The first right answer ranks {case.rank} of {int((result.answers.order[case.query] >= 0).sum())}"
     else:
         title = "No right answer was retrieved"
     for role, index in [*answers, ("Best right answer" if answers else "Right answer", case.right)]:
-        other = decode.read(result.test_paths[index], sample_rate)
-        heard.append(_heard(role, result, index, other, result.strings[index], frames))
+        other = decode.read(result.answers.paths[index], sample_rate)
+        heard.append(_heard(role, result, index, other, result.answers.strings[index], frames))
     return examples.case(title, heard, sample_rate)
 
 
@@ -217,18 +226,19 @@ def _heard(
     role: str, result: Result, index: int, waveform: np.ndarray, string: np.ndarray, frames: Represent | None
 ) -> Heard:
     """A recording under the name that it has in its folder, which says the class but not whose disk it was on."""
-    path = Path(result.test_paths[index])
+    answers = result.answers
+    path = Path(answers.paths[index])
     label = "/".join(path.parts[-2:])
-    if result.test_classes is not None and result.test_classes[index] != path.parent.name:
-        label = f"{result.test_classes[index]}: {label}"
+    if answers.classes is not None and answers.classes[index] != path.parent.name:
+        label = f"{answers.classes[index]}: {label}"
     return Heard(role, label, waveform, string, frames([waveform])[0] if frames is not None else None)
 
 
 def _tokens(result: Result) -> str:
-    used = int((result.token_counts > 0).sum())
+    used = int((result.tokens.counts > 0).sum())
     return (
-        f"<p>{used} of {len(result.token_counts)} tokens occur in the test recordings; perplexity "
-        f"{result.tokens['perplexity']:.1f}, as if so many were used alike. Repeats are dropped, and a bit rate counts "
-        f'log2 K bits a token.</p>\n<div class="plots">{drawings.usage(result.token_counts)}'
-        f"<div>{tables.alike(result.tokens)}</div></div>\n<h3>The commonest</h3>\n{tables.commonest(result)}"
+        f"<p>{used} of {len(result.tokens.counts)} tokens occur in the test recordings; perplexity "
+        f"{result.tokens.figures['perplexity']:.1f}, as if so many were used alike. Repeats are dropped, and a bit "
+        f'rate counts log2 K bits a token.</p>\n<div class="plots">{drawings.usage(result.tokens.counts)}'
+        f"<div>{tables.alike(result.tokens.figures)}</div></div>\n<h3>The commonest</h3>\n{tables.commonest(result)}"
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from wav2tok.evaluation.retrieval import token_use
-from wav2tok.evaluation.retrieval.evaluate import Result
 from wav2tok.evaluation.retrieval.metrics import HEADINGS, METRICS, Estimate
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.spotting.metrics import HIT, Spotting
 from wav2tok.evaluation.systems import FORMS
@@ -22,7 +22,7 @@ def retrieval(result: Result, kind: str) -> str:
         for one in result.significance
         if one.system == FORMS[0] and one.kind == kind and one.p_holm < LEVEL
     }
-    rows = {name: (result.labels[name], views[kind]) for name, views in result.scores.items()}
+    rows = {name: (result.setting.labels[name], views[kind]) for name, views in result.scores.items()}
     return _scores({metric: HEADINGS[metric] for metric in METRICS}, rows, differing)
 
 
@@ -91,15 +91,16 @@ def _cell(one: Estimate, best: bool, mark: str) -> str:
 
 def significance(result: Result, kind: str) -> str:
     """How far each form of the tokenizer leads each baseline on one kind of view."""
+    setting = result.setting
     found = {(one.baseline, one.system, one.metric): one for one in result.significance if one.kind == kind}
     forms = [name for name in FORMS if any(system == name for _, system, _ in found)]
     metrics = dict.fromkeys(metric for _, _, metric in found)
     pairs = [(form, metric) for form in forms for metric in metrics]
     rows = [
-        [text(result.labels[baseline]), *(_lead(found[baseline, form, metric]) for form, metric in pairs)]
+        [text(setting.labels[baseline]), *(_lead(found[baseline, form, metric]) for form, metric in pairs)]
         for baseline in dict.fromkeys(baseline for baseline, _, _ in found)
     ]
-    return table(["over", *(f"{text(result.labels[form])}: {HEADINGS[metric]}" for form, metric in pairs)], rows)
+    return table(["over", *(f"{text(setting.labels[form])}: {HEADINGS[metric]}" for form, metric in pairs)], rows)
 
 
 def _lead(one: Comparison) -> str:
@@ -123,22 +124,23 @@ def alike(measured: Mapping[str, float]) -> str:
 
 def commonest(result: Result) -> str:
     """The commonest tokens: their share, how many recordings hold them, and the class that they occur most in."""
-    total = max(int(result.token_counts.sum()), 1)
-    ranked = sorted(range(len(result.token_counts)), key=lambda k: (-result.token_counts[k], k))
+    answers = result.answers
+    total = max(int(result.tokens.counts.sum()), 1)
+    ranked = sorted(range(len(result.tokens.counts)), key=lambda k: (-result.tokens.counts[k], k))
     headings = ["token", "share of all", "recordings with it"]
     rows = []
-    for value in [k for k in ranked if result.token_counts[k]][:_COMMONEST]:
-        times = [int((string == value).sum()) for string in result.strings]
+    for value in [k for k in ranked if result.tokens.counts[k]][:_COMMONEST]:
+        times = [int((string == value).sum()) for string in answers.strings]
         holding = sum(count > 0 for count in times) / len(times)
-        row = [token(value), f"{100 * result.token_counts[value] / total:.1f} %", f"{100 * holding:.0f} %"]
-        if result.test_classes is not None:
-            by_class = dict.fromkeys(result.test_classes, 0)
-            for name, count in zip(result.test_classes, times, strict=True):
+        row = [token(value), f"{100 * result.tokens.counts[value] / total:.1f} %", f"{100 * holding:.0f} %"]
+        if answers.classes is not None:
+            by_class = dict.fromkeys(answers.classes, 0)
+            for name, count in zip(answers.classes, times, strict=True):
                 by_class[name] += count
             most = max(sorted(by_class), key=by_class.__getitem__)
             row.append(f"{text(most)} ({100 * by_class[most] / sum(times):.0f} %)")
         rows.append(row)
-    return table(headings + ["most often in class"] * (result.test_classes is not None), rows)
+    return table(headings + ["most often in class"] * (answers.classes is not None), rows)
 
 
 def cost(result: Result) -> str:
@@ -146,7 +148,7 @@ def cost(result: Result) -> str:
     return table(
         ["system", "encode, x real time", "search, ms a query"],
         [
-            [text(result.labels[name]), f"{one.encode_speed:,.0f}", f"{one.search_ms:.3f}"]
+            [text(result.setting.labels[name]), f"{one.encode_speed:,.0f}", f"{one.search_ms:.3f}"]
             for name, one in result.cost.items()
         ],
     )

@@ -1,4 +1,4 @@
-"""``wav2tok evaluate`` from files to files: what lies in the report, and that it judges what is served."""
+"""``wav2tok evaluate`` from files to files: what the report contains, and that it evaluates what is served."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import pytest
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.corpus import audios_bin
 from wav2tok.errors import UserError
-from wav2tok.evaluation.held_out import held_out_score, judge
+from wav2tok.evaluation.held_out import held_out_digest, held_out_score, judge
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.stages.evaluate import evaluate
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -35,12 +35,12 @@ def quick(tiny_config):
 
 @pytest.fixture(scope="module")
 def reported(tiny_split, tiny_model, quick, tmp_path_factory):
-    """The report's folder and the verdict, of an untracked evaluation."""
+    """The report's folder and the verdict of an untracked evaluation."""
     out = tmp_path_factory.mktemp("evaluated") / "report"
     return out, evaluate(tiny_split, str(tiny_model), out, quick, "cpu", False)
 
 
-def test_the_report_is_whole(reported):
+def test_the_report_is_complete(reported):
     out, verdict = reported
     assert {p.name for p in out.iterdir()} == {
         "report.md", "report.html", "table.txt", "gate.json", "heldout.json", "retrieval.csv", "metrics.json",
@@ -52,39 +52,37 @@ def test_the_report_is_whole(reported):
     assert held_out["approved"] is verdict.approved
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["gate"]["approved"] is verdict.approved
-    told = [metrics[kind]["wav2tok"][name] for kind in ("V", "TS") for name in ("mrr", "map")]
-    assert held_out["score"] == pytest.approx(np.mean(told), abs=1e-5)
+    values = [metrics[kind]["wav2tok"][name] for kind in ("V", "TS") for name in ("mrr", "map")]
+    assert held_out["score"] == pytest.approx(np.mean(values), abs=1e-5)
     assert "wav2tok" in (out / "table.txt").read_text()
 
 
 def test_the_held_out_recordings_are_those_of_the_split(reported, tiny_split, quick):
-    held_out = json.loads((reported[0] / "heldout.json").read_text())
-    assert held_out["test_digest"] == held_out.held_out_digest(audios_bin.read(tiny_split).test, quick.evaluate)
+    written = json.loads((reported[0] / "heldout.json").read_text())
+    assert written["test_digest"] == held_out_digest(audios_bin.read(tiny_split).test, quick.evaluate)
 
 
-def test_the_score_does_not_depend_on_where_the_model_lies(reported, tiny_split, tiny_model, quick, tmp_path):
-    """A champion from the registry has its graph alone; its untrained baseline is then made again, the same."""
+def test_the_score_does_not_depend_on_the_models_folder(reported, tiny_split, tiny_model, quick, tmp_path):
+    """A champion from the registry comes without its untrained encoder, which is then built again, the same."""
     shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "model.onnx")
     tokenizer = Tokenizer(tmp_path / "model.onnx", "cpu")
-    result = judge(tiny_split, tokenizer, tmp_path / "model.onnx", quick)
+    result = judge(tiny_split, tokenizer, tmp_path / "model.onnx", quick).retrieval
     metrics = json.loads((reported[0] / "metrics.json").read_text())
     assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
     for system in ("wav2tok", "untrained", "kmeans_logmel"):
         assert result.scores[system]["V"]["mrr"].value == pytest.approx(metrics["V"][system]["mrr"], abs=1e-6)
 
 
-def test_the_tokenizer_alone_has_the_same_score_and_no_baseline(reported, tiny_split, tiny_model, quick):
+def test_the_tokenizer_alone_has_the_same_score_and_no_baseline(reported, tiny_split, tiny_model, quick, lines):
     graph = tiny_model / "tokenizer.onnx"
-    lines = []
-    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, alone=True)
+    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, alone=True).retrieval
     assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
     assert (tuple(result.scores), result.curves, result.significance) == (FORMS, {}, ())
     assert not any("learn" in line for line in lines)
 
 
-def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny_model, quick, tmp_path):
+def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny_model, quick, tmp_path, lines):
     config = dataclasses.replace(quick, evaluate=dataclasses.replace(quick.evaluate, baselines=("mfcc_dtw",)))
-    lines = []
     with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(mfcc_dtw\) switches off"):
         evaluate(tiny_split, str(tiny_model), tmp_path / "report", config, "cpu", False)
     assert lines == []
@@ -93,7 +91,7 @@ def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    """The address of an MLflow store of this test's own."""
+    """The address of an MLflow store for one test."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

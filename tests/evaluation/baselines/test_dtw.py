@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import warping_costs
-from wav2tok.evaluation.baselines import dtw
+from wav2tok.evaluation.baselines import frames
 from wav2tok.evaluation.baselines.dtw import contour_distances, dtw_distances
 
 
@@ -18,7 +18,7 @@ def oracle(a, b):
     return warped(1 - a @ b.T)
 
 
-def test_every_pair_follows_the_oracle_also_in_several_chunks(monkeypatch):
+def test_every_pair_matches_the_oracle_also_in_several_chunks(monkeypatch):
     generator = np.random.default_rng(0)
 
     def make(count):
@@ -27,24 +27,24 @@ def test_every_pair_follows_the_oracle_also_in_several_chunks(monkeypatch):
     queries, database = make(5), make(21)  # 21: the last group of eight is not full
     expected = np.array([[oracle(q, d) for d in database] for q in queries])
     np.testing.assert_allclose(dtw_distances(queries, database), expected, atol=1e-5)
-    monkeypatch.setattr(dtw, "_COLUMNS_AT_ONCE", 100)
+    monkeypatch.setattr(frames, "COLUMNS_AT_ONCE", 100)
     np.testing.assert_allclose(dtw_distances(queries, database), expected, atol=1e-5)
 
 
 def test_a_recording_without_frames_matches_nothing():
-    frames, none = np.ones((3, 2), np.float32), np.zeros((0, 2), np.float32)
-    found = dtw_distances([frames, none], [none, frames])
+    some, none = np.ones((3, 2), np.float32), np.zeros((0, 2), np.float32)
+    found = dtw_distances([some, none], [none, some])
     np.testing.assert_allclose(found, [[np.inf, 0.0], [np.inf, np.inf]], atol=1e-6)
 
 
-def test_a_slower_take_is_nearer_than_another():
+def test_a_slower_take_is_nearer_than_a_different_one():
     take = np.random.default_rng(1).standard_normal((20, 6)).astype(np.float32)
     found = dtw_distances([take], [take[::-1].copy(), np.repeat(take, 2, axis=0)])
     assert found[0, 1] < 1e-6 < found[0, 0]
 
 
 @pytest.mark.parametrize("most", [np.inf, 0.7])
-def test_contours_follow_the_oracle(most):
+def test_contours_match_the_oracle(most):
     generator = np.random.default_rng(2)
     # 37 contours: two groups of sixteen and one that is not full.
     queries, database = ([generator.normal(size=n).astype("f4") for n in generator.integers(1, 40, c)] for c in (6, 37))

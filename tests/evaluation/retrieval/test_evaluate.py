@@ -16,9 +16,10 @@ from wav2tok.evaluation import gate
 from wav2tok.evaluation.baselines.frames import log_mel, mfcc
 from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
 from wav2tok.evaluation.retrieval import token_use, views
-from wav2tok.evaluation.retrieval.evaluate import Result, evaluate, learn
+from wav2tok.evaluation.retrieval.evaluate import evaluate, learn
 from wav2tok.evaluation.retrieval.metrics import Estimate
 from wav2tok.evaluation.retrieval.protocol import View
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.matching.distances import edit_distances
 
@@ -26,7 +27,7 @@ RATE = 16000
 
 
 def tune(notes, seed):
-    """A sixth of a second a note, sixteen harmonics each, with noise of its own: float32 [N]."""
+    """Notes of a sixth of a second with sixteen harmonics each, and noise by ``seed``: float32 [N]."""
     phase = 2 * np.pi * 220 * np.arange(RATE // 6) / RATE
     tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 17)) for note in notes]
     noise = 0.003 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
@@ -68,8 +69,8 @@ SETTINGS = {
 TOKENS_ALONE = from_dict({"evaluate": SETTINGS | {"baselines": ["kmeans_logmel"]}})
 
 
-class Heard:
-    """An encoder by k-means that keeps the waveforms it was given, the last call's apart."""
+class Encoder:
+    """An encoder by k-means that keeps the waveforms of each call."""
 
     def __init__(self, train, tokens=8):
         self.bands = log_mel(RATE)
@@ -85,25 +86,17 @@ class Heard:
 
 
 @pytest.fixture(scope="module")
-def told(corpus, train) -> tuple[Result, list[str]]:
-    """What was found, and what was said on the way."""
-    lines: list[str] = []
-    heard = Heard(train)
-    few = nearest(heard.bands, heard.centroids[:2])
-    config = from_dict({"evaluate": SETTINGS})
-    return evaluate(train, corpus, heard, heard.centroids, few, config), lines
+def judged(corpus, train) -> Result:
+    encoder = Encoder(train)
+    few = nearest(encoder.bands, encoder.centroids[:2])
+    return evaluate(train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS}))
 
 
-@pytest.fixture(scope="module")
-def judged(told) -> Result:
-    return told[0]
-
-
-def test_every_system_is_judged_on_every_view(told):
-    judged, lines = told
-    assert (judged.protocol, judged.queries, judged.left_out, judged.kinds) == ("hums", 6, 0, ("V", "TS", "PS"))
+def test_every_system_is_judged_on_every_view(judged):
+    setting = judged.setting
+    assert (setting.protocol, setting.queries, setting.left_out, setting.kinds) == ("hums", 6, 0, ("V", "TS", "PS"))
     assert list(judged.scores) == [*FORMS, *SETTINGS["baselines"]]
-    assert judged.asked("TS") == 12
+    assert setting.asked("TS") == 12
     for name, kinds in judged.scores.items():
         assert list(kinds) == ["V", "TS", "PS"]
         # The pooled value is the mean of its factors, of which the curves hold each.
@@ -116,16 +109,15 @@ def test_every_system_is_judged_on_every_view(told):
     # The same tune by another singer differs by faint noise: DTW finds it, also when it is slower.
     assert judged.scores["logmel_dtw"]["V"]["mrr"].value == 1.0
     assert judged.scores["logmel_dtw"]["TS"]["mrr"].value == 1.0
-    assert judged.tokens["edit_same_class"] < judged.tokens["edit_other_class"]
-    assert judged.tokens["jaccard_same_class"] > judged.tokens["jaccard_other_class"]
-    assert any("+2 semitones" in line for line in lines)
-    assert any("4 queries, 20 dB above babble" in line for line in lines)
+    figures = judged.tokens.figures
+    assert figures["edit_same_class"] < figures["edit_other_class"]
+    assert figures["jaccard_same_class"] > figures["jaccard_other_class"]
 
 
-def test_noise_is_asked_with_a_few_queries_and_hurts(judged):
+def test_the_noise_curve_has_few_queries_and_falls(judged):
     curve = judged.curves["SNR"]
     assert (curve.factors, curve.queries) == ((0.0, 20.0, np.inf), 4)
-    assert set(curve.scores) == set(judged.labels)
+    assert set(curve.scores) == set(judged.setting.labels)
     assert all(values.shape == (3, 4) for values in curve.scores.values())
     assert curve.scores["logmel_dtw"][2, 0] == 1.0
     # Babble as loud as the query: the mean over systems must fall.
@@ -141,60 +133,62 @@ def test_the_forms_are_compared_with_the_baselines(judged):
 
 
 def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
-    heard = Heard(train)
-    strings = heard.encode([decode.read(path, RATE) for path in corpus.paths])
-    assert (judged.test_paths, judged.test_classes) == (corpus.paths, corpus.classes)
-    assert [s.tolist() for s in judged.strings] == [s.tolist() for s in strings]
-    assert judged.query_index.tolist() == list(range(6))
-    assert [s.tolist() for s in judged.asking] == [s.tolist() for s in strings]
-    np.testing.assert_allclose(judged.distances, edit_distances(strings, strings), rtol=1e-6)
-    assert (judged.distances.dtype, judged.order.dtype) == (np.float32, np.int32)
-    for query, (order, relevant) in enumerate(zip(judged.order, judged.relevant, strict=True)):
+    answers = judged.answers
+    strings = Encoder(train).encode([decode.read(path, RATE) for path in corpus.paths])
+    assert (answers.paths, answers.classes) == (corpus.paths, corpus.classes)
+    assert [s.tolist() for s in answers.strings] == [s.tolist() for s in strings]
+    assert answers.query_index.tolist() == list(range(6))
+    assert [s.tolist() for s in answers.asking] == [s.tolist() for s in strings]
+    np.testing.assert_allclose(answers.distances, edit_distances(strings, strings), rtol=1e-6)
+    assert (answers.distances.dtype, answers.order.dtype) == (np.float32, np.int32)
+    for query, (order, relevant) in enumerate(zip(answers.order, answers.relevant, strict=True)):
         assert query not in order
         assert sorted(order) == sorted({-1, *range(6)} - {query})
-        assert (np.diff(judged.distances[query, order[:-1]]) >= 0).all()
+        assert (np.diff(answers.distances[query, order[:-1]]) >= 0).all()
         assert [corpus.classes[i] for i in np.flatnonzero(relevant)] == [corpus.classes[query]]
-    found = np.take_along_axis(judged.relevant, judged.order, axis=1).argmax(axis=1) + 1
-    assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / found).mean())
+    first = np.take_along_axis(answers.relevant, answers.order, axis=1).argmax(axis=1) + 1
+    assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / first).mean())
 
 
-def test_words_have_all_three_curves(corpus, train):
+def test_words_have_all_three_curves(corpus, train, lines):
     config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
-    heard = Heard(train)
-    result = evaluate(train, corpus, heard, heard.centroids, None, config)
-    assert (result.kinds, list(result.labels)) == (("V",), list(FORMS))
+    encoder = Encoder(train)
+    result = evaluate(train, corpus, encoder, encoder.centroids, None, config)
+    assert (result.setting.kinds, list(result.setting.labels)) == (("V",), list(FORMS))
     assert {kind: (curve.factors, curve.queries) for kind, curve in result.curves.items()} == {
         "SNR": ((0.0, 20.0, np.inf), 4),
         "TS": ((0.8, 1.0, 1.25), 4),
         "PS": ((-2.0, 0.0, 2.0), 4),
     }
     assert result.significance == ()
+    assert any("+2 semitones" in line for line in lines)
+    assert any("4 queries, 20 dB above babble" in line for line in lines)
 
 
 def test_lists_are_judged_by_views_of_themselves(corpus, train):
     config = from_dict({"evaluate": SETTINGS | {"tempos": [1.25], "semitones": [], "baselines": ["logmel_dtw"]}})
-    heard = Heard(train)
+    encoder = Encoder(train)
     test = Recordings(corpus.paths[::2])
-    result = evaluate(train, test, heard, heard.centroids, heard, config)
-    assert (result.protocol, result.kinds) == ("self", ("TS",))
+    result = evaluate(train, test, encoder, encoder.centroids, encoder, config)
+    assert (result.setting.protocol, result.setting.kinds) == ("self", ("TS",))
     assert result.scores["logmel_dtw"]["TS"]["p_at_1"].value == 1.0
-    assert {"jaccard_TS", "edit_TS"} < set(result.tokens)
-    assert "edit_same_class" not in result.tokens
+    assert {"jaccard_TS", "edit_TS"} < set(result.tokens.figures)
+    assert "edit_same_class" not in result.tokens.figures
     assert {kind: curve.factors for kind, curve in result.curves.items()} == {"SNR": (0.0, 20.0), "TS": (1.25,)}
     # The ranking kept is that of the first view, which is what asks.
-    faster = heard.encode([views.make(decode.read(path, RATE), View("TS", 1.25), RATE) for path in test.paths])
-    assert [s.tolist() for s in result.asking] == [s.tolist() for s in faster]
-    np.testing.assert_allclose(result.distances, edit_distances(faster, result.strings), rtol=1e-6)
-    assert result.test_classes is None
+    faster = encoder.encode([views.make(decode.read(path, RATE), View("TS", 1.25), RATE) for path in test.paths])
+    assert [s.tolist() for s in result.answers.asking] == [s.tolist() for s in faster]
+    np.testing.assert_allclose(result.answers.distances, edit_distances(faster, result.answers.strings), rtol=1e-6)
+    assert result.answers.classes is None
 
 
-def test_what_is_learned_is_learned_without_the_test_recordings(corpus, train, tmp_path):
-    """Systems and voices are made again, bit for bit, when no test recording exists any more."""
+def test_the_baselines_learn_without_the_test_recordings(corpus, train, tmp_path):
+    """Systems and voices come out the same, bit for bit, when the test recordings do not exist."""
     probe = [decode.read(path, RATE) for path in corpus.paths]
     for path in corpus.paths:
         shutil.move(path, tmp_path)
     try:
-        encode = Heard(train).encode
+        encode = Encoder(train).encode
         systems, voices = learn(train, encode, np.eye(8), None, from_dict({"evaluate": SETTINGS}))
     finally:
         for path in corpus.paths:
@@ -210,7 +204,7 @@ def test_what_is_learned_is_learned_without_the_test_recordings(corpus, train, t
 
 
 def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train, tmp_path):
-    """End to end: with half of the test recordings replaced, what is heard of and made of the others is the same."""
+    """End to end: with half of the test recordings replaced, queries and answers of the others are the same."""
     replaced = list(corpus.paths)
     stay = [0, 2, 4]
     for i in (1, 3, 5):
@@ -220,11 +214,11 @@ def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train,
     settings = dataclasses.replace(TOKENS_ALONE, evaluate=dataclasses.replace(TOKENS_ALONE.evaluate, curve_queries=6))
     runs = []
     for test in (corpus, other):
-        heard = Heard(train)
-        result = evaluate(train, test, heard, heard.centroids, None, settings)
-        asked = [waveforms for waveforms in heard.calls if len(waveforms) == 6]
+        encoder = Encoder(train)
+        result = evaluate(train, test, encoder, encoder.centroids, None, settings)
+        asked = [waveforms for waveforms in encoder.calls if len(waveforms) == 6]
         assert len(asked) == 1 + 4 + 2  # the database, two tempos and two keys, two levels of babble
-        runs.append((asked, result))
+        runs.append((asked, result.answers))
     (before, first), (after, second) = runs
     for one, same in zip(before, after, strict=True):
         for i in stay:
@@ -235,10 +229,10 @@ def test_other_test_recordings_change_nothing_for_those_that_stay(corpus, train,
         np.testing.assert_array_equal(first.distances[i, stay], second.distances[i, stay])
 
 
-def test_baselines_are_those_asked_for(corpus, train):
+def test_baselines_are_those_selected(corpus, train):
     def names(*baselines, untrained=True):
         config = from_dict({"evaluate": SETTINGS | {"baselines": list(baselines)}})
-        encode = Heard(train).encode
+        encode = Encoder(train).encode
         found, voices = learn(train, encode, np.eye(8), encode if untrained else None, config)
         assert len(voices) == len(train)
         return [system.name for system in found[len(FORMS) :]]
@@ -247,13 +241,13 @@ def test_baselines_are_those_asked_for(corpus, train):
     assert names("untrained") == ["untrained"]
     assert names("mfcc_dtw", "untrained") == ["untrained", "mfcc_dtw"]
     assert {"untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"} <= set(names("all"))
-    with pytest.raises(UserError, match="names 'hubble', which is none; there are: untrained, kmeans_logmel"):
+    with pytest.raises(UserError, match="names 'hubble', which is not a baseline; there are: untrained, kmeans_logmel"):
         names("hubble")
 
 
 def test_without_curves_no_training_recording_is_read(corpus, tmp_path):
     config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0}})
-    encode = Heard(corpus).encode
+    encode = Encoder(corpus).encode
     found, voices = learn(Recordings((str(tmp_path / "gone.wav"),)), encode, np.eye(8), None, config)
     assert ([system.name for system in found], voices) == (list(FORMS), [])
 
@@ -282,9 +276,10 @@ def with_scores(result, use=0.9, **values):
                     ("mrr", "map", "p_at_1", "r_at_10"), (*given.get(kind, default), 0.5, 0.5), strict=True
                 )
             }
-            for kind in result.kinds
+            for kind in result.setting.kinds
         }
-    return dataclasses.replace(result, scores=scores, tokens=result.tokens | {"codebook_use": use})
+    tokens = dataclasses.replace(result.tokens, figures=result.tokens.figures | {"codebook_use": use})
+    return dataclasses.replace(result, scores=scores, tokens=tokens)
 
 
 def test_the_gate_approves_what_is_good(judged):
@@ -312,7 +307,7 @@ def test_the_gate_refuses_for_each_reason_alone(judged, change, reason):
     assert verdict.reasons[0].startswith(reason)
 
 
-def test_the_gate_refuses_what_is_no_number_and_ignores_what_it_need_not_beat(judged):
+def test_the_gate_refuses_nan_and_ignores_what_it_need_not_beat(judged):
     assert not gate.judge(with_scores(judged, wav2tok={"V": (float("nan"), 0.8)}), GOOD).approved
     assert not gate.judge(with_scores(judged, use=float("nan")), GOOD).approved
     assert gate.judge(with_scores(judged, mfcc_dtw={"V": (1.0, 1.0)}), GOOD).approved
@@ -341,7 +336,7 @@ def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
         ({"baselines": ["all", "untrained"]}, "either all or some"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(settings, message):
+def test_settings_without_meaning_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         from_dict({"evaluate": settings})
 
@@ -363,7 +358,7 @@ def test_token_metrics_by_hand():
         same,
         np.array([[False, False, True, True]]),
         {"TS": [[np.array([0, 1])], [np.array([], dtype=int)]]},
-    )
+    ).figures
     assert found["codebook_use"] == 0.75
     assert found["tokens_per_second"] == 3.5
     assert found["bits_per_second"] == 7.0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from tests.oracles import edit_distance
+from wav2tok.evaluation.baselines import frames
 from wav2tok.evaluation.spotting import kernels
 from wav2tok.matching.strings import as_text, deduplicate
 
@@ -29,7 +30,7 @@ def test_edit_is_the_least_over_all_substrings(queries, database):
             parts = [string[i:j] for i in range(len(string) + 1) for j in range(i, len(string) + 1)]
             least = min(Levenshtein.distance(as_text(query), as_text(part)) for part in parts)
             assert found.distances[q, d] == least / len(query)
-            # The span is one of the best, and lies between the recording's frames at runs' borders.
+            # The span is one of the best, and its frames begin and end with runs of tokens.
             part = deduplicate(cut(item, found.frames[q, d]))
             assert Levenshtein.distance(as_text(query), as_text(part)) == least
 
@@ -54,14 +55,14 @@ def test_weighted_edit_is_the_least_over_all_substrings(query, item, seed):
 
 
 def paths(rows, columns):
-    """Every way from the first cell to the last by steps (1, 1), (1, 2), (2, 1): the cells that are paid for."""
+    """Every way from the first cell to the last by steps (1, 1), (1, 2), (2, 1): the cells that count."""
     if (rows, columns) == (0, 0):
         return [[(0, 0)]]
     found = []
     for down, right in ((1, 1), (1, 2), (2, 1)):
         if rows >= down and columns >= right:
-            paid = [(rows - 1, columns), (rows, columns)] if down == 2 else [(rows, columns)]
-            found += [path + paid for path in paths(rows - down, columns - right)]
+            cells = [(rows - 1, columns), (rows, columns)] if down == 2 else [(rows, columns)]
+            found += [path + cells for path in paths(rows - down, columns - right)]
     # The query's first two rows may share the first column.
     if (rows, columns) == (1, 0):
         found.append([(0, 0), (1, 0)])
@@ -93,7 +94,7 @@ def test_chunks_change_nothing_and_what_is_empty_matches_nothing(monkeypatch):
     database = [generator.standard_normal((n, 4)) for n in (9, 0, 30, 12, 25)]
     queries = [generator.standard_normal((n, 4)) for n in (3, 0, 70, 6)]
     whole = kernels.warped_spans(queries, database)
-    monkeypatch.setattr(kernels, "_COLUMNS_AT_ONCE", 20)
+    monkeypatch.setattr(frames, "COLUMNS_AT_ONCE", 20)
     parts = kernels.warped_spans(queries, database)
     np.testing.assert_array_equal(whole.frames, parts.frames)
     np.testing.assert_allclose(whole.distances, parts.distances, atol=1e-6)

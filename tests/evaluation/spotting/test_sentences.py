@@ -1,4 +1,4 @@
-"""Spotting as `wav2tok evaluate` asks for it: only where sentences are transcribed, with the tokenizer as served."""
+"""Spotting as `wav2tok evaluate` runs it: only where sentences are transcribed, with the tokenizer as it is served."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 
 RATE = 8000
 WORDS = {"climbing": (-5, 0, 6), "falling": (7, 1, -5), "archlike": (0, 7, 0)}
-"""Semitones over 220 Hz, a note after the other: what the tiny model has learned to hear."""
+"""Semitones over 220 Hz, note by note: melodies that the tiny model was trained on."""
 OURS = ["wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw"]
 THEIRS = ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"]
 
@@ -70,9 +70,8 @@ def untrained(tiny_model):
     return checkpoint.load(tiny_model, "untrained")[0]
 
 
-def test_words_are_spotted_where_there_are_transcripts(parts, tokenizer, untrained, tiny_config):
-    said = []
-    found = spot_words(*parts, tokenizer, untrained, tiny_config, said.append)
+def test_words_are_spotted_where_there_are_transcripts(parts, tokenizer, untrained, tiny_config, lines):
+    found = spot_words(*parts, tokenizer, untrained, tiny_config)
     assert found is not None
     assert list(found.systems) == OURS + THEIRS
     assert (found.sentences, found.words, found.queries) == (18, 3, 30)
@@ -82,25 +81,25 @@ def test_words_are_spotted_where_there_are_transcripts(parts, tokenizer, untrain
     assert scores["mfcc_dtw"]["map"].value > 0.95
     assert scores["wav2tok_centroid_dtw"]["map"].value > 0.75
     assert scores["wav2tok_centroid_dtw"]["map"].value > scores["untrained"]["map"].value
-    assert any(line.startswith("spotting 30 words in 18 sentences: wav2tok") for line in said)
+    assert any(line.startswith("spotting 30 words in 18 sentences: wav2tok") for line in lines)
     assert spotting.summary(found)["counts"] == {"sentences": 18, "queries": 30, "words": 3}
 
 
 def test_without_an_untrained_encoder_the_tokenizer_is_judged_alone_and_the_same(
     parts, tokenizer, untrained, tiny_config
 ):
-    alone = spot_words(*parts, tokenizer, None, tiny_config, lambda line: None)
-    beside = spot_words(*parts, tokenizer, untrained.train(), tiny_config, lambda line: None)
+    alone = spot_words(*parts, tokenizer, None, tiny_config)
+    compared = spot_words(*parts, tokenizer, untrained.train(), tiny_config)
     assert alone is not None
-    assert beside is not None
+    assert compared is not None
     assert list(alone.systems) == OURS
     for name in OURS:
-        assert alone.systems[name].scores == beside.systems[name].scores
+        assert alone.systems[name].scores == compared.systems[name].scores
 
 
 def test_the_seed_and_the_draws_are_those_of_the_configuration(parts, tokenizer, tiny_config):
     config = dataclasses.replace(tiny_config, seed=3, evaluate=dataclasses.replace(tiny_config.evaluate, bootstrap=7))
-    one, other = (spot_words(*parts, tokenizer, None, c, lambda line: None) for c in (config, tiny_config))
+    one, other = (spot_words(*parts, tokenizer, None, c) for c in (config, tiny_config))
     assert one is not None
     assert other is not None
     assert (one.bootstrap, other.bootstrap) == (7, 50)
@@ -108,14 +107,14 @@ def test_the_seed_and_the_draws_are_those_of_the_configuration(parts, tokenizer,
 
 
 @pytest.mark.parametrize("which", ["train", "test", "both"])
-def test_no_spotting_without_transcripts_of_both_parts(parts, tokenizer, tiny_config, tmp_path, which):
+def test_no_spotting_without_transcripts_of_both_parts(parts, tokenizer, tiny_config, tmp_path, which, lines):
     bare = sentences(tmp_path / "bare", 2, 2, table=False)
     train, test = (
-        bare if which in (part, "both") else given for part, given in zip(("train", "test"), parts, strict=True)
+        bare if which in (part, "both") else transcribed
+        for part, transcribed in zip(("train", "test"), parts, strict=True)
     )
-    said = []
     assert spot_words(train, test, tokenizer, None, tiny_config) is None
-    assert said == []
+    assert lines == []
 
 
 def test_no_spotting_where_one_recording_of_a_part_has_no_transcript(parts, tokenizer, tiny_config, tmp_path):
@@ -125,29 +124,28 @@ def test_no_spotting_where_one_recording_of_a_part_has_no_transcript(parts, toke
 
 
 @pytest.mark.parametrize("which", ["training", "test"])
-def test_where_no_word_is_frequent_enough_the_reason_is_told(parts, tokenizer, tiny_config, tmp_path, which):
+def test_the_reason_is_logged_where_no_word_is_frequent_enough(parts, tokenizer, tiny_config, tmp_path, which, lines):
     few = sentences(tmp_path / "few", 4, 2)
     train, test = (few, parts[1]) if which == "training" else (parts[0], few)
-    said = []
     assert spot_words(train, test, tokenizer, None, tiny_config) is None
-    assert f"no spotting: No word of at least 4 letters occurs 10 times among the 4 {which} sentences" in said[-1]
+    assert f"no spotting: No word of at least 4 letters occurs 10 times among the 4 {which} sentences" in lines[-1]
 
 
-def test_an_evaluation_holds_spotting_beside_retrieval(parts, tokenizer, tiny_config, tiny_model, tmp_path):
+def test_an_evaluation_holds_spotting_and_retrieval(parts, tokenizer, tiny_config, tiny_model, tmp_path):
     (train, test), graph = parts, tiny_model / "tokenizer.onnx"
     audios_bin.write(tmp_path / "audios.bin", Splits(train, None, test))
-    asked = dataclasses.replace(tiny_config.evaluate, tempos=(0.8,), semitones=(), curve_queries=0, baselines=())
-    config = dataclasses.replace(tiny_config, evaluate=asked)
-    result = judge(tmp_path / "audios.bin", tokenizer, graph, config)
-    assert result.spotting is not None
-    assert list(result.spotting.systems) == OURS
-    told = files.summary(result, Verdict(True, []))
-    assert told["spotting"]["counts"]["queries"] == 30
-    assert 0 < told["spotting"]["wav2tok"]["map"] <= 1
+    settings = dataclasses.replace(tiny_config.evaluate, tempos=(0.8,), semitones=(), curve_queries=0, baselines=())
+    config = dataclasses.replace(tiny_config, evaluate=settings)
+    judged = judge(tmp_path / "audios.bin", tokenizer, graph, config)
+    assert judged.spotting is not None
+    assert list(judged.spotting.systems) == OURS
+    summary = files.summary(judged, Verdict(True, []))
+    assert summary["spotting"]["counts"]["queries"] == 30
+    assert 0 < summary["spotting"]["wav2tok"]["map"] <= 1
     assert judge(tmp_path / "audios.bin", tokenizer, graph, config, alone=True).spotting is None
 
 
-def test_a_malformed_transcript_is_an_error_and_no_reason_to_go_without(parts, tokenizer, tiny_config, tmp_path):
+def test_a_malformed_transcript_is_an_error(parts, tokenizer, tiny_config, tmp_path):
     broken = sentences(tmp_path / "broken", 12, 2)
     (tmp_path / "broken" / "words.tsv").write_text("utterance\tword\n0\tclimbing\n")
     with pytest.raises(UserError, match=r"words\.tsv has no column 'start_s'"):

@@ -211,7 +211,7 @@ def test_the_published_commands_train_go_back_and_begin_with_weights(outside, pl
         folder = place / words[words.index("--out") + 1]
         assert (folder / "tokenizer.onnx").exists()
     assert {p.stem for p in (place / "W" / "case").glob("TrialTok_*")} == {"TrialTok_5", "TrialTok_best"}
-    assert any(line == "beginning with the weights of W/case/TrialTok_5.safetensors" for line in said)
+    assert any(line == "starting from the weights of W/case/TrialTok_5.safetensors" for line in said)
 
 
 def test_it_names_no_machine():

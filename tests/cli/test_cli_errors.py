@@ -83,7 +83,10 @@ CASES = {
     "a broken index": ("search query.flac --index text.json --model model", "text.json is not valid JSON"),
     "an index of another model": ("spot query.flac --index other.json --model model", "another tokenizer"),
     "an unknown device": ("tokenize query.flac --model model --device gpu", "--device is 'gpu'"),
-    "an unknown device to train": ("train --data audios.bin --out new --no-track --device gpu", "--device is 'gpu'"),
+    "an unknown device to train": (
+        "train --data audios.bin --out new --no-track --device gpu",
+        "--device: device is 'gpu'",
+    ),
     "no model to export": ("export --model empty --out new", "empty is no model folder"),
     "no report to export by": ("export --model model --report empty --out new", "gate.json does not exist"),
     "nothing exported": ("register --model empty --report empty --data audios.bin --out new", "export.json does not"),

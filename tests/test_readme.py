@@ -191,7 +191,7 @@ def test_the_published_commands_train_resume_and_start_from_weights(outside, pla
         folder = place / words[words.index("--out") + 1]
         assert (folder / "tokenizer.onnx").exists()
     assert {p.stem for p in (place / "W" / "case").glob("TrialTok_*")} == {"TrialTok_5", "TrialTok_best"}
-    assert any(line == "beginning with the weights of W/case/TrialTok_5.safetensors" for line in printed)
+    assert any(line == "starting from the weights of W/case/TrialTok_5.safetensors" for line in printed)
 
 
 def test_make_help_lists_what_the_readme_names():

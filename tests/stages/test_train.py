@@ -15,10 +15,10 @@ import pytest
 import yaml
 from matplotlib import image
 
+from tests.training.trainings import interrupted_after
 from wav2tok import cli
 from wav2tok.config.parameters import from_dict, to_dict
-from wav2tok.stages import train
-from wav2tok.stages.train import train as untracked
+from wav2tok.stages.train import TrainRun, train, train_tracked
 from wav2tok.tracking import lineage, runs
 
 
@@ -159,7 +159,7 @@ def test_the_model_is_in_the_run_without_a_pickle(here, trained):
 
 
 def test_tracking_changes_no_weight(here, trained, tiny_split, tiny_config, tmp_path):
-    untracked(tiny_split, tmp_path / "model", None, tiny_config, "cpu", True)
+    train(TrainRun(tiny_split, tmp_path / "model", None, tiny_config, "cpu", True))
     assert (tmp_path / "model" / "history.json").exists()
     ours = json.loads((here / "model" / "history.json").read_text())
     theirs = json.loads((tmp_path / "model" / "history.json").read_text())
@@ -188,8 +188,8 @@ def test_evaluate_goes_on_in_the_same_run(here, trained, monkeypatch):
 
 def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_config, tmp_path):
     shutil.copytree("model", tmp_path / "model")
-    train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
-                  False)  # fmt: skip
+    config = changed(tiny_config, train={"epochs": 1})
+    train_tracked(TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", False))
     again = runs.run_of(tmp_path / "model")
     assert again != trained
     assert mlflow.get_run(again).data.params["train.epochs"] == "1"
@@ -199,8 +199,8 @@ def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_
 def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, tmp_path):
     mlflow.set_experiment("mine")
     with mlflow.start_run() as mine:
-        train.tracked(here / "audios.bin", tmp_path / "model", None, changed(tiny_config, train={"epochs": 1}), "cpu",
-                      True)  # fmt: skip
+        config = changed(tiny_config, train={"epochs": 1})
+        train_tracked(TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", True))
         assert mlflow.active_run().info.run_id == mine.info.run_id
         assert mlflow.get_run(mine.info.run_id).info.status == "RUNNING"
     assert runs.run_of(tmp_path / "model") == mine.info.run_id
@@ -211,36 +211,29 @@ def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, t
 def interrupted(here, trained, tiny_config, tmp_path):
     """A folder where a training was stopped after its first epoch, and its run's id."""
     out = tmp_path / "model"
-
-    def stop(line):
-        if line.startswith("epoch 1/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False)
+    with interrupted_after(1):
+        train_tracked(TrainRun(here / "audios.bin", out, None, tiny_config, "cpu", False))
     run_id = runs.run_of(out)
     assert mlflow.active_run() is None
     assert mlflow.get_run(run_id).info.status in ("FAILED", "KILLED")
     return out, run_id
 
 
-def test_a_training_that_was_stopped_goes_on_in_its_run(here, trained, interrupted, tiny_config):
+def test_a_training_that_was_stopped_continues_in_its_run(here, trained, interrupted, tiny_config, lines):
     out, run_id = interrupted
-    said = []
-    train.tracked(here / "audios.bin", out, None, tiny_config, "cpu", False)
-    assert any(line.startswith("going on after epoch 1") for line in said)
+    train_tracked(TrainRun(here / "audios.bin", out, None, tiny_config, "cpu", False))
+    assert any(line.startswith("resuming after epoch 1") for line in lines)
     assert runs.run_of(out) == run_id
     assert mlflow.get_run(run_id).info.status == "FINISHED"
     assert points(run_id, "step/loss") == points(trained, "step/loss")  # as if nothing had happened
 
 
-def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, tiny_config):
-    """Its parameters differ, so that it begins anew: in the old run it would stand under the old parameters."""
+def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, tiny_config, lines):
+    """Its parameters differ, so it starts over: in the old run it would appear under the old parameters."""
     out, run_id = interrupted
     other = changed(tiny_config, train={"epochs": 1}, codebook={"num_tokens": 4})
-    said = []
-    train.tracked(here / "audios.bin", out, None, other, "cpu", False)
-    assert not any(line.startswith("going on") for line in said)
+    train_tracked(TrainRun(here / "audios.bin", out, None, other, "cpu", False))
+    assert not any(line.startswith("resuming") for line in lines)
     again = runs.run_of(out)
     assert mlflow.get_run(again).data.params["codebook.num_tokens"] == "4"
     assert again != run_id

@@ -1,4 +1,4 @@
-"""Memory that is freed and wanted again, seen by the page faults of a process of its own."""
+"""Reuse of freed memory, measured by the page faults of a separate process."""
 
 import os
 import platform
@@ -10,10 +10,10 @@ import pytest
 SCRIPT = """
 import resource, sys
 import numpy as np
-from wav2tok.heap import keep
+from wav2tok.training.allocator import keep_freed_memory
 
 for _ in range(int(sys.argv[1])):
-    keep()
+    keep_freed_memory()
 
 def use():
     x = np.empty(1 << 23)  # 64 MiB
@@ -31,22 +31,22 @@ print(faults() - before)
 
 
 def faults(times: int) -> int:
-    """Page faults of using 64 MiB five times over, ``keep`` having been called so many times."""
-    # Pages of 2 MiB would make few faults of many, on some machines.
+    """Page faults of using 64 MiB five times, after ``times`` calls of `keep_freed_memory`."""
+    # On some machines pages of 2 MiB would reduce the number of faults.
     environment = os.environ | {"NUMPY_MADVISE_HUGEPAGE": "0"}
     command = [sys.executable, "-c", SCRIPT, str(times)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="keep changes glibc's allocator alone")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is changed")
 @pytest.mark.parametrize("times", [1, 2])
-def test_memory_is_kept_for_the_next_who_wants_it(times: int) -> None:
+def test_freed_memory_is_reused(times: int) -> None:
     plain, kept = faults(0), faults(times)
-    assert plain >= 5 * 32  # were all pages huge
+    assert plain >= 5 * 32  # even if all pages are huge
     assert kept < plain / 20
 
 
-def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     from wav2tok.training import allocator
 
     def loaded(name: object) -> object:

@@ -100,7 +100,7 @@ def test_a_fingerprint_tells_data_and_parameters_that_training_reads(tiny_config
     first = fingerprint(tiny_config, data)
     assert first == fingerprint(from_dict(to_dict(tiny_config)), data)
     assert first == fingerprint(changed(tiny_config, gate={"min_mrr": 0.9}), data)
-    # These say where to begin and what to keep, and change nothing in between.
+    # These decide where training starts and what it stores, but not its results.
     assert first == fingerprint(changed(tiny_config, train={"start_epoch": 2, "autosave_epoch": 9}), data)
     others = [
         fingerprint(changed(tiny_config, features={"n_mels": 25}), data),
@@ -199,7 +199,7 @@ def test_contrast_needs_two_classes(tiny_split: Path, tiny_config: Config, tmp_p
         p.take(i for i, c in enumerate(p.classes or ()) if c == "arch") for p in (parts.train, parts.valid, parts.test)
     ]
     audios_bin.write(tmp_path / "audios.bin", Splits(*one))
-    with pytest.raises(UserError, match="one class only"):
+    with pytest.raises(UserError, match="only one class"):
         fit(tmp_path / "audios.bin", tmp_path / "model", tiny_config)
 
 

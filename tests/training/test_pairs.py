@@ -129,9 +129,11 @@ def test_epochs_and_seeds_differ() -> None:
         assert values[0] != values[1] != values[2] != values[0], field
 
 
-@pytest.mark.parametrize(("labels", "why"), [(None, "the data a list"), (["a"] * 5, "all recordings are of one class")])
+@pytest.mark.parametrize(
+    ("labels", "why"), [(None, "the data is a list"), (["a"] * 5, "all recordings are of one class")]
+)
 def test_triplets_need_two_classes(labels: list[str] | None, why: str) -> None:
-    with pytest.raises(UserError, match=f"train.mode is triplets and {why}.*; use pairs or singles"):
+    with pytest.raises(UserError, match=f"train.mode is triplets, but {why}.*; use pairs or singles"):
         PairSampler.of(recordings_of(labels, 5), "triplets")
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training.trainings import interrupted_after
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, recordings
@@ -17,10 +18,6 @@ from wav2tok.model import checkpoint
 from wav2tok.stages.cluster import cluster
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.tokenizer.tokenizer import Tokenizer
-
-
-def quiet(line: str) -> None:
-    """Say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +108,7 @@ def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_conf
     train(TrainRun(tiny_split, tmp_path, None, tiny_config, "cpu", False))
     values = to_dict(tiny_config)
     values["encoder"]["hidden"] = 6
-
-    def stop(line: str) -> None:
-        if line.startswith("epoch 1/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_after(1):
         train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", False))
     assert not (tmp_path / "tokenizer.onnx").exists()
     assert checkpoint.load(tmp_path)[1].encoder.hidden == 6

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import Interrupted, assert_same, changed, fit, stop_after
+from tests.training.trainings import assert_same, changed, fit, interrupted_after
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
@@ -22,16 +22,16 @@ from wav2tok.training.prepare import TrainRun, prepare
 
 
 @pytest.mark.parametrize("epoch", [1, 4, 5])
-def test_going_on_equals_never_having_stopped(
-    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int
+def test_resuming_equals_an_uninterrupted_training(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int, lines: list[str]
 ) -> None:
     """Stopped within the first stage, at its end, and within the second."""
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(epoch))
+    with interrupted_after(epoch):
+        fit(tiny_split, tmp_path, long_config)
     assert checkpoint.peek(tmp_path / "last.safetensors")["epoch"] == epoch
-    lines: list[str] = []
-    fit(tiny_split, tmp_path, long_config, lines.append)
-    assert any(line.startswith(f"going on after epoch {epoch}") for line in lines)
+    lines.clear()
+    fit(tiny_split, tmp_path, long_config)
+    assert any(line.startswith(f"resuming after epoch {epoch}") for line in lines)
     assert not any(line.startswith(f"epoch {epoch}/") for line in lines)
     assert_same(whole, tmp_path)
 
@@ -81,17 +81,17 @@ def killed(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize(("where", "call"), CASES)
-def test_a_killed_training_goes_on_as_if_never_killed(
-    tiny_split: Path, long_config: Config, whole: Path, killed: Path, where: str, call: int
+def test_a_killed_training_resumes_exactly(
+    tiny_split: Path, long_config: Config, whole: Path, killed: Path, where: str, call: int, lines: list[str]
 ) -> None:
     out = killed / f"{where}{call}"
     history = json.loads((out / "history.json").read_text()) if (out / "history.json").exists() else []
     assert len(history) < 6
     if where == "step":
         assert len(history) == (call - 1) // 8
-    lines: list[str] = []
-    fit(tiny_split, out, long_config, lines.append)
-    assert any(line.startswith("going on after epoch") for line in lines) == bool(history)
+    lines.clear()
+    fit(tiny_split, out, long_config)
+    assert any(line.startswith("resuming after epoch") for line in lines) == bool(history)
     assert_same(whole, out)
     assert not list(out.glob("*.tmp*"))
 
@@ -99,29 +99,26 @@ def test_a_killed_training_goes_on_as_if_never_killed(
 @pytest.mark.parametrize(
     "change", [{"augment": {"noise_db": 9.0}}, {"recipe": {"learning_rate": 4e-3}}, {"train": {"epochs": 7}}]
 )
-def test_changed_parameters_begin_anew(
-    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]]
+def test_changed_parameters_start_over(
+    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]], lines: list[str]
 ) -> None:
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(1))
-    lines: list[str] = []
-    with pytest.raises(Interrupted):
-        fit(
-            tiny_split,
-            tmp_path,
-            changed(long_config, **change),
-            lambda line: (lines.append(line), stop_after(1)(line))[0],
-        )
-    assert not any(line.startswith("going on") for line in lines)
+    with interrupted_after(1):
+        fit(tiny_split, tmp_path, long_config)
+    lines.clear()
+    with interrupted_after(1):
+        fit(tiny_split, tmp_path, changed(long_config, **change))
+    assert not any(line.startswith("resuming") for line in lines)
     assert len(json.loads((tmp_path / "history.json").read_text())) == 1
 
 
-def test_fresh_begins_anew(tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        fit(tiny_split, tmp_path, long_config, stop_after(2))
-    lines: list[str] = []
-    fit(tiny_split, tmp_path, long_config, lines.append, fresh=True)
-    assert not any(line.startswith("going on") for line in lines)
+def test_fresh_starts_over(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    with interrupted_after(2):
+        fit(tiny_split, tmp_path, long_config)
+    lines.clear()
+    fit(tiny_split, tmp_path, long_config, fresh=True)
+    assert not any(line.startswith("resuming") for line in lines)
     assert_same(whole, tmp_path)
 
 
@@ -150,7 +147,7 @@ def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 5])
 def test_going_back_to_an_epoch_gives_the_same_training_again(
-    tiny_split: Path, long_config: Config, copied: Path, kept: Path, epoch: int
+    tiny_split: Path, long_config: Config, copied: Path, kept: Path, epoch: int, lines: list[str]
 ) -> None:
     """Schedule, E-step phase, random state and early stopping are those of then, the best model too."""
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": epoch})
@@ -161,22 +158,22 @@ def test_going_back_to_an_epoch_gives_the_same_training_again(
     assert best["best_epoch"] <= epoch
     assert not [p for p in copied.glob("wav2tok_*") if p.stem[-1].isdigit() and int(p.stem[-1]) > epoch]
     assert len(json.loads((copied / "history.json").read_text())) == epoch
-    # Killed before the next epoch ends, it goes on from here, told where to start or not.
+    # Killed before the next epoch ends, it resumes from here, with or without train.start_epoch.
     begun = config if epoch % 2 else changed(config, train={"start_epoch": 0})
-    lines: list[str] = []
-    fit(tiny_split, copied, begun, lines.append)
+    lines.clear()
+    fit(tiny_split, copied, begun)
     assert sum(line.startswith("epoch ") for line in lines) == 6 - epoch
     assert_same(kept, copied)
 
 
-def test_a_finished_training_goes_on_for_more_epochs(tiny_split: Path, long_config: Config, copied: Path) -> None:
+def test_a_finished_training_resumes_for_more_epochs(tiny_split: Path, long_config: Config, copied: Path) -> None:
     config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": 6, "epochs": 8, "patience": 9})
     progress = fit(tiny_split, copied, config)
     assert [row["epoch"] for row in progress.history] == list(range(1, 9))
     assert checkpoint.read_config(copied).train.epochs == 8
 
 
-def test_an_epoch_that_cannot_be_gone_on_from_is_refused(tiny_split: Path, long_config: Config, copied: Path) -> None:
+def test_an_epoch_that_cannot_be_resumed_is_refused(tiny_split: Path, long_config: Config, copied: Path) -> None:
     before = {path.name: path.read_bytes() for path in copied.iterdir()}
     for change, said in (
         (
@@ -187,7 +184,7 @@ def test_an_epoch_that_cannot_be_gone_on_from_is_refused(tiny_split: Path, long_
     ):
         with pytest.raises(UserError, match=said):
             fit(tiny_split, copied, changed(long_config, **change))
-    with pytest.raises(UserError, match="--fresh begins anew"):
+    with pytest.raises(UserError, match=r"train\.start_epoch is 2, which resumes, and fresh is set"):
         fit(tiny_split, copied, changed(long_config, train={"start_epoch": 2}), fresh=True)
     assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
 
@@ -245,12 +242,12 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_lost(
     for change, said in (
         ({"train": {"init_from": "nobody"}}, r"train\.init_from is 'nobody'.*wav2tok_1, "),
         ({"train": {"init_from": ""}}, r"train\.init_from is ''"),
-        ({"train": {"init_from": str(tmp_path)}}, r"train\.init_from is '.*which is no model folder"),
+        ({"train": {"init_from": str(tmp_path)}}, r"train\.init_from is '.*which is neither a model folder"),
         (
             {"train": {"init_from": "wav2tok_2"}},
-            r"would write over .*wav2tok_2\.safetensors; give it another",
+            r"would overwrite .*wav2tok_2\.safetensors; use another",
         ),
-        ({"train": {"init_from": "wav2tok"}}, r"would write over .*wav2tok_best"),
+        ({"train": {"init_from": "wav2tok"}}, r"would overwrite .*wav2tok_best"),
         ({"train": {"init_from": "wav2tok_1"}, "encoder": {"hidden": 6}}, r"encoder\.hidden is 8 there and 6 here"),
         (
             {"train": {"init_from": "wav2tok_1"}, "codebook": {"num_tokens": 9}},

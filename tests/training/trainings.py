@@ -1,15 +1,19 @@
 """Trainings on the tiny corpus, as several tests start and compare them."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.model import checkpoint
+from wav2tok.progress import log
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.training.progress import Progress
 
@@ -22,21 +26,27 @@ def changed(config: Config, **parts: Mapping[str, object]) -> Config:
     return from_dict(values)
 
 
-class Interrupted(Exception):
-    """What a test stops a training with."""
+@contextlib.contextmanager
+def interrupted_after(epoch: int) -> Iterator[None]:
+    """A training in the block is interrupted as by Ctrl-C when it reports ``epoch``; it must get that far."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith(f"epoch {epoch}/"):
+                raise KeyboardInterrupt
+
+    handler, level = Handler(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
-def stop_after(epoch: int) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        if line.startswith(f"epoch {epoch}/"):
-            raise Interrupted
-
-    return say
-
-
-def fit(
-    data: Path, out: Path, config: Config, say: Callable[[str], None] = lambda line: None, fresh: bool = False
-) -> Progress:
+def fit(data: Path, out: Path, config: Config, fresh: bool = False) -> Progress:
     return train(TrainRun(data, out, None, config, "cpu", fresh))
 
 

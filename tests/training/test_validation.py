@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.corpus.splits import some_of
+from wav2tok.corpus.splits import sample_subset
 from wav2tok.matching.distances import edit_distances
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.embed import tokenize
@@ -28,10 +28,10 @@ def spectra(store: SpectrumStore) -> torch.Tensor:
 def test_some_of_a_corpus_is_spread_over_its_classes(sizes: list[int], most: int, seed: int) -> None:
     classes = tuple(str(c) for c, size in enumerate(sizes) for _ in range(size))
     everything = Recordings(tuple(f"{c}/{i}.wav" for i, c in enumerate(classes)), classes)
-    some = some_of(everything, most, seed)
+    some = sample_subset(everything, most, seed)
     assert len(some) == min(most, len(everything))
     assert list(some.paths) == [p for p in everything.paths if p in set(some.paths)]
-    assert some == some_of(everything, most, seed)
+    assert some == sample_subset(everything, most, seed)
     kept = Counter(some.classes)
     # No class has fewer than another could spare, beyond the four that make a class worth asking for.
     for c, size in enumerate(sizes):
@@ -43,9 +43,9 @@ def test_some_of_a_corpus_is_spread_over_its_classes(sizes: list[int], most: int
 
 def test_some_of_a_list_is_drawn_anew_for_another_seed() -> None:
     everything = Recordings(tuple(map(str, range(100))))
-    assert len(some_of(everything, 10, 0)) == 10
-    assert some_of(everything, 10, 0) != some_of(everything, 10, 1)
-    assert some_of(everything, 100, 0) is everything
+    assert len(sample_subset(everything, 10, 0)) == 10
+    assert sample_subset(everything, 10, 0) != sample_subset(everything, 10, 1)
+    assert sample_subset(everything, 100, 0) is everything
 
 
 def test_augmented_copies_are_the_same_at_every_validation(

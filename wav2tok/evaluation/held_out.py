@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config, Evaluate
 from wav2tok.corpus import audios_bin, recordings, splits
+from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.retrieval.evaluate import Result
@@ -18,7 +18,6 @@ from wav2tok.evaluation.retrieval.evaluate import evaluate as judge_all
 from wav2tok.evaluation.spotting.sentences import spot_words
 from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
 from wav2tok.evaluation.systems import Represent, asked_for
-from wav2tok.files import sha256
 from wav2tok.model import checkpoint
 from wav2tok.model.checkpoint import UNTRAINED
 from wav2tok.model.wav2tok import Wav2Tok, create
@@ -87,7 +86,6 @@ def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
 
 def recordings_digest(recordings: Recordings) -> str:
     """What makes two held-out sets the same: content and classes, in any order and wherever they lie."""
-    with ThreadPoolExecutor(4) as pool:
-        contents = list(pool.map(sha256, recordings.paths))
-    rows = sorted(zip(contents, recordings.classes or contents, strict=True))
+    digests = contents(recordings)
+    rows = sorted(zip(digests, recordings.classes or digests, strict=True))
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]

@@ -16,7 +16,7 @@ import torch
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.corpus.splits import some_of
+from wav2tok.corpus.splits import sample_subset
 from wav2tok.device import fast_products
 from wav2tok.errors import UserError
 from wav2tok.files import write_json
@@ -71,7 +71,7 @@ class Trainer:
     ) -> None:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
         self.recipe = config.recipe
-        self.valid = valid = some_of(valid, config.train.validate_recordings, config.seed)
+        self.valid = valid = sample_subset(valid, config.train.validate_recordings, config.seed)
         self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)

@@ -89,14 +89,13 @@ def tiny_config(tiny_corpus: Path) -> Config:
 @pytest.fixture(scope="session")
 def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``audios.bin`` of `tiny_corpus`: two voices to test, two to tune, three to train."""
-    recordings, groups = listing(tiny_corpus, tiny_config.split, None)
+    recordings = listing(tiny_corpus, tiny_config.split, None)
     parts = splits.split(
         recordings,
         test_share=tiny_config.split.test_share,
         valid_share=tiny_config.split.valid_share,
         seed=tiny_config.seed,
         group=True,
-        groups=groups,
     )
     path = tmp_path_factory.mktemp("split") / "audios.bin"
     audios_bin.write(path, parts)

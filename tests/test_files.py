@@ -1,4 +1,4 @@
-"""Nobody meets half of a file."""
+"""A reader never sees half of a file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from wav2tok.errors import UserError
 from wav2tok.files import read_json, replacing, replacing_folder, write_json
 
 
-def test_a_file_is_replaced_when_the_block_ends_well(tmp_path: Path) -> None:
+def test_a_file_is_replaced_when_the_block_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
     with replacing(path) as temporary:
         temporary.write_text("one")
@@ -68,7 +68,7 @@ def test_json_round_trip_and_no_nan(tmp_path: Path) -> None:
     assert read_json(path) == {"a": [1, 2.5, None, "ü"]}
 
 
-def test_missing_and_broken_json_are_told_by_name(tmp_path: Path) -> None:
+def test_missing_and_broken_json_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.json does not exist"):
         read_json(tmp_path / "a.json")
     (tmp_path / "b.json").write_text("{")

@@ -1,4 +1,4 @@
-"""The optional packages: asked for by name before work starts, rather than missed in the middle of it."""
+"""Optional packages: checked by name before work starts, so it does not fail in the middle."""
 
 import importlib.util
 
@@ -6,7 +6,7 @@ from wav2tok.errors import UserError
 
 
 def need(extra: str, *modules: str) -> None:
-    """Refuse to go on without the packages of an extra.
+    """Check that the packages of an extra are installed.
 
     Raises:
         UserError: one of ``modules`` is not installed.

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Write files so that a reader never sees half of one."""
 
 import contextlib
 import hashlib
@@ -14,15 +14,15 @@ from wav2tok.errors import UserError
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if need be.
+    """Make a folder and its parents, if necessary.
 
     Raises:
-        UserError: a file stands in its place.
+        UserError: there is a file of that name.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{path} cannot be made a folder, a file stands in its way; name another.") from None
+        raise UserError(f"{path} cannot be made a folder, because a file is in the way; name another.") from None
 
 
 def read_text(path: Path) -> str:
@@ -39,9 +39,9 @@ def read_text(path: Path) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; when the block ends well, it is renamed to ``path``.
+    """Yield a temporary path next to ``path``; if the block succeeds, it is renamed to ``path``.
 
-    Whatever goes wrong inside leaves ``path`` as it was and removes the temporary file.
+    If the block fails, ``path`` is unchanged and the temporary file is deleted.
     """
     path = Path(path)
     if path.is_dir():
@@ -60,7 +60,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path | str) -> Iterator[Path]:
-    """Yield a new folder beside ``path``; when the block ends well, it takes the place of ``path``."""
+    """Yield a new folder next to ``path``; if the block succeeds, it replaces ``path``."""
     path = Path(path)
     if path.is_file():
         raise UserError(f"{path} is a file; name a folder.")
@@ -81,7 +81,7 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON, whole or not at all; NaN and infinities are refused."""
+    """Write ``value`` as indented JSON, whole or not at all; NaN and infinities raise ValueError."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -95,7 +95,7 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(read_text(Path(path)))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); make it anew.") from None
+        raise UserError(f"{path} is not valid JSON ({error}); make it again.") from None
 
 
 def sha256(path: Path | str) -> str:

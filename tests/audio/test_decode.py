@@ -60,7 +60,7 @@ def unreadable(path: Path) -> None:
         decode.read(path, 8000)
 
 
-def test_every_kind_of_unreadable_file_is_told_by_name(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_every_kind_of_unreadable_file_is_named(tmp_path: Path, rng: np.random.Generator) -> None:
     unreadable(tmp_path / "missing.wav")
     (tmp_path / "text.wav").write_text("no audio at all")
     unreadable(tmp_path / "text.wav")
@@ -138,13 +138,13 @@ def test_one_sample_at_a_high_rate_is_one_sample(tmp_path: Path) -> None:
     assert decode.read(tmp_path / "click.wav", 8000).tolist() == [0.5]
 
 
-def test_find_walks_in_order_and_passes_hidden_things_over(tmp_path: Path) -> None:
+def test_find_walks_in_order_and_skips_hidden_files(tmp_path: Path) -> None:
     for name in ("b/2.FLAC", "b/1.wav", "a/c/3.mp3", "a/.hidden/4.wav", ".5.wav", "notes.txt", "z.ogg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     found = [p.relative_to(tmp_path).as_posix() for p in decode.find(tmp_path)]
     assert found == ["a/c/3.mp3", "b/1.wav", "b/2.FLAC", "z.ogg"]
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="not a folder"):
         decode.find(tmp_path / "z.ogg")
 
 

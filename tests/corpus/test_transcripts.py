@@ -1,4 +1,4 @@
-"""Transcripts: found beside recordings or above them, and every way in which a table can be wrong."""
+"""Transcripts: found in the folder of recordings or its parent, and every way in which a table can be wrong."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_words_come_in_order_and_by_recording(corpus):
     assert found == [(Word("moro", 0.0, 0.2),), (Word("mwána", 0.5, 0.75), Word('"a', 0.75, 1.0))]
 
 
-def test_a_table_beside_the_recording_is_preferred(corpus):
+def test_a_table_in_the_folder_of_the_recording_is_preferred(corpus):
     (corpus / "audio" / "words.tsv").write_text("word\tend_s\tstart_s\tutterance\nother\t2\t1\tada_1\n")
     assert transcripts.read(paths(corpus, "ada_1.flac")) == [(Word("other", 1.0, 2.0),)]
 
@@ -43,7 +43,7 @@ def test_whether_all_recordings_have_transcripts(corpus, tmp_path_factory):
     assert transcripts.has_transcripts(paths(corpus, "ada_1.flac", "ben_2.flac"))
     assert not transcripts.has_transcripts([*paths(corpus, "ada_1.flac"), bare])
     assert not transcripts.has_transcripts([])
-    with pytest.raises(UserError, match=r"ada_1.flac has no words.tsv beside it"):
+    with pytest.raises(UserError, match=r"ada_1.flac has no words.tsv in its folder"):
         transcripts.read([bare])
 
 
@@ -53,11 +53,11 @@ def test_a_recording_that_the_table_does_not_name(corpus):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "has no column 'utterance'"),
         ("utterance\tstart_s\tend_s\nx\t0\t1\n", "has no column 'word'"),
-        (HEADING, "holds no word"),
+        (HEADING, "has no words"),
         (HEADING + ROWS + "ada_1\tada\t0\n", "line 5 has 3 fields instead of 5"),
         (HEADING + "\n", "line 2 has 0 fields"),
         (HEADING + "ada_1\tada\tsoon\t1\tmoro\n", "line 2: start_s is 'soon'"),
@@ -66,12 +66,12 @@ def test_a_recording_that_the_table_does_not_name(corpus):
         (HEADING + "ada_1\tada\t0\tinf\tmoro\n", "line 2: end_s is 'inf'"),
         (HEADING + "ada_1\tada\t1\t1\tmoro\n", "line 2: the word ends at 1 s, not after its start at 1 s"),
         (HEADING + "ada_1\tada\t0\t1\t \n", "line 2 has no word"),
-        (HEADING.encode() + b"ada_1\tada\t0\t1\tm\xffro\n", "is no table in UTF-8"),
+        (HEADING.encode() + b"ada_1\tada\t0\t1\tm\xffro\n", "is not a table in UTF-8"),
     ],
 )
-def test_a_malformed_table_is_said_to_be_so(corpus, content, said):
+def test_a_malformed_table_is_refused(corpus, content, message):
     (corpus / "words.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UserError, match=rf"words\.tsv.*{said}"):
+    with pytest.raises(UserError, match=rf"words\.tsv.*{message}"):
         transcripts.read(paths(corpus, "ada_1.flac"))
 
 

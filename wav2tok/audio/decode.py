@@ -1,4 +1,4 @@
-"""Reading recordings: any format libsndfile knows, one channel, at the model's rate."""
+"""Read recordings: any format that libsndfile knows, as one channel, at the model's rate."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 
 
 class UnreadableError(UserError):
-    """A file that is no audio, is damaged, or holds no samples."""
+    """A file that is not audio, is damaged, or has no samples."""
 
 
 BLOCK_SAMPLES = 1 << 18
-"""Samples of a file that are decoded at once."""
+"""How many samples of a file are decoded at once."""
 
 
 class SequentialFile(soundfile.SoundFile):
-    """A file read from first to last.
+    """A file that is read from beginning to end.
 
-    `soundfile.SoundFile` seeks after every read, and so steps over the holes of a damaged file; one that cannot seek
-    goes on from where it is, and finds them.
+    `soundfile.SoundFile` seeks after every read, so it skips the holes of a damaged file. A file that cannot seek is
+    read on from the current position, which reveals the damage.
     """
 
     def seekable(self) -> bool:
@@ -34,35 +34,39 @@ class SequentialFile(soundfile.SoundFile):
 
 @contextlib.contextmanager
 def _opened(path: Path | str) -> Iterator[SequentialFile]:
-    """An open file, whatever goes wrong with it said as the user's to mend."""
+    """Open a file; any failure becomes an `UnreadableError`."""
     try:
         with SequentialFile(str(path)) as file:
             yield file
-    # ValueError, MemoryError: a stream whose header gives no length, a name that is not UTF-8.
+    # ValueError, MemoryError: a header without a length, a name that is not UTF-8.
     except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError, MemoryError) as error:
         reason = "no such file" if not Path(path).exists() else str(error).rpartition(": ")[2].strip().rstrip(".")
-        raise UnreadableError(f"{path} cannot be read as audio ({reason}); mend or remove it.") from None
+        raise UnreadableError(f"{path} cannot be read as audio ({reason}); fix or delete it.") from None
 
 
 def seconds(path: Path | str) -> float:
-    """How long a recording lasts by its header; `UnreadableError` if it is no audio."""
+    """The length of a recording by its header, in seconds.
+
+    Raises:
+        UnreadableError: the file is missing or is not audio.
+    """
     with _opened(path) as file:
         return file.frames / file.samplerate
 
 
 def blocks(path: Path | str, sample_rate: int) -> Iterator[np.ndarray]:
-    """Decode a recording piece by piece, in constant memory: one channel at ``sample_rate``.
+    """Decode a recording block by block, in constant memory: one channel at ``sample_rate`` (Hz).
 
-    Channels are averaged; the rate is converted with soxr (a quarter of a millisecond a second of audio, and it
-    needs no torch, so tokenizing starts at once).
+    Channels are averaged. The rate is converted with soxr, which takes a quarter of a millisecond per second of audio
+    and needs no torch, so tokenizing starts quickly.
 
     Yields:
-        float32 [n], nominally in [-1, 1], one sample at least in all.
+        float32 [n], nominally in [-1, 1]; at least one sample in total.
 
     Raises:
-        UnreadableError: the file is missing, no audio, truncated or empty, or holds a value that is not finite.
+        UnreadableError: the file is missing, not audio, truncated or empty, or has a value that is not finite.
     """
-    count = made = 0
+    count = yielded = 0  # samples: of the file, and at `sample_rate`
     with _opened(path) as file:
         rate, frames = file.samplerate, file.frames
         stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
@@ -75,21 +79,21 @@ def blocks(path: Path | str, sample_rate: int) -> Iterator[np.ndarray]:
                 first = mono[:1]
             count += len(mono)
             if not np.isfinite(mono).all():
-                raise UnreadableError(f"{path} holds samples that are not finite numbers; mend or remove it.")
+                raise UnreadableError(f"{path} holds samples that are not finite numbers; fix or delete it.")
             if ended and count == 0:
-                raise UnreadableError(f"{path} holds no samples; remove it.")
+                raise UnreadableError(f"{path} holds no samples; delete it.")
             if ended and count < frames:
-                raise UnreadableError(f"{path} ends after {count} of {frames} samples; mend or remove it.")
+                raise UnreadableError(f"{path} ends after {count} of {frames} samples; fix or delete it.")
             part = np.ascontiguousarray(mono) if stream is None else stream.resample_chunk(mono, last=ended)
-            # A few samples can round to none; a recording never has less than one.
-            part = first if ended and made + len(part) == 0 else part
-            made += len(part)
+            # A few samples can become none at a lower rate; a recording keeps at least one.
+            part = first if ended and yielded + len(part) == 0 else part
+            yielded += len(part)
             if len(part):
                 yield part
 
 
 def read(path: Path | str, sample_rate: int) -> np.ndarray:
-    """A whole recording, float32 [N]: what `blocks` gives, in one piece."""
+    """A whole recording, float32 [N]: the `blocks` in one piece."""
     parts = list(blocks(path, sample_rate))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -99,24 +103,24 @@ def resample(waveform: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     if rate == sample_rate:
         return np.ascontiguousarray(waveform, dtype=np.float32)
     converted = soxr.resample(waveform, rate, sample_rate).astype(np.float32, copy=False)
-    # A few samples can round to none; a recording never has less than one.
+    # A few samples can become none at a lower rate; a recording keeps at least one.
     return converted if len(converted) else np.asarray(waveform[:1], dtype=np.float32)
 
 
 def write(path: Path | str, waveform: np.ndarray, sample_rate: int) -> None:
-    """Write float [N] as a 16-bit file, the format taken from the suffix; values beyond [-1, 1] are clipped."""
+    """Write float [N] as a 16-bit file in the format of the suffix; values outside [-1, 1] are clipped."""
     soundfile.write(str(path), np.clip(waveform, -1.0, 1.0), sample_rate, subtype="PCM_16")
 
 
 def find(root: Path | str) -> list[Path]:
-    """The recordings below ``root`` by suffix, sorted; hidden files and folders are passed over.
+    """The recordings below ``root``, by suffix, sorted; hidden files and folders are skipped.
 
     Raises:
-        UserError: ``root`` is no folder.
+        UserError: ``root`` is not a folder.
     """
     root = Path(root)
     if not root.is_dir():
-        raise UserError(f"{root} is no folder; name one that holds recordings, such as data.")
+        raise UserError(f"{root} is not a folder; name one that holds recordings, such as data.")
 
     def walk(folder: Path) -> Iterator[Path]:
         for entry in sorted(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""Cutting a recording of any length into overlapping windows, in constant memory."""
+"""Cut a recording of any length into overlapping windows, in constant memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Window:
     """Part of a recording whose first sample is the centre of a frame.
 
     Attributes:
-        waveform: float32 [N], which gives N // hop + 1 frames.
-        skip: frames at its beginning that an earlier window has.
-        keep: frames after those that this window stands for; the windows' ``keep`` make up the recording.
+        waveform: float32 [N], of N // hop + 1 frames.
+        skip: frames at its beginning that belong to an earlier window.
+        keep: the frames after those, which belong to this window; the ``keep`` frames of all windows are the recording.
     """
 
     waveform: np.ndarray
@@ -22,23 +22,24 @@ class Window:
 
 
 def windows(blocks: Iterable[np.ndarray], hop: int, core: int, margin: int) -> Iterator[Window]:
-    """Windows of ``core`` frames with ``margin`` frames more on either side, as far as the recording goes.
+    """Windows of ``core`` frames with ``margin`` more frames on either side, as far as the recording goes.
 
     Args:
         blocks: the samples, float32 [n] each.
-        hop: samples from frame to frame.
+        hop: samples from one frame to the next.
 
     Yields:
-        The last window stands for ``margin + 1`` to ``core + margin`` frames, or for all of a short recording.
+        Windows that keep ``core`` frames each; the last one keeps ``margin + 1`` to ``core + margin`` frames, or all
+        frames of a short recording.
     """
-    held = np.empty(0, dtype=np.float32)
-    begin = first = 0  # the sample that `held` begins with, the first frame that no window stands for yet
+    buffer = np.empty(0, dtype=np.float32)
+    begin = first = 0  # the sample that `buffer` begins with, the first frame of the next window
     for block in blocks:
-        held = np.concatenate([held, block])
-        while begin + len(held) >= (first + core + margin) * hop:
+        buffer = np.concatenate([buffer, block])
+        while begin + len(buffer) >= (first + core + margin) * hop:
             skip = first - begin // hop
-            yield Window(held[: (skip + core + margin) * hop], skip, core)
+            yield Window(buffer[: (skip + core + margin) * hop], skip, core)
             first += core
-            held = held[max(0, first - margin) * hop - begin :]
+            buffer = buffer[max(0, first - margin) * hop - begin :]
             begin = max(0, first - margin) * hop
-    yield Window(held, first - begin // hop, (begin + len(held)) // hop + 1 - first)
+    yield Window(buffer, first - begin // hop, (begin + len(buffer)) // hop + 1 - first)

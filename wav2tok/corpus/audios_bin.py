@@ -1,19 +1,34 @@
-"""The published file of a split, ``audios.bin``.
+"""A split on disk: ``audios.bin``, and ``audios.json`` next to it.
 
-The format is the published one, so that anyone's file works: a pickle of ``[X_train, X_test]`` or ``[X_train, X_valid,
-X_test]``, each a list of paths (Case 2) or a dictionary {class: [paths]} (Case 1). Pickles can run code when they are
-loaded; `read` accepts plain containers, strings and numbers and nothing else.
+``audios.bin`` has the published format, so anyone's file works: a pickle of ``[X_train, X_test]`` or ``[X_train,
+X_valid, X_test]``, each a list of paths (Case 2) or a dictionary {class: [paths]} (Case 1). Pickles can run code when
+they are loaded; `read` accepts plain containers, strings and numbers and nothing else.
+
+``audios.json`` (the same name with the suffix ``.json``) has what the pickle cannot hold, one row per recording::
+
+    {"audios_bin": SHA-256 of the audios.bin that it belongs to,
+     "recordings": [{"part": "train", "path": ..., "class": ..., "group": ..., "seconds": ..., "sha256": ...}, ...]}
+
+`write` writes both. `read` works without the second file: groups then come from the file names, and lengths and
+digests are unknown.
 """
 
+import dataclasses
+import hashlib
 import io
+import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError
-from wav2tok.files import replacing
+from wav2tok.files import replacing, sha256, write_json
+from wav2tok.progress import log
+
+OWNER = "audios_bin"
+"""The key of ``audios.json`` that names the file it belongs to."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -24,6 +39,51 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("it refers to an object outside the file")
+
+
+def details_path(path: Path | str) -> Path:
+    """Where the ``audios.json`` of an ``audios.bin`` is."""
+    return Path(path).parent / f"{Path(path).stem}.json"
+
+
+def read(path: Path | str) -> Splits:
+    """Read an ``audios.bin``, and the ``audios.json`` next to it if there is one, without running any code in it.
+
+    Raises:
+        UserError: the file is missing, is not such a pickle, names a class or function, mixes lists with dictionaries,
+            has an empty training or test part, or has one file both in the test and in another part; or its
+            ``audios.json`` lacks recordings or values.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        parts = _PlainUnpickler(io.BytesIO(content)).load()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; make it with: wav2tok split DIR --out {path}") from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is refused ({error}); only lists, dictionaries, strings and numbers may be in it."
+        ) from None
+    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
+        raise UserError(f"{path} is not an audios.bin ({type(error).__name__}: {error}); make it again.") from None
+    if not isinstance(parts, list | tuple) or len(parts) not in (2, 3):
+        raise UserError(
+            f"{path} does not hold [X_train, X_test] or [X_train, X_valid, X_test]; make it with wav2tok split."
+        )
+    names = ("training", "test") if len(parts) == 2 else ("training", "validation", "test")
+    read_parts = [_recordings(part, path, name) for part, name in zip(parts, names, strict=True)]
+    if len({part.classes is None for part in read_parts if len(part)}) > 1:
+        raise UserError(f"{path} mixes lists with dictionaries; make all its parts of one kind.")
+    train, test = read_parts[0], read_parts[-1]
+    if not len(train) or not len(test):
+        raise UserError(f"{path} has an empty {'training' if not len(train) else 'test'} part; split again.")
+    valid = read_parts[1] if len(parts) == 3 and len(read_parts[1]) else None
+    test_paths = set(test.paths)
+    for name, part in (("training", train), ("validation", valid)):
+        shared = [p for p in part.paths if p in test_paths] if part else []
+        if shared:
+            raise UserError(f"{path} has {shared[0]} in its {name} and its test part; a test recording must be unseen.")
+    return _with_details(Splits(train, valid, test), details_path(path), hashlib.sha256(content).hexdigest())
 
 
 def _recordings(part: Any, path: Path, which: str) -> Recordings:
@@ -37,44 +97,68 @@ def _recordings(part: Any, path: Path, which: str) -> Recordings:
     raise UserError(f"{path}: its {which} part is neither a list of paths nor a dictionary of such lists.")
 
 
-def read(path: Path | str) -> Splits:
-    """Read an ``audios.bin`` without running anything that it may hold.
+def _parts(splits: Splits) -> Iterator[tuple[str, Recordings]]:
+    """The parts that there are, by name."""
+    for name, part in (("train", splits.train), ("valid", splits.valid), ("test", splits.test)):
+        if part is not None:
+            yield name, part
 
-    Raises:
-        UserError: the file is missing, is no such pickle, names a class or function, mixes lists with dictionaries,
-            has an empty training or test part, or puts one file on both sides.
+
+def _with_details(splits: Splits, path: Path, owner: str) -> Splits:
+    """``splits`` with the groups, lengths and digests of ``audios.json``.
+
+    A file of another audios.bin is ignored: someone may have put their own audios.bin in place of one that `write`
+    wrote, and that must work.
+
+    Args:
+        path: of ``audios.json``, which need not exist.
+        owner: SHA-256 of the audios.bin.
     """
-    path = Path(path)
+    table = _table(path)
+    if table is None:
+        return splits
+    if table[OWNER] != owner:
+        log.warning(f"{path} belongs to another audios.bin and is ignored; groups are read from the file names.")
+        return splits
     try:
-        parts = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; make it with: wav2tok split DIR --out {path}") from None
-    except pickle.UnpicklingError as error:
+        rows = {row["path"]: (row["group"], row["seconds"], row["sha256"]) for row in table["recordings"]}
+        parts: dict[str, Recordings] = {}
+        for name, part in _parts(splits):
+            groups, seconds, digests = zip(*(rows[p] for p in part.paths), strict=True)
+            if not (_all_of(str, groups) and _all_of(float | int | None, seconds) and _all_of(str | None, digests)):
+                raise TypeError
+            parts[name] = dataclasses.replace(part, groups=groups, seconds=seconds, digests=digests)
+    except (KeyError, TypeError):
         raise UserError(
-            f"{path} is refused ({error}); only lists, dictionaries, strings and numbers may be in it."
+            f"{path} does not describe every recording of the audios.bin; split again, or delete it."
         ) from None
-    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
-        raise UserError(f"{path} is no audios.bin ({type(error).__name__}: {error}); make it anew.") from None
-    if not isinstance(parts, list | tuple) or len(parts) not in (2, 3):
-        raise UserError(f"{path} holds no [X_train, X_test] or [X_train, X_valid, X_test]; make it with wav2tok split.")
-    names = ("training", "test") if len(parts) == 2 else ("training", "validation", "test")
-    read_parts = [_recordings(part, path, name) for part, name in zip(parts, names, strict=True)]
-    if len({part.classes is None for part in read_parts if len(part)}) > 1:
-        raise UserError(f"{path} mixes lists with dictionaries; make all its parts of one kind.")
-    train, test = read_parts[0], read_parts[-1]
-    if not len(train) or not len(test):
-        raise UserError(f"{path} has an empty {'training' if not len(train) else 'test'} part; split again.")
-    valid = read_parts[1] if len(parts) == 3 and len(read_parts[1]) else None
-    held_out = set(test.paths)
-    for name, part in (("training", train), ("validation", valid)):
-        shared = [p for p in part.paths if p in held_out] if part else []
-        if shared:
-            raise UserError(f"{path} has {shared[0]} in its {name} and its test part; a test recording must be unseen.")
-    return Splits(train, valid, test)
+    return Splits(parts["train"], parts.get("valid"), parts["test"])
+
+
+def _all_of(kind: Any, values: tuple[Any, ...]) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+def _table(path: Path) -> dict[str, Any] | None:
+    """An ``audios.json``; None if there is no such file, or one that `write` did not write."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return table if isinstance(table, dict) and OWNER in table else None
 
 
 def write(path: Path | str, splits: Splits) -> None:
-    """Write ``splits`` as an ``audios.bin``, whole or not at all."""
+    """Write ``splits`` as an ``audios.bin`` and its ``audios.json``, each whole or not at all.
+
+    Raises:
+        UserError: the file next to ``path`` has the name of ``audios.json`` and is something else.
+    """
+    path, details = Path(path), details_path(path)
+    if path == details:
+        raise UserError(f"{path} ends in .json, as the table next to an audios.bin does; name it .bin.", "out")
+    if details.exists() and _table(details) is None:
+        raise UserError(f"{details} would be replaced and is not from wav2tok split; use another name.", "out")
 
     def plain(part: Recordings) -> Any:
         if part.classes is None:
@@ -84,6 +168,18 @@ def write(path: Path | str, splits: Splits) -> None:
             members.setdefault(label, []).append(p)
         return members
 
-    parts = [plain(p) for p in (splits.train, splits.valid, splits.test) if p is not None]
     with replacing(path) as temporary:
-        temporary.write_bytes(pickle.dumps(parts, protocol=4))
+        temporary.write_bytes(pickle.dumps([plain(part) for _, part in _parts(splits)], protocol=4))
+    rows = [
+        {
+            "part": name,
+            "path": recording.path,
+            "class": recording.label,
+            "group": recording.group,
+            "seconds": recording.seconds,
+            "sha256": recording.sha256,
+        }
+        for name, part in _parts(splits)
+        for recording in part
+    ]
+    write_json(details, {OWNER: sha256(path), "recordings": rows})

@@ -1,4 +1,4 @@
-"""What is asked of a corpus: the one table of checks, and the manifest as they see it."""
+"""The checks that a corpus must pass, as one table, and the manifest as the data frame that they read."""
 
 import collections
 import html
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation of the manifest and what to say when it is not met."""
+    """One expectation of the manifest, and the words for recordings that fail it."""
 
     name: str
     severity: Literal["critical", "warning"]
@@ -24,7 +24,7 @@ class Check:
     expectation: str  # a class of great_expectations.expectations
     arguments: Mapping[str, Any]
     says: str  # of a recording that fails it; follows "recordings that"
-    value: Callable[[Any], str] = str  # an offender's value, for a person
+    value: Callable[[Any], str] = str  # formats the value of a failing recording for a reader
 
 
 def checks(limits: Validate, needed_rate: int) -> list[Check]:
@@ -32,7 +32,7 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
 
     Args:
         limits: the thresholds.
-        needed_rate: Hz; a file below it has an empty band where others have sound.
+        needed_rate: Hz; in a file below it, a band is empty where others have sound.
     """
     between, among = "ExpectColumnValuesToBeBetween", "ExpectColumnValuesToBeInSet"
     share = limits.max_unreadable_share
@@ -100,7 +100,7 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
             "have the same content as another",
             "SHA-256 {:.12}".format,
         ),
-        # The same sound under two labels teaches that the labels are alike.
+        # The same sound under two labels teaches that the two labels are similar.
         Check(
             "duplicate_across_classes",
             "critical",
@@ -110,7 +110,7 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
             "have their content in another class too",
             "in {} classes".format,
         ),
-        # It has no partner in its class, so it is paired with its own augmentation.
+        # It has no partner in its class, so training pairs it with its own augmentation.
         Check(
             "lone_recording",
             "warning",
@@ -120,7 +120,7 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
             "are alone in their class",
             "{} in its class".format,
         ),
-        # Its upper band is empty, so that retrieval would go by the microphone.
+        # Its upper band is empty, so retrieval could tell recordings apart by their microphone.
         Check(
             "low_sample_rate",
             "warning",
@@ -134,10 +134,10 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
 
 
 def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
-    """The manifest as the expectations see it: a row for each file, with null for what is not judged.
+    """The manifest as a data frame for the expectations: one row per file, null where nothing is to be judged.
 
-    Beside columns of the manifest it has ``class_size``, the readable recordings of the row's class, and
-    ``classes_of_content``, the classes in which the row's content lies.
+    In addition to columns of the manifest it has ``class_size``, the number of readable recordings in the row's class,
+    and ``classes_of_content``, the number of classes that have the row's content.
     """
     import pandas as pd
 
@@ -152,7 +152,7 @@ def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
 
     return pd.DataFrame(
         {
-            "path": [html.escape(datadocs.printable(e.path)) for e in entries],  # the Data Docs take it for markup
+            "path": [html.escape(datadocs.printable(e.path)) for e in entries],  # the Data Docs treat it as markup
             "error": [e.error for e in entries],
             "seconds": column(lambda e: e.seconds, "float64"),
             "sample_rate": column(lambda e: e.sample_rate, "Int64"),

@@ -1,5 +1,6 @@
-"""Which recordings a folder holds, with their classes and groups."""
+"""Which recordings a folder holds, with what is known about each."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from wav2tok.audio import decode
@@ -9,35 +10,49 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 
 
-def listing(folder: Path, config: Split, manifest: Path | None) -> tuple[Recordings, list[str] | None]:
-    """The recordings below ``folder``; dictionary data has a class a subfolder.
+def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
+    """The recordings below ``folder``; in dictionary data each subfolder is a class.
 
     Args:
-        manifest: of ``validate``; given, what it calls unreadable is left out and groups may come from its column.
-
-    Returns:
-        (recordings, the group of each where a column says it).
+        config: ``kind`` decides whether there are classes; ``group_by`` "column" takes groups from the manifest.
+        manifest: the ``manifest.csv`` of ``validate``. Its unreadable files are left out, and its lengths and digests
+            are carried on. None lists the files of the folder, whose lengths and digests stay unknown.
 
     Raises:
-        UserError: no recordings, files outside class folders in dictionary data, or no manifest for a column.
+        UserError: no recordings, files outside class folders in dictionary data, or no manifest to take groups from.
     """
     if config.group_by == "column" and manifest is None:
-        raise UserError("--group-by column needs --manifest FILE, a manifest.csv with the column group.")
+        raise UserError(
+            "groups by column are read from a manifest.csv, and none is given; write one with wav2tok validate.",
+            parameter="manifest",
+        )
     if manifest is None:
-        names, groups = [path.relative_to(folder).as_posix() for path in decode.find(folder)], None
+        names = [path.relative_to(folder).as_posix() for path in decode.find(folder)]
+        recordings = Recordings(_below(folder, names))
     else:
         entries = [entry for entry in read_csv(manifest) if not entry.error]
         names = [entry.path for entry in entries]
-        groups = [entry.group for entry in entries] if config.group_by == "column" else None
+        recordings = Recordings(
+            _below(folder, names),
+            groups=tuple(entry.group for entry in entries) if config.group_by == "column" else (),
+            seconds=tuple(entry.seconds for entry in entries),
+            digests=tuple(entry.sha256 for entry in entries),
+        )
     if not names:
         raise UserError(
-            f"{folder} holds no readable recordings; put some there, or sing a sample with: wav2tok sample {folder}"
+            f"{folder} holds no readable recordings; put some there, or make a sample with: wav2tok sample {folder}"
         )
-    paths = tuple((folder / name).as_posix() for name in names)
-    # A folder without subfolders has no classes, so that it is a list whatever the parameter says.
+    # A folder without subfolders has no classes, so it is a list whatever the parameter is.
     if config.kind == "list" or all("/" not in name for name in names):
-        return Recordings(paths), groups
+        return recordings
     loose = [name for name in names if "/" not in name]
     if loose:
-        raise UserError(f"{folder / loose[0]} lies in no class folder; move it into one, or split with --kind list.")
-    return Recordings(paths, tuple(name.split("/", 1)[0] for name in names)), groups
+        raise UserError(
+            f"{folder / loose[0]} is not in a class folder; move it into one, or split without classes (kind: list)."
+        )
+    return replace(recordings, classes=tuple(name.split("/", 1)[0] for name in names))
+
+
+def _below(folder: Path, names: list[str]) -> tuple[str, ...]:
+    """Names relative to ``folder`` as paths."""
+    return tuple((folder / name).as_posix() for name in names)

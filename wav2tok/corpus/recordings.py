@@ -1,34 +1,104 @@
-"""Recordings as training, evaluation and reports see them, and how they are divided."""
+"""A recording and what is known about it, and how recordings are divided into parts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 
 @dataclass(frozen=True)
-class Recordings:
-    """Paths with their classes; ``classes`` is None for list data."""
+class Recording:
+    """One recording of a corpus; None means unknown.
+
+    Attributes:
+        path: the audio file.
+        label: its class; None in list data.
+        group: its speaker or singer.
+        seconds: its length.
+        sha256: hexadecimal digest of the file's bytes, as they were when the corpus was validated.
+    """
+
+    path: str
+    label: str | None
+    group: str
+    seconds: float | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Recordings(Sequence[Recording]):
+    """A sequence of `Recording`, kept as columns.
+
+    Attributes:
+        paths: the audio files.
+        classes: their classes; None for list data.
+        groups: their speakers or singers; by default the file names up to the first ``_`` (`group_of`).
+        seconds, digests: their lengths and SHA-256; unknown by default.
+    """
 
     paths: tuple[str, ...]
     classes: tuple[str, ...] | None = None
+    groups: tuple[str, ...] = ()
+    seconds: tuple[float | None, ...] = ()
+    digests: tuple[str | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = (None,) * len(self.paths)
+        for name, default in (
+            ("groups", tuple(map(group_of, self.paths))),
+            ("seconds", unknown),
+            ("digests", unknown),
+        ):
+            if not getattr(self, name):
+                object.__setattr__(self, name, default)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The speaker or singer of each recording: the file name up to its first ``_``."""
-        return tuple(group_of(path) for path in self.paths)
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Recordings": ...
+
+    def __getitem__(self, index: int | slice) -> "Recording | Recordings":
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return Recording(
+            self.paths[index],
+            None if self.classes is None else self.classes[index],
+            self.groups[index],
+            self.seconds[index],
+            self.digests[index],
+        )
+
+    def __add__(self, other: "Recordings") -> "Recordings":
+        """These recordings, then the other ones; without classes if either has none."""
+        classes = None if self.classes is None or other.classes is None else self.classes + other.classes
+        return Recordings(
+            self.paths + other.paths,
+            classes,
+            self.groups + other.groups,
+            self.seconds + other.seconds,
+            self.digests + other.digests,
+        )
 
     def take(self, indices: Iterable[int]) -> "Recordings":
         """The recordings at ``indices``, in that order."""
         chosen = list(indices)
-        classes = None if self.classes is None else tuple(self.classes[i] for i in chosen)
-        return Recordings(tuple(self.paths[i] for i in chosen), classes)
+        return Recordings(
+            tuple(self.paths[i] for i in chosen),
+            None if self.classes is None else tuple(self.classes[i] for i in chosen),
+            tuple(self.groups[i] for i in chosen),
+            tuple(self.seconds[i] for i in chosen),
+            tuple(self.digests[i] for i in chosen),
+        )
 
 
 @dataclass(frozen=True)
 class Splits:
+    """The parts of a corpus; ``valid`` is None where it is still to be cut from ``train``."""
+
     train: Recordings
     valid: Recordings | None
     test: Recordings
@@ -42,5 +112,5 @@ class TrainingSplits(Splits):
 
 
 def group_of(path: str) -> str:
-    """The file name up to its first ``_`` (the whole stem if there is none)."""
+    """The speaker or singer by the file name: its stem up to the first ``_``, or the whole stem."""
     return Path(path).stem.split("_", 1)[0]

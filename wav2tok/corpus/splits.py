@@ -1,6 +1,7 @@
-"""Which recordings train, which validate, which test."""
+"""Which recordings are for training, for validation and for the test."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,48 +13,43 @@ from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits
 from wav2tok.errors import UserError
 
 
-def _held_out(
-    recordings: Recordings, share: float, groups: Sequence[str] | None, rng: np.random.Generator
-) -> list[int]:
-    """Indices of about ``share`` of the recordings: whole groups, else members of each class, else anything."""
+def _held_out(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
+    """Indices of about ``share`` of the recordings: whole groups, else members of each class, else any recordings."""
     n = len(recordings)
-    if groups is not None:
-        names = sorted(set(groups))
+    if group:
+        names = sorted(set(recordings.groups))
         if len(names) < 2:
-            raise UserError(f"all recordings are of one group, {names[0]!r}; split with --group-by none.")
+            raise UserError(f"all recordings are of one group, {names[0]!r}; set split.group_by to none.")
         # Retrieval between recordings of two singers needs two of them on the held-out side.
         least, most = min(2, len(names) // 2), len(names) - 1
         chosen: set[str] = set()
-        held = 0
+        count = 0
         for name in rng.permutation(names):
-            size = sum(g == name for g in groups)
-            worse = abs(held + size - share * n) >= abs(held - share * n)
+            size = sum(g == name for g in recordings.groups)
+            worse = abs(count + size - share * n) >= abs(count - share * n)
             if len(chosen) == most or (len(chosen) >= least and worse):
                 break
             chosen.add(str(name))
-            held += size
-        return [i for i, g in enumerate(groups) if g in chosen]
+            count += size
+        return [i for i, g in enumerate(recordings.groups) if g in chosen]
     if recordings.classes is None:
         count = min(max(1, round(share * n)), n - 1)
         return sorted(int(i) for i in rng.permutation(n)[:count])
-    held_out: list[int] = []
+    indices: list[int] = []
     for label in sorted(set(recordings.classes)):
         members = [i for i, c in enumerate(recordings.classes) if c == label]
-        # A class of one stays in training; of the others at least one member goes and one stays.
+        # A class of one stays in training; of every other class at least one member goes and one stays.
         count = min(max(1, round(share * len(members))), len(members) - 1)
-        held_out += [int(i) for i in rng.permutation(members)[:count]]
-    return sorted(held_out)
+        indices += [int(i) for i in rng.permutation(members)[:count]]
+    return sorted(indices)
 
 
-def cut(
-    recordings: Recordings, share: float, group: bool, seed: int, groups: Sequence[str] | None = None
-) -> tuple[Recordings, Recordings]:
-    """Cut ``recordings`` in two, seeded.
+def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
+    """Cut ``recordings`` in two at random.
 
     Args:
-        share: about which share goes to the second part.
-        group: keep recordings of one group on one side; otherwise members of every class stand on both.
-        groups: the group of each recording, where the file names do not say it.
+        share: the share of recordings, approximately, that goes to the second part.
+        group: keep all recordings of a group in one part; otherwise each class has members in both parts.
 
     Returns:
         (first, second), each in the order of ``recordings``.
@@ -61,11 +57,10 @@ def cut(
     Raises:
         UserError: nothing can be held out.
     """
-    names = (groups if groups is not None else recordings.groups) if group else None
-    held = set(_held_out(recordings, share, names, np.random.default_rng(seed)))
-    if not held or len(held) == len(recordings):
+    second = set(_held_out(recordings, share, group, np.random.default_rng(seed)))
+    if not second or len(second) == len(recordings):
         raise UserError(f"{len(recordings)} recordings cannot be cut in two; every class has one member only.")
-    return (recordings.take(i for i in range(len(recordings)) if i not in held), recordings.take(sorted(held)))
+    return recordings.take(i for i in range(len(recordings)) if i not in second), recordings.take(sorted(second))
 
 
 def split(
@@ -77,106 +72,104 @@ def split(
     group: bool,
     test_groups: Sequence[str] = (),
     test_classes: Sequence[str] = (),
-    groups: Sequence[str] | None = None,
 ) -> TrainingSplits:
     """Split a corpus into training, validation and test recordings.
 
-    Validation is cut from what is not test, the same way as test was cut (`with_validation`).
+    The validation part is cut from what is not in the test, in the same way as the test was cut (`with_validation`).
 
     Args:
-        test_share: share of all recordings for the test; ignored when ``test_groups`` names it.
-        valid_share: share of the remainder for validation.
-        group: no speaker or singer stands on two sides.
-        test_groups: the groups that are the test, by name.
-        test_classes: the classes that are the test, by name; with ``test_groups`` too, what is of one and not of the
-            other is left out, so that neither is heard in training.
-        groups: the group of each recording, where the file names do not say it.
+        test_share: share of all recordings for the test; not used with ``test_groups`` or ``test_classes``.
+        valid_share: share of the remaining recordings for validation.
+        group: no speaker or singer is in two parts.
+        test_groups: names of the groups to test on.
+        test_classes: names of the classes to test on. With ``test_groups`` as well, the test has the recordings that
+            are in both, and those in only one of the two are left out, so training sees neither.
 
     Raises:
-        UserError: a named group does not occur, or nothing is left for a part.
+        UserError: a named group or class does not occur, or a part would be empty.
     """
-    names = tuple(groups) if groups is not None else recordings.groups
     if test_groups or test_classes:
         if test_classes and recordings.classes is None:
-            raise UserError("--test-classes needs classes, and the recordings are a list; split with --kind dict.")
-        sides = [_named("--test-groups", test_groups, names)] if test_groups else []
-        sides += [_named("--test-classes", test_classes, recordings.classes or ())] if test_classes else []
+            raise UserError(
+                "the recordings are a list without classes, so none can be the test; set split.kind to dict.",
+                parameter="test_classes",
+            )
+        sides = [_named("group", test_groups, recordings.groups)] if test_groups else []
+        sides += [_named("class", test_classes, recordings.classes or ())] if test_classes else []
         test = recordings.take(i for i in range(len(recordings)) if all(side[i] for side in sides))
         if not len(test):
-            raise UserError("--test-groups and --test-classes have no recording in common; nothing is left to test.")
-        rest = [i for i in range(len(recordings)) if not any(side[i] for side in sides)]
-        if not rest:
-            raise UserError("--test-groups and --test-classes name every recording; nothing is left to train on.")
+            raise UserError("the test groups and test classes have no recording in common; nothing is left to test.")
+        rest = recordings.take(i for i in range(len(recordings)) if not any(side[i] for side in sides))
+        if not len(rest):
+            raise UserError("every recording is of a test group or test class; nothing is left to train on.")
     else:
-        _, test = cut(recordings, test_share, group, seed, groups)
-        held = set(test.paths)
-        rest = [i for i, p in enumerate(recordings.paths) if p not in held]
-    train, valid = _validation(
-        recordings.take(rest), valid_share, group, validation_seed(seed), [names[i] for i in rest]
-    )
+        rest, test = cut(recordings, test_share, group, seed)
+    train, valid = _validation(rest, valid_share, group, validation_seed(seed))
     return TrainingSplits(train, valid, test)
 
 
-def _validation(
-    recordings: Recordings, share: float, group: bool, seed: int, groups: Sequence[str]
-) -> tuple[Recordings, Recordings]:
-    """`cut`, but by recordings where whole groups would be more than twice the share.
+def _validation(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
+    """`cut`, but by recordings where whole groups would hold out more than twice the share.
 
-    Of four speakers two would be held out, and half of what there is to learn from with them; then training hears all
-    speakers, and validation other recordings of theirs, if these have a class in common to find each other by. The test
-    never gives way like this.
+    With four speakers, two would be held out, and half of the training data with them. Then training has all speakers,
+    and validation has other recordings of theirs, provided that some class has two speakers in validation to find each
+    other. The test is never cut in this way.
     """
-    if not group or len(set(groups)) < 2:
+    if not group or len(set(recordings.groups)) < 2:
         return cut(recordings, share, False, seed)
-    whole = cut(recordings, share, True, seed, groups)
+    whole = cut(recordings, share, True, seed)
     if len(whole[1]) <= 2 * share * len(recordings):
         return whole
-    group_of_path = dict(zip(recordings.paths, groups, strict=True))
     parts = cut(recordings, share, False, seed)
-    voices: dict[str, set[str]] = {}
-    for path, label in zip(parts[1].paths, parts[1].classes or parts[1].paths, strict=True):
-        voices.setdefault(label, set()).add(group_of_path[path])
-    return parts if recordings.classes is None or any(len(found) > 1 for found in voices.values()) else whole
+    speakers: dict[str | None, set[str]] = {}
+    for recording in parts[1]:
+        speakers.setdefault(recording.label, set()).add(recording.group)
+    return parts if recordings.classes is None or any(len(names) > 1 for names in speakers.values()) else whole
 
 
-def _named(option: str, wanted: Sequence[str], names: Sequence[str]) -> list[bool]:
-    """Which of ``names`` are wanted, all of which must occur; some must not."""
-    known = set(names)
+def _named(what: str, wanted: Sequence[str], names: Sequence[str]) -> list[bool]:
+    """Which of ``names`` are wanted; all wanted ones must occur, and others too.
+
+    Args:
+        what: "group" or "class".
+        names: the group or class of each recording.
+    """
+    plural = {"group": "groups", "class": "classes"}[what]
+    known = sorted(set(names))
     missing = [name for name in wanted if name not in known]
     if missing:
-        some = ", ".join(sorted(known)[:8])
-        raise UserError(f"{option} names {missing[0]!r}, which no recording has; there are: {some}, ...")
-    if known <= set(wanted):
-        raise UserError(f"{option} names every one; nothing is left to train on.")
+        some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        raise UserError(f"{missing[0]!r} is not a {what} of any recording; there are: {some}.", f"test_{plural}")
+    if set(known) <= set(wanted):
+        raise UserError(f"all {plural} are named; nothing is left to train on.", f"test_{plural}")
     return [name in set(wanted) for name in names]
 
 
-def _alone(recordings: Recordings) -> Recordings:
-    """Each a class of its own: training pairs a class's only member with its own augmentation."""
-    return Recordings(recordings.paths, recordings.paths)
+def _each_alone(recordings: Recordings) -> Recordings:
+    """Each in a class of its own: training pairs the only member of a class with its own augmentation."""
+    return replace(recordings, classes=recordings.paths)
 
 
-def joined(splits: TrainingSplits, more: Recordings) -> TrainingSplits:
-    """``splits`` whose training part has ``more`` too, each a class of its own in dictionary data, for breadth."""
-    train, added = splits.train, more if splits.train.classes is None else _alone(more)
-    classes = None if train.classes is None or added.classes is None else (*train.classes, *added.classes)
-    return TrainingSplits(Recordings((*train.paths, *added.paths), classes), splits.valid, splits.test)
+def add_to_training(splits: TrainingSplits, more: Recordings) -> TrainingSplits:
+    """``splits`` with ``more`` in the training part, in dictionary data each in a class of its own."""
+    return replace(splits, train=splits.train + (more if splits.train.classes is None else _each_alone(more)))
 
 
-def foreign(test: Recordings, others: Recordings, valid_share: float, seed: int) -> TrainingSplits:
-    """All of ``test`` for the test; training and validation hear ``others`` alone, of which no classes are known."""
-    train, valid = cut(Recordings(others.paths), valid_share, False, validation_seed(seed))
+def all_for_test(test: Recordings, others: Recordings, valid_share: float, seed: int) -> TrainingSplits:
+    """All of ``test`` for the test; ``others``, whose classes are unknown, for training and validation."""
+    train, valid = cut(replace(others, classes=None), valid_share, False, validation_seed(seed))
     return (
         TrainingSplits(train, valid, test)
         if test.classes is None
-        else TrainingSplits(_alone(train), _alone(valid), test)
+        else TrainingSplits(_each_alone(train), _each_alone(valid), test)
     )
 
 
 def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
     """``splits`` with a validation part: its own, else one cut from the training part (never from the test).
 
-    Whole groups are held out where the file names tell several speakers apart, members of classes otherwise.
+    Whole groups are held out where there are at least three and they have several recordings, members of classes
+    otherwise.
     """
     if splits.valid is not None:
         return TrainingSplits(splits.train, splits.valid, splits.test)
@@ -184,14 +177,16 @@ def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
     for name in splits.train.groups:
         counts[name] = counts.get(name, 0) + 1
     group = len(counts) > 2 and max(counts.values()) > 1
-    train, valid = _validation(splits.train, share, group, validation_seed(seed), splits.train.groups)
+    train, valid = _validation(splits.train, share, group, validation_seed(seed))
     return TrainingSplits(train, valid, splits.test)
 
 
 def sample_subset(recordings: Recordings, most: int, seed: int) -> Recordings:
-    """At most ``most`` recordings, in their order, as many of each class as of any other but never fewer than four.
+    """At most ``most`` recordings, in their order, spread evenly over the classes.
 
-    All pairs of them are compared at every epoch, which must not grow with the square of the corpus.
+    Each class has four or all of its recordings before any has a fifth; where ``most`` is too few for that, the last
+    classes of a random order go without. Validation compares all pairs at every epoch, and its cost must not grow with
+    the square of the corpus.
     """
     if len(recordings) <= most:
         return recordings
@@ -200,25 +195,25 @@ def sample_subset(recordings: Recordings, most: int, seed: int) -> Recordings:
         return recordings.take(sorted(draw.permutation(len(recordings))[:most].tolist()))
     _, labels = np.unique(np.array(recordings.classes), return_inverse=True)
     order = draw.permutation(len(labels))
-    # How many of its class come before each recording in that order, and the order in which classes have their turn.
+    # `turn`: how many of its class come before each recording in that order. `rank`: the order of the classes.
     turn = np.empty(len(labels), dtype=np.int64)
     by_class = order[np.argsort(labels[order], kind="stable")]
     sizes = np.bincount(labels)
     turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     rank = draw.permutation(len(sizes))[labels]
-    # Rounds of four a class at first, then one at a time.
+    # In the first round each class gives four recordings, in every later round one.
     chosen = np.lexsort((rank, np.maximum(turn - 3, 0)))[:most]
     return recordings.take(sorted(chosen.tolist()))
 
 
 DEBUG_RECORDINGS = 32
-"""Recordings of each part that a training with ``train.debug`` uses."""
+"""Recordings of each part that ``train.debug`` trains and validates on."""
 
 
 def read_splits(data: Path, config: Config) -> TrainingSplits:
-    """The split in ``data``, its validation part cut from the training part if it has none.
+    """The split in ``data``, with a validation part cut from the training part if it has none.
 
-    With ``train.debug`` a few recordings of each.
+    ``train.debug`` takes a few recordings of the training and validation parts.
     """
     parts = with_validation(audios_bin.read(data), config.split.valid_share, config.seed)
     if not config.train.debug:

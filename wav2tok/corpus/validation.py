@@ -1,10 +1,10 @@
-"""What counts as good data: a corpus judged by a Great Expectations checkpoint.
+"""Judge a corpus with a Great Expectations checkpoint.
 
     report = validate(Path("data"), Path("artifacts/validation"), parameters.load())
 
-measures every recording (`wav2tok.corpus.manifest`), runs `wav2tok.corpus.checks` over the manifest, and writes
-``manifest.csv``, ``validation.json`` and the Data Docs ``docs/index.html``. A critical failure stops the pipeline once
-all of that is written; a warning is reported. Unreadable files are listed and left out.
+measures every recording (`wav2tok.corpus.manifest`), runs `wav2tok.corpus.checks` on the manifest, and writes
+``manifest.csv``, ``validation.json`` and the Data Docs ``docs/index.html``. A critical failure stops the pipeline after
+all of these are written; a warning is only reported. Unreadable files are listed and left out.
 """
 
 import collections
@@ -29,13 +29,13 @@ from wav2tok.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 3  # offenders named in a message
-LISTED = 20  # offenders listed in validation.json
+SHOWN = 3  # failing recordings named in a message
+LISTED = 20  # failing recordings listed in validation.json
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found; offenders are (path, value) in the manifest's order, `LISTED` at most."""
+    """The result of a check; offenders are the failing recordings as (path, value), in order, at most `LISTED`."""
 
     check: Check
     success: bool
@@ -43,7 +43,7 @@ class Outcome:
     offenders: Sequence[tuple[str, Any]]
 
     def sentence(self, total: int) -> str:
-        """As ``too_short: recordings that are shorter than 0.1 s: 2 of 9 files, a.wav (0.05 s), b.wav (0.06 s)``."""
+        """``too_short: recordings that are shorter than 0.1 s: 2 of 9 files, a.wav (0.05 s), b.wav (0.06 s)``."""
         shown = ", ".join(f"{path} ({self.check.value(value)})" for path, value in self.offenders[:SHOWN])
         more = ", ..." if self.unexpected > SHOWN else ""
         return (
@@ -53,17 +53,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """A corpus that passed; ``warnings`` are sentences for a person."""
+    """A corpus that passed; ``warnings`` are sentences for the user."""
 
     entries: list[Entry]  # the readable ones
     warnings: list[str]
     docs: Path  # the first page of the Data Docs
-    summary: dict[str, Any]  # what validation.json holds
+    summary: dict[str, Any]  # the content of validation.json
 
 
 def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outcome]:
-    """Run the checkpoint and build its Data Docs below ``docs``; the context itself is thrown away."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
+    """Run the checkpoint and build its Data Docs below ``docs``; the context itself is temporary."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read by its import
     import great_expectations as gx
     import great_expectations.expectations as gxe
 
@@ -125,7 +125,7 @@ def _outcome(check: Check, result: Any) -> Outcome:
     """An `Outcome` from a Great Expectations result.
 
     Raises:
-        RuntimeError: the expectation could not be computed, which says nothing about the data.
+        RuntimeError: the expectation could not be computed, so nothing is known about the data.
     """
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"the check {check.name} could not be computed: {result.exception_info}")
@@ -139,12 +139,12 @@ def _outcome(check: Check, result: Any) -> Outcome:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy scalar as the Python number that JSON can hold; anything else as it is."""
+    """A NumPy scalar as a Python number, which JSON can hold; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What ``validation.json`` holds; the same for the same corpus and thresholds."""
+    """The content of ``validation.json``; it depends on the corpus and the thresholds only."""
     good = [e for e in entries if not e.error]
     return {
         "success": all(o.success for o in outcomes if o.check.severity == "critical"),
@@ -176,12 +176,12 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     """Judge the recordings below ``root`` and write the manifest, the summary and the Data Docs into ``out``.
 
     Args:
-        root: the corpus, its classes the folders in it.
-        out: a folder, made if need be; its earlier files of the same names are replaced.
-        config: ``validate`` has the thresholds, ``data.sample_rate`` the model's rate.
+        root: the corpus; each folder in it is a class.
+        out: a folder, made if necessary; files of the same names in it are replaced.
+        config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate.
 
     Raises:
-        UserError: no recordings, an impossible threshold, or a critical check failed (all files are written then).
+        UserError: no recordings, an impossible threshold, or a failed critical check (after all files are written).
     """
     root, out, limits = Path(root), Path(out), config.validate
     if not 0 <= limits.max_unreadable_share <= 1:
@@ -202,7 +202,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     page = out / "docs" / "index.html"
     critical = [o.sentence(len(entries)) for o in failed if o.check.severity == "critical"]
     if critical:
-        raise UserError(f"{root} is no good data yet: {'; '.join(critical)}; mend or remove them (see {page}).")
+        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them (see {page}).")
     if not good:
-        raise UserError(f"{root} holds no readable recording, such as {entries[0].path} ({entries[0].error}).")
+        raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
     return Report(good, [o.sentence(len(entries)) for o in failed], page, summary)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config, Evaluate
 from wav2tok.corpus import audios_bin, splits
+from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.judged import Judged
@@ -19,7 +19,6 @@ from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.sentences import spot_words
 from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
 from wav2tok.evaluation.systems import Represent, is_selected
-from wav2tok.files import sha256
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
@@ -91,7 +90,6 @@ def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
 
 def recordings_digest(recordings: Recordings) -> str:
     """A digest of the recordings' contents and classes, which does not depend on their order or folder."""
-    with ThreadPoolExecutor(4) as pool:
-        contents = list(pool.map(sha256, recordings.paths))
-    rows = sorted(zip(contents, recordings.classes or contents, strict=True))
+    digests = contents(recordings)
+    rows = sorted(zip(digests, recordings.classes or digests, strict=True))
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]

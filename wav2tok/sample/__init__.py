@@ -1,1 +1,1 @@
-"""A synthetic corpus of hummed melodies, so that every command can be tried without a download."""
+"""A synthetic corpus of hummed melodies, to try every command on without a download."""

@@ -1,6 +1,7 @@
-"""A corpus to try everything on without a download: melodies hummed by singers who do not exist.
+"""A corpus to try everything on without a download: melodies hummed by synthetic singers.
 
-``make(Path("data"))`` writes ``data/ode_to_joy/singer01_01.flac`` and so on: a folder a melody, a take a singer.
+``make(Path("data"))`` writes ``data/ode_to_joy/singer01_01.flac`` and so on: one folder per melody, with one take per
+singer.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,12 @@ from wav2tok.sample.recording import record
 from wav2tok.sample.singers import Singer
 from wav2tok.sample.voice import control_rate, sing
 
+SAMPLE_RATE = 16000
+THREADS = 2
+
 
 def take(melody: Melody, singer: Singer, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """One take as it would be recorded: float64 [N] within [-1, 1] at ``sample_rate`` (Hz)."""
+    """One take as it would be recorded, float64 [N] within [-1, 1] at ``sample_rate`` (Hz)."""
     performance = perform(melody, singer.style, control_rate(sample_rate), rng)
     return record(sing(performance, singer.voice, sample_rate, rng), singer.room, sample_rate, rng)
 
@@ -32,27 +36,22 @@ def make(
     seed: int = 0,
     melodies: int = 24,
     singers: int = 10,
-    sample_rate: int = 16000,
-    workers: int = 2,
 ) -> None:
-    """Write ``melodies`` x ``singers`` takes of 4.5 to 7.5 s as ``out/MELODY/SINGER_01.flac``, all or none.
+    """Write ``melodies`` x ``singers`` takes of 4.5 to 7.5 s at 16 kHz as ``out/MELODY/SINGER_01.flac``, all or none.
 
-    A take depends on ``seed``, its melody and its singer alone: more melodies or singers leave the others as they
-    are, and ``workers`` (threads) changes nothing but the time.
+    A take depends on ``seed``, its melody and its singer only, so more melodies or singers leave the others unchanged.
 
     Args:
         out: a folder that does not exist yet or is empty.
-        sample_rate: Hz.
 
     Raises:
-        UserError: ``out`` holds something already, or a number that makes no sense.
+        UserError: ``out`` is not empty, or a number is too small.
     """
     out = Path(out)
     for name, value, least in (
         ("seed", seed, 0),
         ("melodies", melodies, 1),
         ("singers", singers, 1),
-        ("sample_rate", sample_rate, 8000),
     ):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
@@ -69,10 +68,10 @@ def make(
 
         def write(job: tuple[int, Melody, int, Singer]) -> None:
             m, melody, s, singer = job
-            wave = take(melody, singer, sample_rate, np.random.default_rng([seed, 2, m, s]))
-            decode.write(folder / melody.name / f"{singer.name}_01.flac", wave, sample_rate)
+            wave = take(melody, singer, SAMPLE_RATE, np.random.default_rng([seed, 2, m, s]))
+            decode.write(folder / melody.name / f"{singer.name}_01.flac", wave, SAMPLE_RATE)
 
-        with ThreadPoolExecutor(workers) as pool:
-            # Whatever stops this loop, Ctrl-C included, makes `map` cancel the takes that are still queued.
+        with ThreadPoolExecutor(THREADS) as pool:
+            # If anything stops this loop, such as Ctrl-C, `map` cancels the takes that are still queued.
             for _ in track(pool.map(write, jobs), f"synthesizing {out}", len(jobs)):
                 pass

@@ -1,4 +1,4 @@
-"""The tunes of the sample: sixteen that are long in the public domain, and as many made-up airs as are asked for."""
+"""The melodies of the sample: sixteen tunes long in the public domain, and any number of invented ones (airs)."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = re.compile(r"([A-G])([#b]?)(\d)(?::([\d.]+))?")
 
-# NAME OCTAVE [:BEATS], one beat when silent; | is where a singer breathes. First phrases only, some five seconds.
+# NAME OCTAVE [:BEATS], one beat by default; a singer breathes at |. First phrases only, about five seconds.
 _TUNES = {
     "ode_to_joy": "E4 E4 F4 G4 G4 F4 E4 D4 | C4 C4 D4 E4 E4:1.5 D4:.5 D4:2",
     "frere_jacques": "C4 D4 E4 C4 C4 D4 E4 C4 | E4 F4 G4:2 E4 F4 G4:2",
@@ -30,9 +30,9 @@ _TUNES = {
     "oh_susanna": "C4:.5 D4:.5 E4 G4 G4:1.5 A4:.5 G4 E4 C4:1.5 D4:.5 | E4 E4 D4 C4 D4:2",
 }
 
-# Semitones above the tonic of one octave of each scale that an air may be in.
+# The scales that an air may be in: one octave, in semitones above the tonic.
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
-# Bars of four beats, the last of a phrase ending on a long note.
+# Bars of four beats; the last bar of a phrase ends on a long note.
 _BARS = ((1, 1, 1, 1), (1, 1, 2), (2, 1, 1), (1.5, 0.5, 1, 1), (1, 0.5, 0.5, 1, 1), (1, 1, 0.5, 0.5, 1), (1.5, 0.5, 2))
 _LAST_BARS = ((2, 2), (1, 1, 2), (1, 3), (1.5, 0.5, 2))
 
@@ -62,13 +62,13 @@ def parse(name: str, text: str) -> Melody:
     """Read ``"C4 E4:1.5 F#4:.5 | G4:2"`` as a melody.
 
     Raises:
-        ValueError: a word of ``text`` is no note.
+        ValueError: a word of ``text`` is not a note.
     """
 
     def note(word: str) -> Note:
         match = _NOTE.fullmatch(word)
         if match is None:
-            raise ValueError(f"{word!r} in {name} is no note")
+            raise ValueError(f"{word!r} in {name} is not a note")
         letter, accidental, octave, beats = match.groups()
         shift = {"": 0, "#": 1, "b": -1}[accidental]
         return Note(12 * (int(octave) + 1) + _SEMITONES[letter] + shift, float(beats or 1))
@@ -77,10 +77,10 @@ def parse(name: str, text: str) -> Melody:
 
 
 def invent(name: str, rng: np.random.Generator) -> Melody:
-    """Make up an air: two phrases of two bars, a walk along a scale, the second phrase often answering the first.
+    """Invent an air: two phrases of two bars, a random walk on a scale, where the second phrase often answers the first.
 
-    The walk moves mostly by step, turns back after a leap and stays within a tenth or so; the air ends on its tonic
-    or its fifth.
+    The walk moves mostly by step, turns back after a leap and stays within about a tenth; the air ends on its tonic or
+    its fifth.
     """
     scale = _SCALES[rng.integers(len(_SCALES))]
     tonic = int(rng.integers(57, 65))
@@ -89,7 +89,7 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
     def walk(start: int, length: int) -> list[int]:
         degrees, step = [start], 0
         for _ in range(length - 1):
-            if abs(step) >= 2:  # a leap is filled in by a step back
+            if abs(step) >= 2:  # a leap is followed by a step back
                 step = -int(np.sign(step))
             else:
                 step = int(rng.choice([-3, -2, -1, 0, 1, 2, 3, 4], p=[0.05, 0.11, 0.26, 0.14, 0.24, 0.11, 0.06, 0.03]))
@@ -105,7 +105,7 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
     bar, last = _BARS[rng.integers(len(_BARS))], _LAST_BARS[rng.integers(len(_LAST_BARS))]
     rhythm = (*bar, *last)
     first = walk(int(rng.choice([0, 2, 4])), len(rhythm))
-    if rng.random() < 0.6:  # the answer opens as the question did
+    if rng.random() < 0.6:  # the answer begins like the question
         answer_rhythm = (*bar, *_LAST_BARS[rng.integers(len(_LAST_BARS))])
         answer = first[: len(bar)]
         answer += walk(answer[-1], len(answer_rhythm) - len(bar) + 1)[1:]
@@ -115,13 +115,13 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
     answer[-1] = min((0, 4 if len(scale) == 7 else 3, len(scale)), key=lambda degree: abs(degree - answer[-2]))
     phrases = ((first, rhythm), (answer, answer_rhythm))
     melody = Melody(name, tuple(tuple(map(note, degrees, beats)) for degrees, beats in phrases))
-    # A leap of four degrees of five exceeds the octave now and then, which nobody hums: another draw.
+    # In a scale of five notes, a leap of four degrees can exceed the octave, which nobody hums: draw again.
     singable = max(abs(a.pitch - b.pitch) for a, b in pairwise(melody.notes)) <= 12
     return melody if singable else invent(name, rng)
 
 
 def melodies(count: int, seed: int) -> Iterator[Melody]:
-    """The first ``count`` melodies: the known tunes, then airs that depend on ``seed`` and their number alone."""
+    """The first ``count`` melodies: the known tunes, then airs that depend only on ``seed`` and their number."""
     for index in range(count):
         if index < len(_TUNES):
             name = list(_TUNES)[index]

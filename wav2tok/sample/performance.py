@@ -1,4 +1,4 @@
-"""From the written melody to what one person makes of it: pitch and loudness over time, faults included."""
+"""How one person performs a written melody: pitch and loudness over time, with mistakes."""
 
 from dataclasses import dataclass, replace
 
@@ -8,18 +8,18 @@ from wav2tok.sample.melodies import Melody
 from wav2tok.sample.noise import wander
 from wav2tok.sample.singers import Style
 
-NOMINAL_S = 5.2  # a melody's notes at tempo 1
+NOMINAL_S = 5.2  # the notes of a melody at tempo 1
 SHORTEST_S, LONGEST_S = 4.6, 7.4  # of a whole take
 LEAD_S, TAIL_S = (0.1, 0.25), (0.2, 0.35)
 LOWEST_HZ, HIGHEST_HZ = 92.0, 390.0  # of the written notes; glides, vibrato and errors go a little beyond
 
-# dB by which the voice falls between joined notes, the width of that dip in seconds, and how far the mouth closes.
+# Between joined notes: the dip of the voice in dB, its width in seconds, and how far the mouth closes.
 _DIPS = {"legato": (2.5, 0.03, 0.0), "m": (11.0, 0.045, 1.0), "n": (8.0, 0.035, 0.8), "da": (26.0, 0.028, 0.3)}
 
 
 @dataclass(frozen=True)
 class Sung:
-    """One note as it is sung: seconds, and a MIDI number that need not be whole."""
+    """One note as it is sung: times in seconds, and a MIDI number that need not be whole."""
 
     onset: float
     seconds: float
@@ -33,7 +33,7 @@ class Sung:
 
 @dataclass(frozen=True)
 class Performance:
-    """What the voice is told to do; every curve is float64 [F], ``rate`` frames a second."""
+    """The input of the voice; every curve is float64 [F], at ``rate`` frames per second."""
 
     rate: float
     f0_hz: np.ndarray
@@ -55,7 +55,7 @@ def transposition(melody: Melody, centre_midi: float) -> float:
 
 
 def schedule(melody: Melody, style: Style, rng: np.random.Generator) -> tuple[list[Sung], float]:
-    """The notes in the singer's key and time, and the take's length in seconds; wrong only in time."""
+    """The notes in the singer's key and tempo, and the length of the take in seconds; only their timing has errors."""
     shift = transposition(melody, style.centre_midi + rng.normal(0, 0.7))
     beats = np.array([note.beats for note in melody.notes])
     uneven = np.exp(style.timing * rng.standard_normal(len(beats)))
@@ -63,7 +63,7 @@ def schedule(melody: Melody, style: Style, rng: np.random.Generator) -> tuple[li
     lead, tail = rng.uniform(*LEAD_S), rng.uniform(*TAIL_S)
     gaps = style.breath_s * rng.uniform(0.7, 1.3, len(melody.phrases) - 1)
     rest = lead + tail + gaps.sum()
-    # Someone very slow or very fast is brought within the length of a take.
+    # A very slow or very fast singer is adjusted to the length of a take.
     seconds *= (np.clip(seconds.sum() + rest, SHORTEST_S, LONGEST_S) - rest) / seconds.sum()
     notes, now, index = [], lead, 0
     for number, phrase in enumerate(melody.phrases):
@@ -75,20 +75,20 @@ def schedule(melody: Melody, style: Style, rng: np.random.Generator) -> tuple[li
 
 
 def _follows(before: Sung, note: Sung) -> bool:
-    """Whether ``note`` comes without a pause."""
+    """Whether ``note`` follows ``before`` without a pause."""
     return note.onset - before.end < 1e-3
 
 
 def _joined(notes: list[Sung]) -> list[bool]:
-    """For each note, whether it follows the one before without a pause."""
+    """For each note, whether it follows the previous one without a pause."""
     return [i > 0 and _follows(notes[i - 1], notes[i]) for i in range(len(notes))]
 
 
 def err(notes: list[Sung], style: Style, rng: np.random.Generator) -> list[Sung]:
-    """The notes with the singer's slips: out of tune, wrong, left out, or merged into the one before."""
+    """The notes with the singer's mistakes: out of tune, wrong, omitted, or merged into the previous note."""
     sung: list[Sung] = []
     for index, note in enumerate(notes):
-        # All is drawn whether or not it is used, so that one slip does not change the rest of the take.
+        # All numbers are drawn whether or not they are used, so one mistake does not change the rest of the take.
         detune, wrong, step, drop, merge = (
             rng.standard_normal(),
             rng.random(),
@@ -96,7 +96,7 @@ def err(notes: list[Sung], style: Style, rng: np.random.Generator) -> list[Sung]
             rng.random(),
             rng.random(),
         )
-        # Only notes within a phrase, and no second one beside a pause: a tune with a hole of a second is no tune.
+        # Only notes within a phrase, and none next to a pause: with a gap of a second the tune would be lost.
         inner = 0 < index < len(notes) - 1 and _follows(sung[-1], note) and _follows(note, notes[index + 1])
         if inner and drop < style.dropped_notes:
             if merge < 0.7:
@@ -113,8 +113,8 @@ def pitch_curve(notes: list[Sung], time: np.ndarray, style: Style, rng: np.rando
     midi = np.full(len(time), notes[0].pitch)
     natural, free = 2.4 / style.glide_s, np.sqrt(1 - style.damping**2)
     for before, note, joined in zip(notes[:-1], notes[1:], _joined(notes)[1:], strict=True):
-        # The larynx as a damped spring: each note is a step that it answers to. The singer aims ahead of the beat,
-        # and silently between phrases.
+        # The larynx is a damped spring, and each note is a step that it responds to. The singer starts the step ahead
+        # of the beat, and between phrases does so silently.
         ahead = 0.35 * style.glide_s if joined else min(note.onset - before.end, 3 * style.glide_s)
         t = np.maximum(time - note.onset + ahead, 0.0)
         answer = 1 - np.exp(-style.damping * natural * t) * (
@@ -125,7 +125,7 @@ def pitch_curve(notes: list[Sung], time: np.ndarray, style: Style, rng: np.rando
     cycle = np.sin(2 * np.pi * (np.cumsum(style.vibrato_hz * rate_wander) / rate + rng.random()))
     depth = np.zeros(len(time))
     for note, joined in zip(notes, _joined(notes), strict=True):
-        # Vibrato comes on late in a note, so that short notes have none.
+        # Vibrato starts late in a note, so short notes have none.
         late = np.clip((time - note.onset - 0.12) / 0.2, 0, 1) * np.clip((note.end - time) / 0.06, 0, 1)
         depth += style.vibrato_cents * late
         if not joined:
@@ -138,7 +138,7 @@ def pitch_curve(notes: list[Sung], time: np.ndarray, style: Style, rng: np.rando
 
 
 def _smooth(curve: np.ndarray, rate: float, seconds: float) -> np.ndarray:
-    """``curve`` [F] under a Hann window of ``seconds``, ends held."""
+    """``curve`` [F] smoothed with a Hann window of ``seconds``; the ends are repeated."""
     half = max(int(seconds * rate / 2), 1)
     window = np.hanning(2 * half + 3)[1:-1]
     return np.convolve(np.pad(curve, half, mode="edge"), window / window.sum(), mode="valid")
@@ -147,7 +147,7 @@ def _smooth(curve: np.ndarray, rate: float, seconds: float) -> np.ndarray:
 def loudness_curves(
     notes: list[Sung], time: np.ndarray, style: Style, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Amplitude, closure and breath, float64 [F] each at ``time`` [F]; all without jumps."""
+    """Amplitude, closure and breath, float64 [F] each, at ``time`` [F]; none has jumps."""
     rate = 1 / (time[1] - time[0])
     gain_db, gate = np.zeros(len(time)), np.zeros(len(time))
     dips_db, closure, breath = np.zeros(len(time)), np.zeros(len(time)), np.zeros(len(time))
@@ -159,7 +159,7 @@ def loudness_curves(
         gate[inside] = 1.0
         near = np.exp(-(((time - note.onset) / width) ** 2))
         if joined[i]:
-            # Without some dip a repeated note would be one long note.
+            # Without a dip, a repeated note would be one long note.
             again = abs(note.pitch - notes[i - 1].pitch) < 1.0
             dips_db += max(dip_db, 9.0 if again else 0.0) * near
         closure = np.maximum(closure, shut * near)
@@ -167,7 +167,7 @@ def loudness_curves(
         if style.articulation == "da":
             breath += 10 ** ((style.breath_db + 4) / 20) * consonant
         start = notes[i - 1].end if i else 0.0
-        if not joined[i] and note.onset - start > 0.06:  # in through the mouth, just before the phrase
+        if not joined[i] and note.onset - start > 0.06:  # the singer breathes in just before the phrase
             through = np.clip((time - start - 0.02) / (note.onset - start - 0.04), 0, 1)
             breath += 10 ** (style.breath_db / 20) * np.sin(np.pi * through) ** 2
     shimmer = style.shimmer_db * rng.standard_normal(len(time))
@@ -181,8 +181,8 @@ def perform(melody: Melody, style: Style, rate: float, rng: np.random.Generator)
     """Perform ``melody`` once.
 
     Args:
-        rate: frames a second of the curves, at least some hundred.
-        rng: what differs between two takes of one singer.
+        rate: frames per second of the curves; at least a few hundred.
+        rng: makes the difference between two takes of one singer.
     """
     written, seconds = schedule(melody, style, rng)
     notes = err(written, style, rng)

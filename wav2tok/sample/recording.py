@@ -1,4 +1,4 @@
-"""What lies between a voice and a file: the room, its noise, the microphone, the level."""
+"""From a voice to a recording: the room, its noise, the microphone, the level."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ def impulse_response(room: Room, sample_rate: int) -> np.ndarray:
     rng = np.random.default_rng(room.seed)
     time = np.arange(int(1.2 * room.decay_s * sample_rate)) / sample_rate
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / room.decay_s)
-    tail[: int(0.004 * sample_rate)] = 0.0  # nothing is nearer than a wall 70 cm away
-    # Walls take the top first: a mild low-pass, by averaging neighbours.
+    tail[: int(0.004 * sample_rate)] = 0.0  # the nearest wall is 70 cm away
+    # Walls absorb high frequencies first: a mild low-pass, by averaging neighbours.
     tail = np.convolve(tail, [0.25, 0.5, 0.25], mode="same")
     tail *= 10 ** (room.wet_db / 20) / np.sqrt((tail**2).sum())
     tail[0] += 1.0
@@ -29,7 +29,7 @@ def microphone(room: Room, frequency: np.ndarray) -> np.ndarray:
 
 
 def active_rms(wave: np.ndarray, sample_rate: int) -> float:
-    """RMS of ``wave`` [N] over its louder half in windows of 50 ms: the level of the voice, not of its pauses."""
+    """RMS of the louder half of ``wave`` [N], in windows of 50 ms: the level of the voice without its pauses."""
     size = max(sample_rate // 20, 1)
     power = (wave[: len(wave) // size * size].reshape(-1, size) ** 2).mean(axis=1)
     return float(np.sqrt(power[power >= np.median(power)].mean()))
@@ -40,7 +40,7 @@ def record(dry: np.ndarray, room: Room, sample_rate: int, rng: np.random.Generat
 
     Args:
         sample_rate: Hz.
-        rng: of the background noise.
+        rng: for the background noise and the level.
 
     Returns:
         float64 [N] with peaks below 0.95.

@@ -1,6 +1,6 @@
-"""Who sings: how they perform (`Style`), what they sound like (`Voice`), and where and on what they record (`Room`).
+"""Synthetic singers: how they perform (`Style`), sound (`Voice`), and record (`Room`).
 
-Every fault of a performance is a field here, so that a singer with the faults set to zero sings what is written.
+Every kind of mistake is a field, so a singer with these fields set to zero sings what is written.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ class Style:
     vibrato_cents: float
     glide_s: float  # portamento from note to note
     damping: float  # below 1 the glide overshoots
-    scoop_cents: float  # a phrase is entered from below
+    scoop_cents: float  # phrases start below the note
     tuning_cents: float
     drift_cents: float  # slow wandering off key
-    flattening_cents: float  # sinking over the whole take
+    flattening_cents: float  # falling pitch over the whole take
     jitter: float  # cycle-to-cycle, share of f0
     shimmer_db: float
     timing: float  # share of a note's length
-    wrong_notes: float  # probability a note
-    dropped_notes: float  # probability a note, left out or merged into the one before
+    wrong_notes: float  # probability per note
+    dropped_notes: float  # probability per note of being omitted or merged into the previous one
     articulation: Literal["legato", "m", "n", "da"]
     attack_s: float
     decay_db: float  # from a note's start to its end
     breath_s: float  # pause between phrases
-    breath_db: float  # of the breath against the voice
+    breath_db: float  # level of the breath relative to the voice
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Voice:
     formants_hz: tuple[float, ...]
     bandwidths_hz: tuple[float, ...]
     nasal_hz: float  # the one strong resonance of a hum
-    tilt_db: float  # fall of the source, an octave
-    aspiration_db: float  # noise against the voice
+    tilt_db: float  # fall of the source per octave
+    aspiration_db: float  # noise relative to the voice
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Room:
     """The room, the microphone and the level."""
 
     decay_s: float  # to -60 dB
-    wet_db: float  # reverberation against the direct sound
+    wet_db: float  # reverberation relative to the direct sound
     snr_db: float
-    noise_tilt_db: float  # of the background, an octave
+    noise_tilt_db: float  # of the background, per octave
     mains_hz: float
     low_cut_hz: float
     high_cut_hz: float
@@ -77,19 +77,19 @@ _VOWELS = ((730.0, 1090.0, 2440.0), (500.0, 850.0, 2410.0), (320.0, 870.0, 2240.
 
 
 def draw(index: int, seed: int) -> Singer:
-    """The singer number ``index`` (from 0): low voices are even, high ones odd; the rest is chance from ``seed``."""
+    """Singer number ``index`` (from 0): even numbers have low voices, odd ones high; ``seed`` decides the rest."""
     rng = np.random.default_rng([seed, 1, index])
     high = index % 2 == 1
 
     def between(low: float, top: float) -> float:
         return float(rng.uniform(low, top))
 
-    poor = rng.random() < 0.3  # three in ten cannot really sing
+    poor = rng.random() < 0.3  # three in ten sing badly
     hums = rng.random() < 0.6
     articulation: Literal["legato", "m", "n", "da"] = ("legato", "m", "n", "da")[
         rng.choice(4, p=[0.35, 0.3, 0.2, 0.15])
     ]
-    # Hertz first, since ranges of voices are known in Hertz: 110 to 160 low, 190 to 280 high.
+    # In Hz, as ranges of voices are known: 110 to 160 for low voices, 190 to 280 for high ones.
     centre_hz = between(190, 280) if high else between(110, 160)
     style = Style(
         centre_midi=float(69 + 12 * np.log2(centre_hz / 440)),
@@ -113,7 +113,7 @@ def draw(index: int, seed: int) -> Singer:
         breath_s=between(0.12, 0.32),
         breath_db=between(-36, -18),
     )
-    # Women's vocal tracts are some 15 % shorter; people of either sex differ by as much again.
+    # Women's vocal tracts are about 15 % shorter; within either sex people differ by as much again.
     tract = between(1.08, 1.25) if high else between(0.93, 1.08)
     vowel = _VOWELS[rng.integers(len(_VOWELS))]
     formants = (*vowel, 3400.0, 4500.0)

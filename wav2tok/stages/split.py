@@ -23,21 +23,31 @@ def split(
     also: Sequence[Path] = (),
     only_test: bool = False,
 ) -> None:
-    """Write ``audios.bin``.
+    """Write ``audios.bin``, and next to it ``audios.json`` with each recording's group, length and digest.
 
     Args:
-        manifest: what validate wrote; files that it could not read are left out.
-        test_groups, test_classes: which are the test, instead of a share.
+        folder: the recordings.
+        out: the ``audios.bin`` to write; the other file has its name with the suffix ``.json``.
+        config: ``split`` and ``seed`` decide how.
+        manifest: written by ``validate``. Files that it could not read are left out, and the groups (by column),
+            lengths and digests are its own.
+        test_groups, test_classes: names of the groups and classes to test on, in place of a share.
         also: folders with further recordings for training.
-        only_test: all of ``folder`` is the test; training has ``also`` alone.
+        only_test: all of ``folder`` is the test, and training has only ``also``.
+
+    Raises:
+        UserError: there are no recordings, or they cannot be divided in this way.
     """
-    recordings, groups = listing(folder, config.split, manifest)
-    added = [listing(more, replace(config.split, kind="list"), None)[0] for more in also]
-    others = Recordings(tuple(path for part in added for path in part.paths))
+    recordings = listing(folder, config.split, manifest)
+    others = Recordings(())
+    for more in also:
+        others += listing(more, replace(config.split, kind="list", group_by="none"), None)
     if only_test:
-        if not len(others) or test_groups or test_classes:
-            raise UserError("--only-test needs --also DIR to train on, and neither --test-groups nor --test-classes.")
-        result = splits.foreign(recordings, others, config.split.valid_share, config.seed)
+        if test_groups or test_classes:
+            raise UserError("the test is all of the folder already; name no test groups or classes.", "only_test")
+        if not len(others):
+            raise UserError("nothing is left to train on; name folders with further recordings.", "also")
+        result = splits.all_for_test(recordings, others, config.split.valid_share, config.seed)
     else:
         result = splits.split(
             recordings,
@@ -47,13 +57,12 @@ def split(
             group=config.split.group_by != "none",
             test_groups=test_groups,
             test_classes=test_classes,
-            groups=groups,
         )
-        result = splits.joined(result, others)
+        result = splits.add_to_training(result, others)
     audios_bin.write(out, result)
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
-    more = f" and {len(others)} others for training" if len(others) else ""
+    more_text = f" and {len(others)} others for training" if len(others) else ""
     log.info(
-        f"{len(recordings)} {what}{more}: {len(result.train)} train, {len(result.valid)} validate, "
+        f"{len(recordings)} {what}{more_text}: {len(result.train)} train, {len(result.valid)} validate, "
         f"{len(result.test)} test; {out}"
     )

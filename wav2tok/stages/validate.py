@@ -9,7 +9,11 @@ from wav2tok.progress import log
 
 
 def validate(folder: Path, out: Path, config: Config) -> None:
-    """Write the manifest and the Data Docs of ``folder`` to the folder ``out``."""
+    """Write the manifest, ``validation.json`` and the Data Docs of the recordings in ``folder`` to the folder ``out``.
+
+    Raises:
+        UserError: a critical check failed, or there is nothing to check.
+    """
     need("workflow", "great_expectations", "pandas")
     report = judge(folder, out, config)
     for warning in report.warnings:

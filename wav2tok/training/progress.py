@@ -3,13 +3,12 @@
 import dataclasses
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from wav2tok import files
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
+from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
@@ -38,9 +37,8 @@ class Progress:
 def data_digest(train: Recordings, valid: Recordings) -> str:
     """A digest of the recordings: paths, classes and bytes."""
     digest = hashlib.sha256(json.dumps([train.paths, train.classes, valid.paths, valid.classes]).encode())
-    with ThreadPoolExecutor(4) as pool:
-        for content in pool.map(files.sha256, (*train.paths, *valid.paths)):
-            digest.update(content.encode())
+    for content in contents(train + valid):
+        digest.update(content.encode())
     return digest.hexdigest()
 
 

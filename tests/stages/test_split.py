@@ -1,0 +1,127 @@
+"""``wav2tok split`` on real files: what it writes, and what becomes of groups, lengths and digests."""
+
+import dataclasses
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+
+from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin, manifest
+from wav2tok.errors import UserError
+from wav2tok.files import sha256
+from wav2tok.stages.split import split
+
+
+@pytest.fixture
+def column(tiny_corpus: Path, tmp_path: Path) -> Path:
+    """A manifest of `tiny_corpus` whose groups are pairs of voices, which no file name says."""
+    pair = {"ada": "A", "ben": "A", "cleo": "B", "dan": "B", "eva": "C", "finn": "C", "gus": "D"}
+    entries = [dataclasses.replace(e, group=pair[e.group]) for e in manifest.build(tiny_corpus)]
+    manifest.write_csv(entries, tmp_path / "manifest.csv")
+    return tmp_path / "manifest.csv"
+
+
+def by_column(config: Config) -> Config:
+    return dataclasses.replace(config, split=dataclasses.replace(config.split, group_by="column"))
+
+
+def test_a_split_without_a_manifest(tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]) -> None:
+    split(tiny_corpus, tmp_path / "audios.bin", tiny_config)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    everything = parts.train + parts.valid + parts.test
+    assert sorted(everything.paths) == sorted(map(str, tiny_corpus.rglob("*.flac")))
+    assert not set(parts.test.groups) & set((parts.train + parts.valid).groups)
+    assert set(everything.seconds) == set(everything.digests) == {None}
+    numbers = f"{len(parts.train)} train, {len(parts.valid)} validate, {len(parts.test)} test"
+    assert lines == [f"28 recordings of 4 classes: {numbers}; {tmp_path / 'audios.bin'}"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audios.bin", "audios.json"]
+
+
+def test_the_manifest_travels_with_the_split(
+    tiny_corpus: Path, tiny_config: Config, column: Path, tmp_path: Path
+) -> None:
+    split(tiny_corpus, tmp_path / "audios.bin", by_column(tiny_config), manifest=column)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    assert not set(parts.test.groups) & set((parts.train + parts.valid).groups)
+    known = {(tiny_corpus / e.path).as_posix(): e for e in manifest.read_csv(column)}
+    for recording in parts.train + parts.valid + parts.test:
+        entry = known.pop(recording.path)
+        assert (recording.label, recording.group) == (entry.class_name, entry.group)
+        assert recording.group in "ABCD"
+        assert recording.seconds == entry.seconds
+        assert recording.sha256 == sha256(recording.path)
+    assert not known
+
+
+def test_the_published_file_does_not_depend_on_the_manifest_that_describes_it(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    manifest.write_csv(manifest.build(tiny_corpus), tmp_path / "manifest.csv")
+    split(tiny_corpus, tmp_path / "with.bin", tiny_config, manifest=tmp_path / "manifest.csv")
+    split(tiny_corpus, tmp_path / "without.bin", tiny_config)
+    assert (tmp_path / "with.bin").read_bytes() == (tmp_path / "without.bin").read_bytes()
+    train, valid, test = pickle.loads((tmp_path / "with.bin").read_bytes())
+    assert all(isinstance(part, dict) for part in (train, valid, test))
+
+
+def test_groups_and_classes_to_test_on(tiny_corpus: Path, tiny_config: Config, column: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audios.bin"
+    split(tiny_corpus, out, by_column(tiny_config), manifest=column, test_groups=["B"], test_classes=["fall", "arch"])
+    parts = audios_bin.read(out)
+    assert parts.valid is not None
+    assert {(r.group, r.label) for r in parts.test} == {("B", "arch"), ("B", "fall")}
+    rest = parts.train + parts.valid
+    assert set(rest.groups) == {"A", "C", "D"}
+    assert set(rest.classes or ()) == {"climb", "zigzag"}
+
+
+def test_further_recordings_are_only_for_training(
+    tiny_corpus: Path, tiny_config: Config, column: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(tiny_corpus / "arch", more)
+    split(tiny_corpus, tmp_path / "audios.bin", by_column(tiny_config), manifest=column, also=[more])
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    added = [recording for recording in parts.train if recording.path.startswith(str(more))]
+    assert len(added) == 7
+    assert all(recording.label == recording.path for recording in added)
+    assert " and 7 others for training: " in lines[0]
+    split(tiny_corpus, tmp_path / "audios.bin", tiny_config, also=[more], only_test=True)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    assert len(parts.test) == 28
+    assert all(path.startswith(str(more)) for path in (parts.train + parts.valid).paths)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter", "message"),
+    [
+        ({"only_test": True}, "also", "nothing is left to train on"),
+        ({"only_test": True, "test_groups": ["ada"]}, "only_test", "the test is all of the folder already"),
+        ({"only_test": True, "test_classes": ["arch"]}, "only_test", "the test is all of the folder already"),
+        ({"test_groups": ["zoe"]}, "test_groups", "'zoe' is not a group of any recording; there are: ada, ben, cleo"),
+        (
+            {"test_classes": ["waltz"]},
+            "test_classes",
+            "'waltz' is not a class of any recording; there are: arch, climb",
+        ),
+    ],
+)
+def test_impossible_options_are_refused_and_nothing_is_written(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, options: dict, parameter: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        split(tiny_corpus, tmp_path / "audios.bin", tiny_config, **options)
+    assert caught.value.parameter == parameter
+    assert "--" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_groups_by_column_need_a_manifest(tiny_corpus: Path, tiny_config: Config, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"read from a manifest\.csv, and none is given") as caught:
+        split(tiny_corpus, tmp_path / "audios.bin", by_column(tiny_config))
+    assert caught.value.parameter == "manifest"

@@ -37,12 +37,12 @@ def dtw_oracle(a, b, cost):
     return table[-1, -1] / (len(a) + len(b))
 
 
-def against(oracle, queries, database, found):
-    assert found.shape == (len(queries), len(database))
+def against(oracle, queries, database, measured):
+    assert measured.shape == (len(queries), len(database))
     for q, query in enumerate(queries):
         for d, item in enumerate(database):
             expected = oracle(query, item) if len(query) and len(item) else np.inf
-            assert found[q, d] == pytest.approx(expected, abs=1e-6)
+            assert measured[q, d] == pytest.approx(expected, abs=1e-6)
 
 
 @settings(deadline=None, max_examples=50)
@@ -59,16 +59,16 @@ def test_edit_distance_is_levenshtein_over_the_longer(queries, database):
 @settings(deadline=None, max_examples=50)
 @given(token_strings, token_strings)
 def test_weighted_edit_distance_follows_its_oracle_and_never_exceeds_the_plain_one(queries, database):
-    found = distances.weighted_edit_distances(queries, database, CODEBOOK)
-    against(lambda a, b: edit_oracle(a, b, lambda x, y: cosine_cost(x, y, 1.0)), queries, database, found)
-    assert (found <= distances.edit_distances(queries, database) + 1e-9).all()
+    measured = distances.weighted_edit_distances(queries, database, CODEBOOK)
+    against(lambda a, b: edit_oracle(a, b, lambda x, y: cosine_cost(x, y, 1.0)), queries, database, measured)
+    assert (measured <= distances.edit_distances(queries, database) + 1e-9).all()
 
 
 @settings(deadline=None, max_examples=50)
 @given(token_strings, token_strings)
 def test_centroid_dtw_follows_its_oracle(queries, database):
-    found = distances.centroid_dtw_distances(queries, database, CODEBOOK)
-    against(lambda a, b: dtw_oracle(a, b, lambda x, y: cosine_cost(x, y, 2.0)), queries, database, found)
+    measured = distances.centroid_dtw_distances(queries, database, CODEBOOK)
+    against(lambda a, b: dtw_oracle(a, b, lambda x, y: cosine_cost(x, y, 2.0)), queries, database, measured)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_centroid_dtw_follows_its_oracle(queries, database):
 )
 def test_an_empty_string_is_behind_everything_and_the_same_string_is_at_zero(distances):
     some, other, empty = np.array([0, 1, 2]), np.array([5, 3, 4]), np.array([], dtype=np.int64)
-    found = distances([some, empty], [empty, other, some])
-    assert found[0, 2] == 0 < found[0, 1] < found[0, 0] == np.inf
-    assert (found[1] == np.inf).all()
+    measured = distances([some, empty], [empty, other, some])
+    assert measured[0, 2] == 0 < measured[0, 1] < measured[0, 0] == np.inf
+    assert (measured[1] == np.inf).all()
     assert distances([], [some]).shape == (0, 1)
     assert distances([some], []).shape == (1, 0)
 

@@ -20,12 +20,12 @@ def cosine_cost(a: int, b: int, most: float) -> float:
     return 0.0 if a == b else min(max(1 - x @ y / np.linalg.norm(x) / np.linalg.norm(y), 0.0), most)
 
 
-def against(oracle, queries, database, found):
-    assert found.shape == (len(queries), len(database))
+def against(oracle, queries, database, measured):
+    assert measured.shape == (len(queries), len(database))
     for q, query in enumerate(queries):
         for d, item in enumerate(database):
             expected = oracle(query, item) if len(query) and len(item) else np.inf
-            assert found[q, d] == pytest.approx(expected, abs=1e-6)
+            assert measured[q, d] == pytest.approx(expected, abs=1e-6)
 
 
 @settings(deadline=None, max_examples=50)
@@ -42,26 +42,26 @@ def test_edit_distance_is_levenshtein_over_the_longer(queries, database):
 @settings(deadline=None, max_examples=50)
 @given(token_strings, token_strings)
 def test_weighted_edit_distance_follows_its_oracle_and_never_exceeds_the_plain_one(queries, database):
-    found = distances.weighted_edit_distances(queries, database, CODEBOOK)
+    measured = distances.weighted_edit_distances(queries, database, CODEBOOK)
     against(
         lambda a, b: edit_distance(a, b, lambda x, y: cosine_cost(x, y, 1.0)) / max(len(a), len(b)),
         queries,
         database,
-        found,
+        measured,
     )
-    assert (found <= distances.edit_distances(queries, database) + 1e-9).all()
+    assert (measured <= distances.edit_distances(queries, database) + 1e-9).all()
 
 
 @settings(deadline=None, max_examples=50)
 @given(token_strings, token_strings)
 def test_centroid_dtw_follows_its_oracle(queries, database):
-    found = distances.centroid_dtw_distances(queries, database, CODEBOOK)
+    measured = distances.centroid_dtw_distances(queries, database, CODEBOOK)
 
     def warped(a, b):
         costs = [[cosine_cost(x, y, 2.0) for y in b] for x in a]
         return warping_costs(costs)[-1, -1] / (len(a) + len(b))
 
-    against(warped, queries, database, found)
+    against(warped, queries, database, measured)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_centroid_dtw_follows_its_oracle(queries, database):
 )
 def test_an_empty_string_is_behind_everything_and_the_same_string_is_at_zero(distances):
     some, other, empty = np.array([0, 1, 2]), np.array([5, 3, 4]), np.array([], dtype=np.int64)
-    found = distances([some, empty], [empty, other, some])
-    assert found[0, 2] == 0 < found[0, 1] < found[0, 0] == np.inf
-    assert (found[1] == np.inf).all()
+    measured = distances([some, empty], [empty, other, some])
+    assert measured[0, 2] == 0 < measured[0, 1] < measured[0, 0] == np.inf
+    assert (measured[1] == np.inf).all()
     assert distances([], [some]).shape == (0, 1)
     assert distances([some], []).shape == (1, 0)
 

@@ -36,8 +36,8 @@ def test_they_are_the_figures_of_the_report(empty: float) -> None:
     distances, candidate = rng.random((40, 12)), rng.random((40, 12)) < 0.8
     distances[rng.random((40, 12)) < empty] = np.inf
     relevant = rng.random((40, 12)) < 0.3
-    asked = (relevant & candidate).any(axis=1)
-    scores = metrics.query_scores(rank(distances, candidate)[asked], (relevant & candidate)[asked])
+    answerable = (relevant & candidate).any(axis=1)
+    scores = metrics.query_scores(rank(distances, candidate)[answerable], (relevant & candidate)[answerable])
     expected = dict(zip(metrics.METRICS, scores.mean(axis=0), strict=True))
     assert mrr_map(distances, relevant, candidate) == pytest.approx((expected["mrr"], expected["map"]))
 

@@ -1,4 +1,4 @@
-"""The registry, in a real store: who becomes the champion, and whether what comes back is what went in."""
+"""The registry, in a real store: which version becomes the champion, and whether a model comes back unchanged."""
 
 import json
 import sys
@@ -50,11 +50,11 @@ def version(name, alias):
 def test_the_first_version_is_the_champion(exported):
     done = registry.register(exported, "first", 0.25, "digest", never, {"approved": "true", "note": 3})
     assert done == registry.Registered("first", "1", "champion", "there was no champion")
-    found = registry.champion("first")
-    assert str(found.version) == "1"
-    assert {"score": "0.25", "test_digest": "digest", "approved": "true", "note": "3"}.items() <= found.tags.items()
-    assert found.run_id == mlflow.active_run().info.run_id
-    assert found.description == (exported / "card.md").read_text()
+    champion = registry.champion("first")
+    assert str(champion.version) == "1"
+    assert {"score": "0.25", "test_digest": "digest", "approved": "true", "note": "3"}.items() <= champion.tags.items()
+    assert champion.run_id == mlflow.active_run().info.run_id
+    assert champion.description == (exported / "card.md").read_text()
 
 
 def test_only_a_better_one_moves_the_champion(exported):
@@ -67,7 +67,7 @@ def test_only_a_better_one_moves_the_champion(exported):
     assert "0.400 against 0.500" in lower.why
     assert "version 1" in lower.why
     assert (version("contest", "champion"), version("contest", "challenger")) == ("1", "2")
-    assert register(0.5).alias == "challenger"  # a tie is no victory
+    assert register(0.5).alias == "challenger"  # a tie does not win
     assert version("contest", "champion") == "1"
     higher = register(0.6)
     assert (higher.version, higher.alias) == ("4", "champion")

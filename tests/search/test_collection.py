@@ -1,4 +1,4 @@
-"""An index on disk and what is found in it."""
+"""An index on disk, and search in it."""
 
 from pathlib import Path
 
@@ -62,13 +62,13 @@ strings = st.lists(st.integers(0, 5), max_size=12)
 @given(database=st.lists(strings, min_size=1, max_size=8), query=strings, top=st.integers(1, 9))
 @settings(max_examples=80, deadline=None)
 def test_nearest_by_brute_force(database: list[list[int]], query: list[int], top: int) -> None:
-    found = nearest(Collection("x", HOP, [entry(str(i), s) for i, s in enumerate(database)]), np.array(query, int), top)
+    hits = nearest(Collection("x", HOP, [entry(str(i), s) for i, s in enumerate(database)]), np.array(query, int), top)
     expected = [
         (str(i), edit_distance(query, s) / max(len(query), len(s))) for i, s in enumerate(database) if s and query
     ]
     expected = sorted(expected, key=lambda hit: hit[1])[:top]
-    assert [name for name, _ in found] == [name for name, _ in expected]
-    assert [d for _, d in found] == pytest.approx([d for _, d in expected], abs=1e-4)
+    assert [name for name, _ in hits] == [name for name, _ in expected]
+    assert [d for _, d in hits] == pytest.approx([d for _, d in expected], abs=1e-4)
 
 
 @given(

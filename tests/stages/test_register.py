@@ -1,4 +1,4 @@
-"""From the gate's verdict to the registry: approved, not approved, and who is champion; in a real store."""
+"""From the gate's verdict to the registry: approved, not approved, and which version is champion; in a real store."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Many files: in order, in batches, and none held up by a bad one."""
+"""Many files: in order, in batches, and without being stopped by a bad one."""
 
 import io
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_one_sample_at_a_high_rate_is_no_reason_to_stop(
 def test_a_long_file_is_tokenized_in_its_place(
     tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long file, whole and cut off, among short ones and one that is no audio."""
+    """A long file, complete and truncated, between short ones and one that is not audio."""
     monkeypatch.setattr(ahead, "LONG_SAMPLES", 20_000)
     monkeypatch.setattr(decode, "BLOCK_SAMPLES", 9000)
     monkeypatch.setattr(tokenizing, "CORE_FRAMES", 64)

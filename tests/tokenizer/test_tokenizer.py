@@ -1,4 +1,4 @@
-"""The tokenizer as a user meets it, and how the tiny trained model behaves."""
+"""The tokenizer as users see it, and how the tiny trained model behaves."""
 
 import subprocess
 import sys
@@ -73,7 +73,7 @@ def test_more_noise_is_a_larger_distance(
 
 
 def test_silence_before_a_recording_does_not_end_its_string(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
-    """A melody behind half a second of nothing is still nearer to itself than the other melodies are."""
+    """A melody after a tenth of a second of silence is still nearer to itself than the other melodies are."""
     silent = [np.concatenate([np.zeros(800, np.float32), w]) for w in waves]
     distances = edit_distances(tokenizer.encode(silent, 8000), tokenizer.encode(waves, 8000))
     own, other = np.diag(distances), distances[~np.eye(len(waves), dtype=bool)]
@@ -90,7 +90,7 @@ def test_encode_converts_the_rate(tokenizer: Tokenizer, waves: list[np.ndarray],
     assert np.diag(distances).mean() < distances.mean()
 
 
-def test_other_number_types_are_taken(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
+def test_other_number_types_are_accepted(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
     expected = tokenizer.encode(waves[:2], 8000)
     for same in ([w.astype(np.float64) for w in waves[:2]], [w.tolist() for w in waves[:2]]):
         assert [s.tolist() for s in tokenizer.encode(same, 8000)] == [s.tolist() for s in expected]
@@ -100,7 +100,7 @@ def test_other_number_types_are_taken(tokenizer: Tokenizer, waves: list[np.ndarr
 @pytest.mark.parametrize(
     "wave", [np.zeros(0), np.array([0.1, np.nan]), np.array([np.inf, 0.0]), np.zeros((2, 100)), np.float32(1.0)]
 )
-def test_a_waveform_that_cannot_be_meant_is_told_by_its_place(tokenizer: Tokenizer, wave: np.ndarray) -> None:
+def test_an_invalid_waveform_is_named_by_its_position(tokenizer: Tokenizer, wave: np.ndarray) -> None:
     with pytest.raises(UserError, match="waveform 1 "):
         tokenizer.encode([np.ones(100), wave], 8000)
 
@@ -112,7 +112,7 @@ def test_a_few_samples_at_a_high_rate_still_have_a_string(tokenizer: Tokenizer, 
 
 
 @pytest.mark.parametrize("rate", [0, -8000])
-def test_a_rate_that_cannot_be_meant_is_a_user_error(tokenizer: Tokenizer, rate: int) -> None:
+def test_an_invalid_rate_is_a_user_error(tokenizer: Tokenizer, rate: int) -> None:
     with pytest.raises(UserError, match=str(rate)):
         tokenizer.encode([np.ones(100)], rate)
 
@@ -157,7 +157,7 @@ def test_a_model_is_a_file_or_a_folder(tiny_model: Path, tmp_path: Path) -> None
     assert same.identity == Tokenizer.from_pretrained(tiny_model, "cpu").identity
 
 
-def test_what_is_no_model_is_named(tmp_path: Path) -> None:
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no tokenizer"):
         locate(tmp_path)
     with pytest.raises(UserError, match="missing does not exist"):
@@ -192,13 +192,13 @@ def differing(tokenizer: Tokenizer, wave: np.ndarray, monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="module")
 def joined(waves: list[np.ndarray]) -> np.ndarray:
-    """The tiny corpus one behind the other, 14 s."""
+    """All recordings of the tiny corpus in a row, 14 s."""
     return np.concatenate(waves)
 
 
 @pytest.fixture(scope="module")
 def loud_end(joined: np.ndarray) -> np.ndarray:
-    """The same, 60 dB louder at its end: what its floor, mean and variance are only the whole tells."""
+    """The same, 60 dB louder at its end: its floor, mean and variance depend on all of it."""
     return joined * np.where(np.arange(len(joined)) < len(joined) - 6000, 1e-3, 1).astype(np.float32)
 
 
@@ -288,7 +288,7 @@ def test_every_front_end_can_be_read_in_windows(
     torch.manual_seed(0)
     model = create(config).eval()
     hidden = config.encoder.hidden
-    # Magnitudes as they are need nothing that the whole tells, and those of quiet frames are all the same.
+    # Magnitudes without normalisation do not depend on the whole, and those of quiet frames are all equal.
     wave = joined if kind == "stft" and not normalize else loud_end
     with torch.no_grad():
         # Untrained and with loud input an LSTM may never forget, and no margin would do.

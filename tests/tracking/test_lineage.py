@@ -72,23 +72,23 @@ def test_tags_follow_git(folder):
     (folder / "code.py").write_text("one")
     git("add", "code.py")
     git("commit", "-qm", "first")
-    found = lineage.tags(folder / "audios.bin")
-    assert found["git.commit"] == git("rev-parse", "HEAD")
-    assert found["git.dirty"] == "false"  # a file that git does not track is not the code's
+    tags = lineage.tags(folder / "audios.bin")
+    assert tags["git.commit"] == git("rev-parse", "HEAD")
+    assert tags["git.dirty"] == "false"  # a file that git does not track is not the code's
     (folder / "code.py").write_text("two")
     assert lineage.tags(folder / "audios.bin")["git.dirty"] == "true"
     git("commit", "-qam", "second")
     again = lineage.tags(folder / "audios.bin")
     assert again["git.dirty"] == "false"
-    assert again["git.commit"] == git("rev-parse", "HEAD") != found["git.commit"]
+    assert again["git.commit"] == git("rev-parse", "HEAD") != tags["git.commit"]
 
 
 def test_tags_follow_dvc(folder, monkeypatch):
     (folder / "data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
     monkeypatch.setenv("DVC_STAGE", "train")
     monkeypatch.setenv("DVC_EXP_NAME", "waxy-seal")
-    found = lineage.tags(folder / "audios.bin")
-    assert (found["dvc.data"], found["dvc.stage"], found["dvc.experiment"]) == ("0123abcd.dir", "train", "waxy-seal")
+    tags = lineage.tags(folder / "audios.bin")
+    assert (tags["dvc.data"], tags["dvc.stage"], tags["dvc.experiment"]) == ("0123abcd.dir", "train", "waxy-seal")
 
 
 @pytest.mark.parametrize("text", ["", "outs: []\n", "outs:\n- path: data\n"])

@@ -63,8 +63,8 @@ class _Graph(nn.Module):
         frames = front_end.frame_count(samples)
         power = front_end.band_power(waveform, samples)
         loudness = front_end.loudness(power, frames)
-        given = statistics[:, 0]
-        loudest = torch.where(given > 0, given, loudness.amax(dim=1))
+        power_of_all = statistics[:, 0]
+        loudest = torch.where(power_of_all > 0, power_of_all, loudness.amax(dim=1))
         spectrum = repeat_last(front_end.scale(power, loudest), frames)
         if self.model.tile is not None:
             # Each tile is normalised by itself; of the whole recording only the loudest band matters.
@@ -72,7 +72,7 @@ class _Graph(nn.Module):
             return tokens, encoder.steps(frames), loudness, spectrum
         features = front_end.differences(spectrum, frames, loudest)
         mean, variance = front_end.moments(features, frames)
-        known = (given > 0)[:, None, None]
+        known = (power_of_all > 0)[:, None, None]
         mean = torch.where(known, statistics[:, None, 1 : 1 + width], mean)
         variance = torch.where(known, statistics[:, None, 1 + width :], variance)
         x = front_end.normalized(features, frames, mean, variance)

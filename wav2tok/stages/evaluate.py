@@ -18,7 +18,17 @@ from wav2tok.tracking import runs, store
 
 
 def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool) -> gate.Verdict:
-    """Write the report on ``model`` to the folder ``out`` and its figures to the model's MLflow run."""
+    """Write the report on a model to the folder ``out``, and its figures to the MLflow run of the model.
+
+    Args:
+        data: the ``audios.bin`` whose test part is used.
+        model: a file, a folder or an MLflow URI, as `wav2tok.tokenizer.locate.located` takes it.
+        device: as `Tokenizer.from_pretrained` takes it.
+        track: whether to log to MLflow, if it is installed.
+
+    Returns:
+        Whether the gate approves the model, and why.
+    """
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import page  # needs the extra

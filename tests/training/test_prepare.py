@@ -19,10 +19,6 @@ from wav2tok.stages.train import train
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
-def quiet(line: str) -> None:
-    """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def first_codebook(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cluster") / "codebook"

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import Interrupted, assert_same, changed, fit, stop_after
+from tests.helpers import changed
+from tests.training.trainings import Interrupted, assert_same, fit, stop_after
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError

@@ -1,25 +1,16 @@
 """Trainings on the tiny corpus, as several tests start and compare them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.model import checkpoint
 from wav2tok.stages.train import train
 from wav2tok.training.progress import Progress
-
-
-def changed(config: Config, **parts: Mapping[str, object]) -> Config:
-    """``config`` with keys of its sections changed; those of ``recipe`` go to the recipe in use."""
-    values = to_dict(config)
-    for part, keys in parts.items():
-        (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
-    return from_dict(values)
 
 
 class Interrupted(Exception):

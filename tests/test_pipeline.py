@@ -1,4 +1,4 @@
-"""The graph itself: a real ``dvc repro`` on a tiny corpus, in a copy of the working tree with a git of its own."""
+"""A real ``dvc repro`` on a tiny corpus, in a copy of the working tree with its own git repository."""
 
 import json
 import os
@@ -53,18 +53,18 @@ def ran(output: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The project before its first run: what git knows of the tree, tiny parameters, and recordings."""
+    """The project before its first run: the files that git knows, tiny parameters, and recordings."""
     root = tmp_path_factory.mktemp("clone") / "project"
     root.mkdir()
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=PROJECT, check=True,
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=PROJECT, check=True,
                             capture_output=True, text=True).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        # The tests are not part of the graph; hashes of another corpus don't belong to this one.
+    for name in filter(None, names.split("\0")):
+        # The tests are not part of the graph, and the digests are those of another corpus.
         if (PROJECT / name).is_file() and not name.startswith("tests/") and name not in ("data.dvc", "dvc.lock"):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, root / name)
-    made = Project(root)
-    made.set(
+    copy = Project(root)
+    copy.set(
         data={"sample_rate": 8000},
         features={"n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
         encoder={"hidden": 8, "layers": 1, "dim": 16},
@@ -73,13 +73,13 @@ def project(tmp_path_factory):
         evaluate={"tempos": [0.8], "semitones": [], "bootstrap": 20},
         gate={"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []},
     )
-    made.run("wav2tok", "sample", "data", "--melodies", "4", "--singers", "6")
-    made.run("git", "init", "-q")
-    made.run("dvc", "add", "-q", "data")
-    made.run("git", "add", "-A")
-    made.run("git", "commit", "-qm", "tiny")
+    copy.run("wav2tok", "sample", "data", "--melodies", "4", "--singers", "6")
+    copy.run("git", "init", "-q")
+    copy.run("dvc", "add", "-q", "data")
+    copy.run("git", "add", "-A")
+    copy.run("git", "commit", "-qm", "tiny")
     assert (root / "data.dvc").exists()
-    return made
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +95,13 @@ def test_all_seven_stages_run(project, repro):
     assert "registered wav2tok version 1 as champion" in (project.root / "artifacts/registered/summary.txt").read_text()
     assert project.json("export/run.json") == project.json("model/run.json")
     assert (project.root / "artifacts/validation/docs/index.html").exists()
-    # Nothing that was made is seen by git but DVC's lock file.
+    # Git sees no output except DVC's lock file.
     assert project.run("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
 
 
 def test_the_run_knows_commit_data_and_stage(project, repro):
-    code = ("import json, sys\nfrom wav2tok import tracking\n"
-            "print('TAGS' + json.dumps(tracking.connect().get_run(sys.argv[1]).data.tags))")  # fmt: skip
+    code = ("import json, sys\nfrom wav2tok.tracking import store\n"
+            "print('TAGS' + json.dumps(store.connect().get_run(sys.argv[1]).data.tags))")  # fmt: skip
     printed = project.run(sys.executable, "-c", code, project.json("model/run.json")["run_id"])
     tags = json.loads(printed.rpartition("TAGS")[2])
     assert tags["git.commit"] == project.run("git", "rev-parse", "HEAD").strip()
@@ -110,11 +110,11 @@ def test_the_run_knows_commit_data_and_stage(project, repro):
     data = yaml.safe_load((project.root / "data.dvc").read_text())["outs"][0]
     assert tags["dvc.data"] == data["md5"]
     assert data["nfiles"] == 24
-    assert tags["approved"] == "true"  # evaluate went on in the same run
+    assert tags["approved"] == "true"  # evaluate continued the same run
 
 
 def test_nothing_runs_twice(project, repro):
-    # What numba compiles in a stage lies beside the code that the stage depends on.
+    # numba writes what it compiles next to the code that the stage depends on.
     compiled = project.root / "wav2tok" / "evaluation" / "__pycache__" / "kernel.nbi"
     compiled.parent.mkdir(exist_ok=True)
     compiled.write_bytes(b"compiled")
@@ -123,7 +123,7 @@ def test_nothing_runs_twice(project, repro):
     assert "up to date" in again
 
 
-def test_a_parameter_makes_stale_what_reads_it(project, repro):
+def test_a_parameter_makes_the_stages_stale_that_read_it(project, repro):
     before = (project.root / "params.yaml").read_text()
     for section, values, expected in (
         ("codebook", {"num_tokens": 6}, STAGES[2:]),
@@ -156,8 +156,8 @@ def test_metrics_and_plots_are_shown(project, repro):
         assert part in page, part
 
 
-def test_the_same_recordings_are_sung_again(project, repro):
-    """A fresh checkout has ``data.dvc`` and no recordings: singing them again gives those very bytes."""
+def test_the_sample_corpus_is_reproducible(project, repro):
+    """A fresh checkout has ``data.dvc`` and no recordings; making the sample again gives the same bytes."""
     shutil.rmtree(project.root / "data")
     assert "data" in project.run("dvc", "status", "data.dvc")
     project.run("wav2tok", "sample", "data", "--melodies", "4", "--singers", "6")
@@ -165,8 +165,8 @@ def test_the_same_recordings_are_sung_again(project, repro):
     assert ran(project.run("dvc", "repro", "--dry")) == []
 
 
-def test_a_refused_model_ends_an_experiment_well(project, repro):
-    """``dvc exp run`` with one epoch and a gate that nothing passes: no export, nothing registered, no error."""
+def test_a_refused_model_ends_an_experiment_successfully(project, repro):
+    """``dvc exp run`` with one epoch and a gate that no model passes: no export, no registration, no error."""
     output = project.run("dvc", "exp", "run", "-S", "train.epochs=1", "-S", "gate.min_mrr=1.1")
     assert ran(output) == STAGES[3:]
     outcome = project.json("registered/registered.json")
@@ -177,9 +177,9 @@ def test_a_refused_model_ends_an_experiment_well(project, repro):
     name = re.search(r"Ran experiment\(s\): (\S+)", output)
     assert name
     assert name.group(1) in project.run("dvc", "exp", "show", "--csv")
-    code = ("import json, sys\nfrom wav2tok import registry, tracking\n"
-            "found = tracking.connect().get_run(sys.argv[1]).data.tags\n"
-            "print('TAGS' + json.dumps([found, str(registry.champion('wav2tok').version)]))")  # fmt: skip
+    code = ("import json, sys\nfrom wav2tok.release import registry\nfrom wav2tok.tracking import store\n"
+            "tags = store.connect().get_run(sys.argv[1]).data.tags\n"
+            "print('TAGS' + json.dumps([tags, str(registry.champion('wav2tok').version)]))")  # fmt: skip
     printed = project.run(sys.executable, "-c", code, project.json("model/run.json")["run_id"])
     tags, champion = json.loads(printed.rpartition("TAGS")[2])
     assert (tags["dvc.experiment"], tags["approved"], champion) == (name.group(1), "false", "1")

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -17,6 +16,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
+from tests.helpers import wav2tok
 from wav2tok import cli
 from wav2tok.config.parameters import load, to_dict
 from wav2tok.corpus import audios_bin
@@ -39,14 +39,6 @@ def commands(text=README):
     known = ("make", "wav2tok", "dvc", "rm", "cp", "mlflow", "prefect", "python")
     lines = [shlex.split(line, comments=True) for block in blocks(text) for line in block.splitlines()]
     return [words for words in lines if words and words[0] in known]
-
-
-def wav2tok(patch, *arguments):
-    """Run a verb in this process; it must succeed."""
-    patch.setattr(sys, "argv", ["wav2tok", *arguments])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert not end.value.code, arguments
 
 
 @pytest.mark.parametrize("words", [w for w in commands() if w[0] == "wav2tok"], ids=" ".join)

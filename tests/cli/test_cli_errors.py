@@ -2,7 +2,6 @@
 
 import pickle
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
+from tests.helpers import free_port
 
 no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device, so that cuda is no error")
 
@@ -177,19 +178,13 @@ def test_an_empty_recording_in_a_model_call_is_named(tiny_model):
             tokenizer.encode([np.zeros(100), wave], 8000)
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("arguments", [
     "tokenize query.flac --model models:/tiny@champion",
     "promote 1",
     "train --data audios.bin --out new --set train.epochs=1",
 ])  # fmt: skip
 def test_a_server_that_does_not_answer(arguments, place, cli, monkeypatch):
-    uri = f"http://127.0.0.1:{closed_port()}"
+    uri = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")

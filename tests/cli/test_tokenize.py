@@ -11,8 +11,9 @@ import pytest
 import soundfile
 import torch
 
-from wav2tok.audio import decode
+from wav2tok.audio import ahead, decode
 from wav2tok.model import checkpoint
+from wav2tok.tokenizer import batch
 
 KEYS = ["path", "duration_s", "tokens", "model"]
 
@@ -107,10 +108,12 @@ def test_every_kind_of_bad_file_is_named(cli, folder, expected, tiny_model):
     assert [line["path"] for line in lines(done.out)] == [good]
 
 
-def test_more_files_than_fit_at_once_stay_in_order(cli, expected, tiny_model):
-    """64 are decoded at a time; failures stand on both sides of that border."""
-    paths = (sorted(expected) * 3)[:80]
-    paths[63], paths[64] = "missing_a.flac", "missing_b.flac"
+def test_more_files_than_fit_at_once_stay_in_order(cli, expected, tiny_model, monkeypatch):
+    """Four files are held at a time, and there are failures on both sides of a border."""
+    monkeypatch.setattr(ahead, "FILES_AHEAD", 4)
+    monkeypatch.setattr(batch, "FILES_AT_ONCE", 4)
+    paths = sorted(expected)[:14]
+    paths[3], paths[4] = "missing_a.flac", "missing_b.flac"
     done = cli("tokenize", "-", "--model", tiny_model, stdin="\n".join(paths))
     assert done.code == 1
     good = [p for p in paths if p in expected]

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import re
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests import helpers
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict
 from wav2tok.corpus.recordings import Recordings
@@ -26,6 +28,7 @@ from wav2tok.matching.distances import edit_distances
 from wav2tok.report.page import examples, page, sound
 
 RATE = 16000
+tune = partial(helpers.tune, sample_rate=RATE, note_samples=RATE // 10, harmonics=8, noise=0.02)
 HOSTILE = ('<b onclick="x()">up', "down & 'out'", "</td></table><script>alert(1)</script>")
 VERDICT = Verdict(False, ['MRR is 0.1 < 0.3 & "too" low.'])
 VOID = {"meta", "link", "img", "br"}
@@ -62,14 +65,6 @@ class Strict(HTMLParser):
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
-
-
-def tune(notes, seed):
-    """A tenth of a second per note, eight harmonics each, plus noise: float32 [N]."""
-    phase = 2 * np.pi * 220 * np.arange(RATE // 10) / RATE
-    tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 9)) for note in notes]
-    noise = 0.02 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
-    return (np.concatenate(tones) + noise).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

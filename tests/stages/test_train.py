@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,27 +14,11 @@ import pytest
 import yaml
 from matplotlib import image
 
+from tests.helpers import changed, free_port, wav2tok
 from tests.training.trainings import interrupted_after
-from wav2tok import cli
-from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.parameters import to_dict
 from wav2tok.stages.train import TrainRun, train, train_tracked
 from wav2tok.tracking import lineage, runs
-
-
-def wav2tok(patch, *arguments):
-    """Run a verb in this process; it must end well."""
-    patch.setattr(sys, "argv", ["wav2tok", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert not end.value.code, arguments
-
-
-def changed(config, **parts):
-    """``config`` with other values: sections as keyword arguments."""
-    values = to_dict(config)
-    for name, part in parts.items():
-        values[name] = values[name] | part
-    return from_dict(values)
 
 
 def points(run_id, key):
@@ -237,12 +220,6 @@ def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, t
     again = runs.run_of(out)
     assert mlflow.get_run(again).data.params["codebook.num_tokens"] == "4"
     assert again != run_id
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.trainings import changed, fit
+from tests.helpers import changed
+from tests.training.trainings import fit
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
 from wav2tok.corpus.recordings import Recordings

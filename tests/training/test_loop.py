@@ -11,7 +11,8 @@ import soxr
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import assert_same, changed, fit, weights
+from tests.helpers import changed
+from tests.training.trainings import assert_same, fit, weights
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config

@@ -8,7 +8,8 @@ import pytest
 import soxr
 import torch
 
-from tests.training.trainings import changed, fit
+from tests.helpers import changed
+from tests.training.trainings import fit
 from wav2tok.audio import decode
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin

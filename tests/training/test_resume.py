@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import assert_same, changed, fit, interrupted_after
+from tests.helpers import changed
+from tests.training.trainings import assert_same, fit, interrupted_after
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError

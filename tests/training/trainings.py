@@ -3,27 +3,18 @@
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.model import checkpoint
 from wav2tok.progress import log
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.training.progress import Progress
-
-
-def changed(config: Config, **parts: Mapping[str, object]) -> Config:
-    """``config`` with keys of its sections changed; those of ``recipe`` go to the recipe in use."""
-    values = to_dict(config)
-    for part, keys in parts.items():
-        (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
-    return from_dict(values)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 import dataclasses
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import helpers
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Gate
@@ -24,14 +26,7 @@ from wav2tok.evaluation.systems import FORMS
 from wav2tok.matching.distances import edit_distances
 
 RATE = 16000
-
-
-def tune(notes, seed):
-    """Notes of a sixth of a second with sixteen harmonics each, and noise by ``seed``: float32 [N]."""
-    phase = 2 * np.pi * 220 * np.arange(RATE // 6) / RATE
-    tones = [sum(0.1 * np.sin(k * 2 ** (note / 12) * phase) for k in range(1, 17)) for note in notes]
-    noise = 0.003 * np.random.default_rng(seed).standard_normal(len(notes) * len(phase))
-    return (np.concatenate(tones) + noise).astype(np.float32)
+tune = partial(helpers.tune, sample_rate=RATE, note_samples=RATE // 6, harmonics=16, noise=0.003)
 
 
 def sung(root, singers, start=0):

@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wav2tok.files import replacing, write_json
+from wav2tok.report import style
 from wav2tok.speed.table import Row, met, numbers, one_line
 
 if TYPE_CHECKING:
@@ -21,17 +22,7 @@ DATA, PAGE, PICTURE = "results.json", "results.md", "cost.png"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", "--", "-.", ":")
-_STYLE: dict[Any, Any] = {
-    "font.size": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.titlesize": 14,
-    "axes.titlelocation": "left",
-    "grid.color": "#e2e2e2",
-    "legend.frameon": False,
-    "legend.fontsize": 11,
-}
+_LARGER = {"font__size": 12, "axes__titlesize": 14, "grid__color": "#e2e2e2", "legend__fontsize": 11}
 _DPI, _PANEL = 100, (7.0, 4.5)  # inches: two panels side by side and one above the other are 1400 x 900 pixels
 
 _EXPLAINED = (
@@ -134,10 +125,7 @@ def plot(results: Results, path: Path) -> None:
     Raises:
         ValueError: no curve has a value.
     """
-    import matplotlib
-
-    # Without pyplot: it would need a display and keep the figure open.
-    with matplotlib.rc_context(_STYLE):
+    with style.drawing(**_LARGER):
         _figure(results.curves).savefig(path, dpi=_DPI, format="png")
 
 

@@ -1,4 +1,4 @@
-"""What a person reads of a retraining in Prefect: a table, a report, links. Only files of the graph are shown."""
+"""Prefect artifacts of a retraining: a table, a report and links, made from the files that the stages wrote."""
 
 import os
 import re
@@ -9,20 +9,20 @@ from urllib.parse import quote, urlsplit
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from wav2tok.files import read_json
+from wav2tok.files import read_json, read_text
+from wav2tok.report.folder import RegisteredFolder, ReportFolder
+from wav2tok.report.names import METRICS, VIEWS
 
-METRICS = {"mrr": "MRR", "map": "MAP", "p_at_1": "P@1", "r_at_10": "R@10"}
-_NOT_VIEWS = ("spotting", "tokens", "cost", "gate", "counts")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 
 
 def publish(stage: str, root: Path) -> None:
-    """Show what a stage has left below ``root/artifacts``; of most stages that is nothing."""
+    """Publish what a stage wrote to ``root/artifacts``; for most stages that is nothing."""
     artifacts = root / "artifacts"
     if stage == "validate":
         _data_docs(artifacts / "validation" / "docs" / "index.html")
     elif stage == "evaluate":
-        _retrieval(artifacts / "report")
+        _retrieval(ReportFolder(artifacts / "report"))
     elif stage == "register":
         _mlflow(artifacts)
 
@@ -33,40 +33,39 @@ def _data_docs(page: Path) -> None:
             page.resolve().as_uri(),
             link_text="Data Docs",
             key="data-docs",
-            description="What was checked of the recordings (a file on the machine that ran it).",
+            description="The checks of the recordings (a file on the machine that ran them).",
         )
 
 
 def rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The held-out retrieval of ``metrics.json``, a row for each view and system."""
+    """The held-out retrieval in ``metrics.json``, one row per view and system."""
     return [
-        {"view": view, "system": system, **{METRICS[key]: round(found[key], 3) for key in METRICS if key in found}}
-        for view, systems in metrics.items()
-        if view not in _NOT_VIEWS
-        for system, found in systems.items()
+        {"view": view, "system": system, **{METRICS[key]: round(scores[key], 3) for key in METRICS if key in scores}}
+        for view in VIEWS
+        for system, scores in metrics.get(view, {}).items()
     ]
 
 
-def _retrieval(report: Path) -> None:
+def _retrieval(report: ReportFolder) -> None:
     create_table_artifact(
-        rows(read_json(report / "metrics.json")),
+        rows(read_json(report.metrics)),
         key="held-out-retrieval",
-        description="Retrieval on the held-out recordings: V as they are, TS stretched, PS shifted.",
+        description="Retrieval on the held-out recordings; each query " + ", ".join(VIEWS.values()) + ".",
     )
-    gate = read_json(report / "gate.json")
-    text = (report / "report.md").read_text(encoding="utf-8")
-    # Prefect serves no files: pictures become links to where they lie.
-    text = _IMAGE.sub(lambda m: f"[{m.group(1)}]({(report / m.group(2)).resolve().as_uri()})", text)
+    gate = read_json(report.gate)
+    text = read_text(report.markdown)
+    # Prefect serves no files, so pictures become links to their place on disk.
+    text = _IMAGE.sub(lambda m: f"[{m.group(1)}]({(report.path / m.group(2)).resolve().as_uri()})", text)
     if not gate["approved"]:
         text = "\n".join(["# Not approved", "", *(f"- {reason}" for reason in gate["reasons"]), "", text])
-    create_markdown_artifact(text, key="retrieval-report", description="The report, and the gate's verdict.")
+    create_markdown_artifact(text, key="retrieval-report", description="The report and the gate's verdict.")
 
 
 def _mlflow(artifacts: Path) -> None:
     store = os.environ.get("MLFLOW_TRACKING_URI", "")
     where = urlsplit(store)
     if where.scheme in ("http", "https"):
-        # Without the user and password that the address may hold.
+        # The address may contain a user and password, which are removed.
         base, how = f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path.rstrip('/')}", ""
     else:
         base, how = "http://localhost:5000", " Its store is a file: start `mlflow ui` first."
@@ -76,9 +75,9 @@ def _mlflow(artifacts: Path) -> None:
             f"{base}/#/runs/{read_json(run)['run_id']}",
             link_text="MLflow run",
             key="mlflow-run",
-            description="Parameters, curves and files of the training." + how,
+            description="Parameters, curves and files of the training run." + how,
         )
-    outcome = read_json(artifacts / "registered" / "registered.json")
+    outcome = read_json(RegisteredFolder(artifacts / "registered").outcome)
     if outcome["registered"]:
         create_link_artifact(
             f"{base}/#/models/{quote(outcome['name'], safe='')}/versions/{outcome['version']}",

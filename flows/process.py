@@ -1,6 +1,6 @@
-"""A stage of the graph as a process: DVC runs it, here it is heard, timed and, if need be, ended.
+"""Run a stage of the graph as a process: DVC runs it; this module reads its output, limits its time and kills it.
 
-Nothing here knows Prefect.
+Nothing here depends on Prefect.
 """
 
 import contextlib
@@ -18,46 +18,57 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
+import yaml
 
 from wav2tok.errors import UserError
 
-STAGES = ("validate", "split", "cluster", "train", "evaluate", "export", "register")
-"""Those of ``dvc.yaml`` in its order; a test holds the two together."""
-
 GRACE_SECONDS = 5.0
-"""How long a stage that is ended may tidy up: an interrupted training keeps what it has finished."""
+"""How long an interrupted stage may clean up before it is killed: training keeps its finished epochs."""
 
 _EXITED = re.compile(r"exited with (-?\d+)")
 _LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")
 
 
 class StageFailed(Exception):
-    """A stage that did not end well, in one sentence with the stage's name; another attempt may help."""
+    """A stage failed; the message is one sentence with the stage's name. Another attempt may help."""
 
 
 class StageRefused(StageFailed, UserError):
-    """A stage that refused its input (exit code 2); no attempt will change that, a person must."""
+    """A stage refused its input (exit code 2). Another attempt will not help; a person must fix the input."""
 
 
 class TimeLimit(StageFailed):
-    """A stage that was ended at its time limit."""
+    """A stage was stopped at its time limit."""
+
+
+def stages(root: Path) -> list[str]:
+    """The names of the stages in ``root/dvc.yaml``, in their order.
+
+    Raises:
+        UserError: the file is missing or names no stages.
+    """
+    try:
+        graph = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+        return list(graph["stages"])
+    except (FileNotFoundError, TypeError, KeyError, yaml.YAMLError):
+        raise UserError(f"{root / 'dvc.yaml'} does not exist or names no stages; name the project's folder.") from None
 
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Hold the right to retrain in ``root`` for the length of the block.
+    """Hold the retraining lock of ``root`` within the block.
 
-    A file lock and not one of Prefect's limits: it also holds between runs that have different Prefect servers (each
-    ``python -m flows.retrain`` may start its own), and the kernel lets it go when its holder dies, however it dies.
+    This is a file lock, not one of Prefect's limits: it also works between runs with different Prefect servers (each
+    ``python -m flows.retrain`` may start its own), and the kernel releases it however its holder dies.
 
     Raises:
-        UserError: another process has it, or ``root`` is no DVC project.
+        UserError: another process holds the lock, or ``root`` is not a DVC project.
     """
     if not (root / ".dvc").is_dir():
-        raise UserError(f"{root} is no DVC project; name the folder that holds dvc.yaml and .dvc.")
+        raise UserError(f"{root} is not a DVC project; name the folder that contains dvc.yaml and .dvc.")
     path = root / ".dvc" / "tmp" / "retrain.lock"
     path.parent.mkdir(exist_ok=True)
-    # Never deleted: a lock on a file that another has unlinked keeps nobody out.
+    # The file is never deleted: a lock on an unlinked file would not stop other processes.
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +76,7 @@ def alone(root: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise UserError(
-                f"another retraining (process {holder}) holds the lock of {root}; wait for its end."
+                f"another retraining (process {holder}) holds the lock of {root}; wait until it ends."
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -73,35 +84,37 @@ def alone(root: Path) -> Iterator[None]:
         yield
 
 
-def command(stage: str, force: bool = False) -> list[str]:
-    """The DVC command of a stage.
+def command(stage: str, root: Path, force: bool = False) -> list[str]:
+    """The DVC command that runs a stage of ``root/dvc.yaml``.
 
-    ``--single-item`` runs the stage only if what it reads has changed, and does not check again the stages that the
-    earlier tasks have run. The first goes without it: so DVC also looks at ``data.dvc`` and records changed recordings.
+    With ``--single-item`` DVC runs the stage only if its dependencies have changed, without checking again the stages
+    that earlier tasks ran. The first stage does not use it, so that DVC also checks ``data.dvc`` and records changed
+    recordings.
     """
-    single = [] if stage == STAGES[0] else ["--single-item"]
+    single = [] if stage == stages(root)[0] else ["--single-item"]
     return [sys.executable, "-m", "dvc", "repro", *single, *(["--force"] if force else []), stage]
 
 
 def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], force: bool = False) -> bool:
-    """Run a stage if it is stale and pass on its lines as they come.
+    """Run a stage if it is stale.
 
     Args:
         root: the folder of ``dvc.yaml``.
-        minutes: its time limit; then it is ended with all its children.
-        force: run it even if nothing has changed.
+        minutes: the time limit, after which the stage and all its children are killed.
+        say: called with each line of output as it comes.
+        force: run the stage even if nothing has changed.
 
     Returns:
         whether there was anything to do.
 
     Raises:
-        StageFailed: it failed; `StageRefused` and `TimeLimit` say how.
+        StageFailed: the stage failed; `StageRefused` and `TimeLimit` are special cases.
     """
     deadline = time.monotonic() + 60 * minutes
-    # The stages call wav2tok by name: that of this environment, activated or not.
+    # Stages call wav2tok by name: make it the one of this environment, even if that is not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     process = subprocess.Popen(
-        command(stage, force),
+        command(stage, root, force),
         cwd=root,
         env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
         text=True,
@@ -110,16 +123,16 @@ def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], forc
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a process group of its own, so that all of it can be ended
+        start_new_session=True,  # its own process group, so that all of it can be killed
     )
     try:
         worked, tail = _listen(process, deadline, say)
     except TimeoutError:
         raise TimeLimit(
-            f"{stage} was ended at its time limit of {minutes:g} minutes (schedule.timeout_minutes)."
+            f"{stage} was stopped at its time limit of {minutes:g} minutes (schedule.timeout_minutes)."
         ) from None
     finally:
-        # Also when Prefect cancels the run or somebody presses Ctrl-C.
+        # Also when Prefect cancels the run or a person presses Ctrl-C.
         _end(process)
     if process.returncode != 0:
         raise _failure(stage, root, process.returncode, tail)
@@ -127,7 +140,7 @@ def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], forc
 
 
 def _listen(process: subprocess.Popen[str], deadline: float, say: Callable[[str], None]) -> tuple[bool, list[str]]:
-    """Pass on lines until the process ends: (whether DVC ran a command or fetched its result, the last lines)."""
+    """Forward lines until the process ends: (whether DVC ran a command or fetched its result, the last lines)."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -145,7 +158,7 @@ def _listen(process: subprocess.Popen[str], deadline: float, say: Callable[[str]
         try:
             line = lines.get(timeout=min(0.5, max(0.01, deadline - time.monotonic())))
         except queue.Empty:
-            if ended:  # a child that was left behind still holds the pipe
+            if ended:  # a leftover child still holds the pipe
                 break
             continue
         if line is None:
@@ -162,12 +175,12 @@ def _listen(process: subprocess.Popen[str], deadline: float, say: Callable[[str]
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a process, its group, and those of its children that have left the group."""
+    """Kill a process, its group, and those of its children that have left the group."""
     family: list[psutil.Process] = []
     if process.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
             family = psutil.Process(process.pid).children(recursive=True)
-        # As Ctrl-C would: the stage ends first and DVC, which waits for it, clears its own locks.
+        # Like Ctrl-C: the stage ends first, and DVC, which waits for it, releases its own locks.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -181,17 +194,17 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(stage: str, root: Path, code: int, tail: Sequence[str]) -> StageFailed:
-    """What went wrong, in the stage's own sentence where it has said one, else in DVC's."""
-    said = next((i for i, line in enumerate(tail) if line.startswith("ERROR: ")), len(tail))
+    """The failure, in the stage's own sentence if it printed one, else in DVC's."""
+    first_error = next((i for i, line in enumerate(tail) if line.startswith("ERROR: ")), len(tail))
     if any(_LOCKED.search(line) for line in tail):
         return StageFailed(f"{stage} could not start: another retraining or dvc command holds the lock of {root}.")
-    errors = [line.removeprefix("ERROR: ") for line in tail[said:] if line.startswith("ERROR: ")]
-    found = _EXITED.search(" ".join(errors))
-    if found is None:
+    errors = [line.removeprefix("ERROR: ") for line in tail[first_error:] if line.startswith("ERROR: ")]
+    exited = _EXITED.search(" ".join(errors))
+    if exited is None:
         return StageFailed(f"{stage} failed: {errors[0] if errors else f'dvc ended with code {code}'}")
-    start = max((i + 1 for i, line in enumerate(tail[:said]) if line.startswith("> ")), default=0)
-    own = tail[start:said]
-    # The command line prints its one sentence so; a warning of the interpreter may still follow it.
+    start = max((i + 1 for i, line in enumerate(tail[:first_error]) if line.startswith("> ")), default=0)
+    own = tail[start:first_error]
+    # The command line prints its sentence with this prefix; a warning of the interpreter may follow it.
     sentence = next((line for line in reversed(own) if line.startswith("wav2tok: ")), own[-1] if own else errors[0])
-    kind = StageRefused if found.group(1) == "2" else StageFailed
+    kind = StageRefused if exited.group(1) == "2" else StageFailed
     return kind(f"{stage} failed: {sentence.removeprefix('wav2tok: ')}")

@@ -1,7 +1,7 @@
-"""Retrain on the cron line of ``params.yaml``: ``python -m flows.schedule``, until it is stopped.
+"""Retrain on the cron schedule of ``params.yaml``: ``python -m flows.schedule`` runs until it is stopped.
 
-Uses the Prefect server that the settings name or that runs on this machine, else starts one for as long as it runs.
-``prefect.yaml`` is the same for a work pool: ``prefect deploy --all``.
+It uses the Prefect server from the settings or one running on this machine; otherwise it starts a server and stops it
+at the end. ``prefect.yaml`` has the same schedule for a work pool: ``prefect deploy --all``.
 """
 
 import argparse
@@ -26,10 +26,10 @@ START_SECONDS = 120
 
 
 def next_runs(cron: str, count: int = 3, now: datetime | None = None) -> list[datetime]:
-    """When a cron line comes next, in UTC.
+    """The next dates of a cron line, in UTC.
 
     Raises:
-        UserError: it is no cron line, or one that never comes.
+        UserError: ``cron`` is not a cron line or has no date.
     """
     from prefect.server.schemas.schedules import CronSchedule
 
@@ -37,18 +37,18 @@ def next_runs(cron: str, count: int = 3, now: datetime | None = None) -> list[da
     try:
         schedule = CronSchedule(cron=cron, timezone="UTC")
     except ValueError:
-        raise UserError(f"{where}, which is no cron line; it must be like '0 3 * * 1', Mondays at 3.") from None
+        raise UserError(f"{where}, which is not a cron line; it must be like '0 3 * * 1', Mondays at 3.") from None
     try:
-        found = asyncio.run(schedule.get_dates(count, start=now or datetime.now(UTC)))
+        dates = asyncio.run(schedule.get_dates(count, start=now or datetime.now(UTC)))
     except ValueError:
-        found = []
-    if not found:
-        raise UserError(f"{where}, which never comes; it must be like '0 3 * * 1', Mondays at 3.")
-    return [datetime.fromtimestamp(date.timestamp(), UTC) for date in found]
+        dates = []
+    if not dates:
+        raise UserError(f"{where}, which never occurs; it must be like '0 3 * * 1', Mondays at 3.")
+    return [datetime.fromtimestamp(date.timestamp(), UTC) for date in dates]
 
 
 def announcement(cron: str, dates: list[datetime]) -> str:
-    """The cron line and its next dates, on the clock of this machine."""
+    """The cron line and its next dates in local time."""
     times = ", ".join(date.astimezone().strftime("%a %Y-%m-%d %H:%M %Z") for date in dates)
     return f"retraining at {cron!r} (UTC); next: {times}"
 
@@ -63,10 +63,10 @@ def _healthy(api: str) -> bool:
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The address of a Prefect server that schedules; one is started, and stopped again, if there is none.
+    """The address of a Prefect server with a scheduler; if there is none, one is started and stopped at the end.
 
-    A server must be there: the temporary one that Prefect starts by itself has no scheduler, so that a flow served
-    with it would wait for ever.
+    A real server is needed: the temporary one that Prefect starts by itself has no scheduler, so a flow served with it
+    would wait forever.
     """
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
@@ -83,7 +83,8 @@ def server() -> Iterator[str]:
                 [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the runner, which still has to pause its deployment here
+                # Ctrl-C must reach only the runner, which then pauses its deployment on this server.
+                start_new_session=True,
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
@@ -91,8 +92,8 @@ def server() -> Iterator[str]:
             while not _healthy(api):
                 if process.poll() is not None or time.monotonic() > end:
                     raise UserError(
-                        f"no Prefect server could be started at port {port}; start one with prefect server "
-                        "start and set PREFECT_API_URL."
+                        f"The Prefect server did not start at port {port}; start one with prefect server start and "
+                        "set PREFECT_API_URL."
                     )
                 time.sleep(0.5)
         os.environ["PREFECT_API_URL"] = api  # for the processes of the runs
@@ -102,11 +103,13 @@ def server() -> Iterator[str]:
 
 
 def main() -> None:
-    """Check the cron line, say when it comes, then serve."""
-    parser = argparse.ArgumentParser(prog="python -m flows.schedule", description="Retrain when params.yaml says so.")
+    """Check the cron line, print its next dates, then serve."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.schedule", description="Retrain on the cron schedule of params.yaml."
+    )
     parser.add_argument("--root", type=Path, default=PROJECT, help="the project (default: this one)")
     root = parser.parse_args().root.resolve()
-    # So that the server is stopped too, whichever way this is ended; serve() later puts its own in this one's place.
+    # The server must stop, too, however this process ends; serve() later installs its own handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         cron = parameters.load(root / "params.yaml").schedule.cron

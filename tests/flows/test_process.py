@@ -1,4 +1,4 @@
-"""Stages as processes, by the real DVC."""
+"""Stages as processes, run by the real DVC."""
 
 import time
 
@@ -28,12 +28,12 @@ def test_changed_recordings_are_recorded_in_data_dvc(untouched):
     assert (untouched.root / "data.dvc").read_text() != before
 
 
-def test_what_only_dvc_complains_of_is_told_in_its_words(untouched):
+def test_a_failure_of_dvc_itself_is_reported_in_its_words(untouched):
     with pytest.raises(StageFailed, match=r"^split failed: .*artifacts/validation"):
         process.run("split", untouched.root, 5, lambda line: None)
 
 
-def test_a_held_dvc_lock_is_said_to_be_one(untouched):
+def test_a_held_dvc_lock_is_reported_as_one(untouched):
     lock = zc.lockfile.LockFile(str(untouched.root / ".dvc" / "tmp" / "lock"))
     try:
         with pytest.raises(StageFailed, match="another retraining or dvc command holds the lock"):
@@ -43,5 +43,5 @@ def test_a_held_dvc_lock_is_said_to_be_one(untouched):
 
 
 def test_a_folder_without_dvc_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is no DVC project"), process.alone(tmp_path):
+    with pytest.raises(UserError, match="is not a DVC project"), process.alone(tmp_path):
         pass

@@ -1,4 +1,4 @@
-"""The flow, by the real Prefect."""
+"""The flow, run by the real Prefect."""
 
 import os
 import signal
@@ -28,7 +28,8 @@ from prefect.states import Failed
 
 from flows import process
 from flows.artifacts import publish
-from flows.retrain import TASKS, retrain
+from flows.retrain import retrain, stage
+from wav2tok.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("server")
@@ -65,27 +66,32 @@ def _logs(state: State[Any], line: str) -> bool:
 
 
 def _pids(tiny: Any) -> list[int]:
-    """The stage that hangs and its two children, one of which has left its process group."""
+    """The hanging stage and its two children, one of which has left its process group."""
     return [int(pid) for pid in (tiny.root / "pids.txt").read_text().split()]
 
 
 def _still_there(pids: list[int]) -> list[psutil.Process]:
-    """Those that are no more than zombies of a container without a reaper are not."""
-    found = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    return [process for process in psutil.wait_procs(found, timeout=1)[1] if process.status() != psutil.STATUS_ZOMBIE]
+    """Processes that still run; zombies in a container without a reaper do not count."""
+    existing = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    return [
+        process for process in psutil.wait_procs(existing, timeout=1)[1] if process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
-def test_the_tasks_are_the_stages_of_the_graph():
-    graph = yaml.safe_load((PROJECT / "dvc.yaml").read_text(encoding="utf-8"))
-    assert [task.name for task in TASKS] == list(graph["stages"])
+@pytest.mark.parametrize("text", [None, "", "plots: []", "stages: [", "[1]"])
+def test_a_graph_without_stages_is_refused(text, tmp_path):
+    if text is not None:
+        (tmp_path / "dvc.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"dvc\.yaml does not exist or names no stages"):
+        process.stages(tmp_path)
 
 
-def test_it_runs_every_stage_in_order_and_leaves_something_to_read(finished):
+def test_it_runs_every_stage_in_order_and_publishes_artifacts(finished):
     state, root = finished.state, finished.project.root
     assert (state.type, state.name) == ("COMPLETED", "Completed")
     assert state.message == "registered wav2tok version 3 as champion: it is better"
     assert state.result()["version"] == "3"
-    names = [task.name for task in TASKS]
+    names = list(yaml.safe_load((root / "dvc.yaml").read_text())["stages"])
     assert finished.ran == names
     assert list(_tasks(state.state_details.flow_run_id)) == names
     assert _logs(state, "train begins")
@@ -145,7 +151,7 @@ def test_a_failing_stage_is_retried_and_fails_in_its_own_words(tiny):
     assert (runs["split"].run_count, runs["split"].state.message) == (2, "split failed: the disk of the stage is full")
 
 
-def test_refused_input_is_not_tried_again_and_the_module_says_it_with_code_2(tiny, server):
+def test_refused_input_is_not_retried_and_the_module_exits_with_code_2(tiny, server):
     tiny.turn("validate", "user")
     done = subprocess.run(
         [sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)],
@@ -161,17 +167,18 @@ def test_refused_input_is_not_tried_again_and_the_module_says_it_with_code_2(tin
     assert tiny.ran() == ["validate"]
 
 
-def test_a_hanging_stage_is_ended_at_its_time_limit_with_all_its_children(tiny, monkeypatch):
+def test_a_hanging_stage_is_killed_at_its_time_limit_with_all_its_children(tiny, monkeypatch):
     monkeypatch.setattr(process, "GRACE_SECONDS", 2.0)
     tiny.turn("train", "hang")
 
     @flow(name="one stage")
     def one() -> State[Any]:
-        state = TASKS[3]("train", tiny.root, 0.1, return_state=True)
+        train = stage.with_options(name="train", task_run_name="train")
+        state = train("train", tiny.root, 0.1, return_state=True)
         return Failed(message=state.message)
 
     state = one(return_state=True)
-    assert state.message == "train was ended at its time limit of 0.1 minutes (schedule.timeout_minutes)."
+    assert state.message == "train was stopped at its time limit of 0.1 minutes (schedule.timeout_minutes)."
     assert _tasks(state.state_details.flow_run_id)["train"].state_name == "TimedOut"
     pids = _pids(tiny)
     assert len(pids) == 3
@@ -183,7 +190,7 @@ def test_a_hanging_stage_is_ended_at_its_time_limit_with_all_its_children(tiny, 
     assert tiny.ran() == ["train"]
 
 
-def test_two_at_once_and_ending_the_first(tiny, server):
+def test_a_second_run_is_refused_and_the_first_can_be_stopped(tiny, server):
     tiny.turn("validate", "hang")
     first = subprocess.Popen(
         [sys.executable, "-m", "flows.retrain", "--root", str(tiny.root)],

@@ -108,7 +108,7 @@ def test_all_files_are_written(judged, written):
         "significance.json",
         "table.txt",
     ]
-    assert (out / "table.txt").read_text().splitlines() == tables.overview(result).text().splitlines()
+    assert (out / "table.txt").read_text().splitlines() == tables.overview(judged.retrieval).text().splitlines()
     assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
     with (out / "retrieval.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -118,7 +118,7 @@ def test_all_files_are_written(judged, written):
     assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
     for plot in (out / "plots").iterdir():
         assert plot.read_bytes().startswith(b"\x89PNG")
-    lines = tables.overview(result).text().splitlines()
+    lines = tables.overview(judged.retrieval).text().splitlines()
     assert len(lines) == 2 + 4
     assert len({len(line) for line in lines}) == 1
 

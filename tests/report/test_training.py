@@ -1,4 +1,4 @@
-"""Figures of a training: pictures that show something, whatever the history holds."""
+"""Figures of a training run: pictures that show something, whatever columns the history has."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 def check(path, least=300):
-    """It is a PNG of a size that can be read, and not of one colour."""
+    """Check that it is a PNG of a legible size and not of one colour."""
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     pixels = image.imread(path)
     assert least <= pixels.shape[0] <= 2000
@@ -24,10 +24,12 @@ def check(path, least=300):
 
 def test_training_draws_what_the_history_has(tmp_path):
     history = [
-        {"epoch": e, "loss": 4.0 / e, "contrast": 3.0 / e, "seconds": 1.0, "valid_mrr": 0.1 * e, "valid_map": 0.08 * e,
+        {"epoch": e, "loss": 4.0 / e, "triplet": 3.0 / e, "likelihood_back": 2.0 / e if e > 2 else None, "seconds": 1.0,
+         "audio_per_second": 9.0, "valid_mrr": 0.1 * e, "valid_map": 0.08 * e,
          "valid_mrr_augmented": 0.09 * e, "valid_map_augmented": 0.07 * e}
         for e in range(1, 6)
     ]  # fmt: skip
+    assert training.losses(history) == ["loss", "triplet", "likelihood_back"]
     full = check(training.training(history, tmp_path))
     # Other numbers make another picture; a history with fewer columns, or one epoch, still makes one.
     bare = check(training.training([{"epoch": 1, "loss": 2.0, "valid_mrr": 0.5}], tmp_path))

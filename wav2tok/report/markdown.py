@@ -59,8 +59,8 @@ def _protocol(result: Result) -> list[str]:
         f"`{setting.protocol}`: {setting.text}.",
         "",
         f"{setting.recordings} test recordings, of which {setting.queries} ask and {setting.left_out} are left out for "
-        f"want of a relevant recording. Queries: {queries}. Each is ranked against {setting.database:.0f} recordings on "
-        "average.",
+        f"want of a relevant recording. Queries: {queries}. Each is ranked against {setting.database:.0f} recordings "
+        "on average.",
         "",
         f"{'No view is in the database' if setting.protocol == 'self' else 'A query is never its own answer'}; ties "
         "rank by the database's order; an empty token string retrieves nothing and is never retrieved. MAP is divided "

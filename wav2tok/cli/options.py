@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-Params = Annotated[Path | None, typer.Option("--params", help="Parameters; params.yaml here, if there is one.")]
+Params = Annotated[Path | None, typer.Option("--params", help="Parameter file; by default params.yaml, if it exists.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one parameter; may be repeated.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back in silence.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back silently.")]
 Model = Annotated[str, typer.Option(help="An ONNX file, a folder that train, export or pull wrote, or an MLflow URI.")]
 DataFile = Annotated[Path, typer.Option("--data", help="The split, audios.bin.")]
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

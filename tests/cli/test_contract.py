@@ -11,7 +11,7 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor"),
+    *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
@@ -27,6 +27,7 @@ OPTIONS = {
     "index": ["--model", "--out", "--device"],
     "search": ["--index", "--model", "--top", "--device"],
     "spot": ["--index", "--model", "--top", "--device"],
+    "params": ["--schema", "--params", "--set"],
 }
 
 

@@ -1,4 +1,4 @@
-"""The published trainer's command line: every option has its place here, and the page about them says what is so."""
+"""The published trainer's command line: every option maps to our parameters, and the page about them is true."""
 
 import dataclasses
 import importlib
@@ -32,7 +32,7 @@ NAMES = [
 CASE_1 = "python3 train.py --dataset audios --is_dict True --is_pairwise True --apply_augmentation True"
 CASE_2 = "python3 train.py --dataset audios --is_dict False --is_pairwise True"
 
-# Option: (what else the line says, the option, what it makes of the configuration).
+# Option: (the rest of the line, the option, the parameters that it changes).
 CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "debug": ("", "--debug 1", {"train.debug": True}),
     "is_dict": ("", "--is_dict True", {"augment.share": 0.0}),
@@ -76,7 +76,7 @@ CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, so that neither parameters nor data are found by chance."""
+    """An empty working folder, so that no parameters or data are found by accident."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
@@ -87,7 +87,7 @@ def loaded(line: str) -> Config:
 
 
 def value(config: Config, key: str) -> Any:
-    """``recipes.KEY`` is of the recipe that trains."""
+    """The value of ``key``; ``recipes.KEY`` means the recipe that trains."""
     return attrgetter(key.replace("recipes.", "recipe."))(config)
 
 
@@ -98,7 +98,7 @@ def without(line: str, option: str) -> str:
 
 def test_every_option_is_in_the_table_and_has_a_case() -> None:
     assert sorted(option.name for option in OPTIONS) == sorted(NAMES)
-    # Three govern no parameter: the first two an option of ours, the last nothing.
+    # Three set no parameter: the first two set an option of ours, the last nothing.
     assert set(NAMES) - set(CHANGES) == {"dataset", "device", "is_pairwise"}
 
 
@@ -109,7 +109,7 @@ def test_an_option_changes_what_it_governs_and_nothing_else(name: str) -> None:
     for key, wanted in expected.items():
         assert value(before, key) != wanted, key
         assert value(after, key) == wanted, key
-    # Nothing beside it is another.
+    # Nothing else changes.
     old, new = flatten(dataclasses.asdict(before)), flatten(dataclasses.asdict(after))
     changed = {key.replace("recipes.published.", "recipes.") for key in new if new[key] != old[key]}
     assert changed == set(expected)
@@ -118,23 +118,23 @@ def test_an_option_changes_what_it_governs_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_becomes_of_an_option_is_told_in_one_line(name: str) -> None:
+def test_an_option_is_reported_in_one_line(name: str) -> None:
     base, option, _ = CHANGES[name]
     translation = translate(f"{without(base, option)} {option}")
-    (told,) = [line for line in translation.told if line.split()[0] == name]
-    settings = told.partition(" -> ")[2].partition(" (")[0].split(", ")
+    (report,) = [line for line in translation.reports if line.split()[0] == name]
+    settings = report.partition(" -> ")[2].partition(" (")[0].split(", ")
     assert set(settings) <= set(translation.overrides)
     (row,) = [row for row in OPTIONS if row.name == name]
     assert [setting.partition("=")[0] for setting in settings] == list(row.ours)
 
 
-def test_the_form_of_a_told_line() -> None:
-    told = translate("--is_triplet True --is_dict True --dataset audios").told
-    assert "is_triplet True -> train.mode=triplets" in told
-    assert "dataset audios -> --data audios.bin" in told
-    assert "is_dict True -> augment.share=0.0 (the file is to be a dictionary)" in told
-    # Of those that are not given, only what there is to say.
-    assert {line.split()[0] for line in told} == {"is_triplet", "is_dict", "dataset", "device", "input_dim"}
+def test_the_form_of_a_report() -> None:
+    reports = translate("--is_triplet True --is_dict True --dataset audios").reports
+    assert "is_triplet True -> train.mode=triplets" in reports
+    assert "dataset audios -> --data audios.bin" in reports
+    assert "is_dict True -> augment.share=0.0 (the file must be a dictionary)" in reports
+    # Options that the line omits are reported only with a remark.
+    assert {line.split()[0] for line in reports} == {"is_triplet", "is_dict", "dataset", "device", "input_dim"}
 
 
 def test_options_not_given_have_the_documented_defaults() -> None:
@@ -150,7 +150,7 @@ def test_options_not_given_have_the_documented_defaults() -> None:
     assert (translation.data, translation.device, translation.warnings) == (None, None, ())
 
 
-def test_parameters_of_a_file_do_not_come_before_a_published_line(here: Path) -> None:
+def test_a_published_line_overrides_a_parameter_file(here: Path) -> None:
     (here / "params.yaml").write_text("encoder: {input_dim: 7, layers: 5}\ntrain: {init_from: x, epochs: 1}\nseed: 4\n")
     config = loaded("")
     assert (config.encoder.input_dim, config.encoder.layers) == (None, 2)
@@ -166,7 +166,7 @@ def test_the_documented_command_of_case_1(here: Path) -> None:
     check(translation, audios_bin.read("audios.bin"), Path("audios.bin"))
     config = load(None, translation.overrides)
     assert (config.augment.share, config.augment.views, config.train.mode) == (1.0, "partner", "pairs")
-    # The profile is the same training but for the values of the documentation's examples.
+    # The profile differs only in the values of the documentation's examples.
     profile = flatten(dataclasses.asdict(load(None, ["profile=published"])))
     ours = flatten(dataclasses.asdict(config))
     assert {key for key in ours if ours[key] != profile[key]} == {
@@ -182,7 +182,7 @@ def test_the_documented_command_of_case_2(here: Path) -> None:
     check(translation, audios_bin.read("audios.bin"), Path("audios.bin"))
     config = load(None, translation.overrides)
     assert (config.augment.share, config.augment.views) == (1.0, "partner")
-    assert any("always pairs with its augmentation" in line for line in translation.told)
+    assert any("always pair with their augmentation" in line for line in translation.reports)
     assert flatten(dataclasses.asdict(config)) == flatten(dataclasses.asdict(loaded(CASE_1)))
 
 
@@ -196,7 +196,7 @@ def test_the_profile_has_the_values_of_the_documented_cases() -> None:
     assert (config.train.clip_seconds, config.train.steps_per_epoch) == (None, None)
 
 
-def test_a_list_is_always_augmented_and_classes_when_asked() -> None:
+def test_a_list_is_always_augmented_and_classes_on_request() -> None:
     for line, share in (("", 1.0), ("--apply_augmentation True", 1.0), ("--is_dict True", 0.0),
                         ("--is_dict True --apply_augmentation True", 1.0)):  # fmt: skip
         assert loaded(line).augment.share == share
@@ -224,7 +224,7 @@ def test_aliases_are_the_same_option() -> None:
     assert translate("--save_dir Hums --autosave 3") == translate("--name Hums --autosave_epoch 3")
 
 
-def test_values_are_what_they_are_whatever_they_look_like() -> None:
+def test_text_and_large_numbers_arrive_unchanged() -> None:
     assert loaded(f"--EPOCHS {10**400}").train.epochs == 10**400
     assert translate(f"--dataset {'a' * 5000}").data is not None
     for name in ("5", "1e3", "true", "null", "2026-01-01", "0x10"):
@@ -249,50 +249,50 @@ def test_where_the_data_is_looked_for(here: Path) -> None:
 @pytest.mark.parametrize(("text", "device"), [("cuda:0", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_the_device(text: str, device: str) -> None:
     assert translate(f"--device {text}").device == device
-    assert f"device {text} -> --device {device}" in translate(f"--device {text}").told
+    assert f"device {text} -> --device {device}" in translate(f"--device {text}").reports
 
 
 REFUSED = {
-    "an unknown option": ("--batchsize 4", "--batchsize is no option", "did you mean --batch_size?"),
-    "another case": ("--epochs 4", "--epochs is no option", "did you mean --EPOCHS?"),
-    "something else": ("--zzzz 4", "--zzzz is no option", "published.md"),
-    "a word": ("audios --is_dict True", "audios is no option", ""),
-    "a word behind a value": ("--EPOCHS 3 4", "4 is no option", ""),
-    "a dash": ("-is_dict True", "-is_dict is no option", "--is_dict"),
-    "another script": ("python3 test.py --is_dict True", "test.py is no option", ""),
-    "a repeated option": ("--temp 1 --temp 2", "--temp 2 repeats --temp 1", "leave one"),
-    "a repeated alias": ("--name a --save_dir b", "--save_dir b repeats --name a", "leave one"),
+    "an unknown option": ("--batchsize 4", "--batchsize is not an option", "did you mean --batch_size?"),
+    "another case": ("--epochs 4", "--epochs is not an option", "did you mean --EPOCHS?"),
+    "something else": ("--zzzz 4", "--zzzz is not an option", "published.md"),
+    "a word": ("audios --is_dict True", "audios is not an option", ""),
+    "a word behind a value": ("--EPOCHS 3 4", "4 is not an option", ""),
+    "a dash": ("-is_dict True", "-is_dict is not an option", "--is_dict"),
+    "another script": ("python3 test.py --is_dict True", "test.py is not an option", ""),
+    "a repeated option": ("--temp 1 --temp 2", "--temp 2 repeats --temp 1", "omit one"),
+    "a repeated alias": ("--name a --save_dir b", "--save_dir b repeats --name a", "omit one"),
     "no truth": ("--is_dict maybe", "--is_dict maybe is neither", "True or False"),
     "no flag value": ("--is_dict=", "--is_dict is neither", "True or False"),
-    "no number": ("--EPOCHS many", "--EPOCHS many is no whole number", "such as --EPOCHS 100"),
-    "half a number": ("--EPOCHS 2.5", "--EPOCHS 2.5 is no whole number", ""),
-    "not a number": ("--temp nan", "--temp nan is no number", "such as --temp 0.1"),
-    "no end of a number": ("--learning_rate inf", "--learning_rate inf is no number", ""),
+    "no number": ("--EPOCHS many", "--EPOCHS many is not a whole number", "such as --EPOCHS 100"),
+    "half a number": ("--EPOCHS 2.5", "--EPOCHS 2.5 is not a whole number", ""),
+    "not a number": ("--temp nan", "--temp nan is not a number", "such as --temp 0.1"),
+    "no end of a number": ("--learning_rate inf", "--learning_rate inf is not a number", ""),
     "no value": ("--temp --is_dict True", "--temp has no value", "such as --temp 0.1"),
     "no value at the end": ("--train_steps", "--train_steps has no value", "such as --train_steps 5"),
     "two lines": ("--is_dict 'a\nb'", "--is_dict a b is neither", ""),
     "no text": ("--dataset= --is_dict True", "--dataset has no value", "such as --dataset NAME"),
     "an open quotation mark": ("--name 'a", "cannot be split", "quotation mark"),
-    "triplets and singles": ("--is_triplet True --is_single True", "--is_triplet True and --is_single", "leave one"),
+    "triplets and singles": ("--is_triplet True --is_single True", "--is_triplet True and --is_single", "omit one"),
     "an odd width": ("--emb_dim 7", "--emb_dim 7", "such as 256"),
     "no width": ("--emb_dim 0", "--emb_dim 0", "such as 256"),
     "no duration": ("--clip True --clip_duration 0", "--clip_duration 0", "such as 3"),
     "no duration, without clips": ("--clip_duration -1", "--clip_duration -1", "such as 3"),
-    "another device": ("--device cuda:1", "--device cuda:1", "say cuda:0 or cpu"),
+    "another device": ("--device cuda:1", "--device cuda:1", "use cuda:0 or cpu"),
     "weights of no epoch": ("--load_dir Old --best_model False", "--load_dir Old with --best_model False",
                             "add --load_model_epochid"),
-    "two beginnings": ("--load_dir Old --epoch_start 5", "--epoch_start 5 takes up the training TrialTok",
+    "two beginnings": ("--load_dir Old --epoch_start 5", "--epoch_start 5 resumes the training TrialTok",
                        "--load_dir Old"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_meant_is_refused_in_one_sentence(case: str) -> None:
+def test_a_wrong_line_is_refused_in_one_sentence(case: str) -> None:
     line, what, way = REFUSED[case]
     with pytest.raises(UserError) as caught:
         translate(line)
     sentence = str(caught.value)
-    assert sentence.startswith("--published-args: ")
+    assert caught.value.parameter == "published_args"
     assert what in sentence
     assert way in sentence
     assert sentence[-1] in ".?"
@@ -311,13 +311,13 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(case: str) -> None:
     ("--input_dim 39", ["--input_dim 39", "--mfcc"]),
     ("--load_dir TrialTok --epoch_start 5 --load_model_epochid 4", ["--load_model_epochid 4", "--epoch_start 5"]),
 ])  # fmt: skip
-def test_what_is_said_in_vain_is_a_warning(line: str, parts: list[str]) -> None:
+def test_an_option_without_effect_is_a_warning(line: str, parts: list[str]) -> None:
     (warning,) = translate(line).warnings
     assert all(part in warning for part in parts)
     load(None, translate(line).overrides)
 
 
-def test_what_is_not_in_vain_is_none() -> None:
+def test_options_with_an_effect_are_not_warned_about() -> None:
     line = ("--sample_subdataset True --subdata_split .1 --clip True --clip_duration 2 --warmup .1 --train_steps 9 "
             "--load_dir Old --load_model_epochid 3 --best_model False --mfcc True --input_dim 39")  # fmt: skip
     assert translate(line).warnings == ()
@@ -333,23 +333,23 @@ def test_the_documented_width_fits_mfcc_alone() -> None:
 def test_loading_and_resuming() -> None:
     best = translate("--load_dir Old --load_model_epochid 4")
     assert "train.init_from=Old_best" in best.overrides
-    assert any("best_4 is Old_best" in line for line in best.told)
-    # From one's own weights anew, or on from where the training was.
+    assert any("best_4 is Old_best" in line for line in best.reports)
+    # Start again from its own weights, or resume.
     assert loaded("--load_dir TrialTok").train.init_from == "TrialTok_best"
     own = translate("--load_dir Hums --name Hums --epoch_start 10 --load_model_epochid 10")
     assert {"train.init_from=null", "train.start_epoch=10"} <= set(own.overrides)
-    assert (own.warnings, any("takes up" in line for line in own.told)) == ((), True)
+    assert (own.warnings, any("resumes" in line for line in own.reports)) == ((), True)
 
 
 def parts(kind: str) -> recordings.Splits:
-    recordings = [recordings.Recordings((f"{i}.wav",), ("a",) if kind == "dict" else None) for i in range(2)]
-    return recordings.Splits(recordings[0], None, recordings[1])
+    train, test = (recordings.Recordings((f"{i}.wav",), ("a",) if kind == "dict" else None) for i in range(2))
+    return recordings.Splits(train, None, test)
 
 
 @pytest.mark.parametrize(("line", "kind", "sentence"), [
     ("--is_dict True", "list", "a.bin holds a list without classes, and --is_dict is True"),
-    ("--is_dict False", "dict", "a.bin holds a dictionary of classes, and --is_dict is False; say --is_dict True"),
-    ("", "dict", "say --is_dict True"),
+    ("--is_dict False", "dict", "a.bin holds a dictionary of classes, and --is_dict is False; use --is_dict True"),
+    ("", "dict", "use --is_dict True"),
     ("--is_triplet True", "list", "a.bin holds a list without classes, and --is_triplet"),
 ])  # fmt: skip
 def test_a_line_that_contradicts_its_file_is_refused(line: str, kind: str, sentence: str) -> None:
@@ -365,7 +365,7 @@ def test_a_line_that_fits_its_file(line: str, kind: str) -> None:
     check(translate(line), parts(kind), Path("a.bin"))
 
 
-# batch_size, learning_rate and so on: numbers that go into the configuration as they are.
+# batch_size, learning_rate and so on: numbers that are passed on unchanged.
 SAME = [row for row in OPTIONS if row.kind in ("whole", "number") and row.becomes is None and len(row.ours) == 1]
 SHARES = {"warmup", "cluster_split"}
 
@@ -401,7 +401,7 @@ def test_any_text_is_translated_or_refused(text: str) -> None:
     assert translation.overrides[0] == "profile=published"
 
 
-def test_the_page_has_the_table_as_it_is() -> None:
+def test_the_page_holds_the_table() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert table() in page, "put what wav2tok.published.options.table() gives into wav2tok/config/profiles/published.md"
     rows = [line for line in page.splitlines() if line.startswith("| `") and "`wav2tok." not in line]
@@ -430,18 +430,18 @@ def test_defaults_of_the_command_line_are_ours() -> None:
 
 
 def mentioned() -> list[str]:
-    """Every name of ours that the page gives, ``wav2tok.model.wav2tok.Wav2Tok.embed``."""
+    """Every name of ours on the page, such as ``wav2tok.model.wav2tok.Wav2Tok.embed``."""
     return sorted(set(re.findall(r"`(wav2tok\.[\w.]+)`", PAGE.read_text(encoding="utf-8"))))
 
 
 @pytest.mark.parametrize("name", mentioned())
-def test_a_name_on_the_page_is_there_and_says_what_it_does(name: str) -> None:
+def test_a_name_on_the_page_exists_and_is_documented(name: str) -> None:
     *module, last = name.split(".")
     try:
-        found = getattr(importlib.import_module(".".join(module)), last)
+        named = getattr(importlib.import_module(".".join(module)), last)
     except ModuleNotFoundError:  # a method
-        found = getattr(getattr(importlib.import_module(".".join(module[:-1])), module[-1]), last)
-    assert found.__doc__
+        named = getattr(getattr(importlib.import_module(".".join(module[:-1])), module[-1]), last)
+    assert named.__doc__
 
 
 def test_the_page_names_every_published_function() -> None:
@@ -451,26 +451,25 @@ def test_the_page_names_every_published_function() -> None:
                  "Trainer"):  # fmt: skip
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` | `wav2tok.")]
         assert "wav2tok." in row
-    assert len(mentioned()) == 15
 
 
 @pytest.fixture
 def cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run ``wav2tok train --no-track ARGUMENTS``: (exit code, out, err, what would have been trained)."""
+    """Run ``wav2tok train --no-track ARGUMENTS``: (exit code, out, err, the arguments of the training)."""
     from wav2tok.stages import train
 
-    asked: list[Any] = []
-    monkeypatch.setattr(train, "train", lambda *arguments: asked.append(arguments))
+    called: list[Any] = []
+    monkeypatch.setattr(train, "train", lambda *arguments: called.append(arguments))
 
     def run(*arguments: str) -> tuple[int, str, str, Any]:
-        asked.clear()
+        called.clear()
         monkeypatch.setattr(sys, "argv", ["wav2tok", "train", "--no-track", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             command_line.main()
         code = end.value.code if isinstance(end.value.code, int) else 0
         printed = capsys.readouterr()
-        return code, printed.out, printed.err, asked[0] if asked else None
+        return code, printed.out, printed.err, called[0] if called else None
 
     return run
 
@@ -485,40 +484,40 @@ def files(here: Path) -> Path:
 
 
 def test_train_takes_a_published_line(files: Path, cli: Any) -> None:
-    code, out, err, asked = cli("--out", "new", "--published-args", f"{CASE_1} --device cpu --EPOCHS 3")
+    code, out, err, called = cli("--out", "new", "--published-args", f"{CASE_1} --device cpu --EPOCHS 3")
     assert (code, err) == (0, "")
-    told = out.splitlines()
-    assert "EPOCHS 3 -> train.epochs=3" in told
-    assert [line.startswith("warning: ") for line in told].count(True) == 1
-    data, out_folder, _, config, device, fresh, _ = asked
+    lines = out.splitlines()
+    assert "EPOCHS 3 -> train.epochs=3" in lines
+    assert [line.startswith("warning: ") for line in lines].count(True) == 1
+    data, out_folder, _, config, device, fresh = called
     assert (data, out_folder, device, fresh) == (Path("audios.bin"), Path("new"), "cpu", False)
     assert (config.profile, config.train.epochs, config.recipe.batch_size) == ("published", 3, 4)
 
 
-def test_what_is_given_beside_the_line_comes_before_it(files: Path, cli: Any) -> None:
+def test_other_options_override_the_line(files: Path, cli: Any) -> None:
     line = "--dataset audios --is_dict False --device cuda:0 --EPOCHS 3 --load_dir Old"
-    _, _, err, asked = cli("--data", "plain.bin", "--device", "cpu", "--set", "train.epochs=9", "--init-from", "New_5",
+    _, _, err, called = cli("--data", "plain.bin", "--device", "cpu", "--set", "train.epochs=9", "--init-from", "New_5",
                            "--published-args", line)  # fmt: skip
     assert err == ""
-    assert (asked[0], asked[4]) == (Path("plain.bin"), "cpu")
-    assert (asked[3].train.epochs, asked[3].train.init_from) == (9, "New_5")
+    assert (called[0], called[4]) == (Path("plain.bin"), "cpu")
+    assert (called[3].train.epochs, called[3].train.init_from) == (9, "New_5")
 
 
-def test_without_a_dataset_the_data_is_as_elsewhere(files: Path, cli: Any) -> None:
-    _, _, err, asked = cli("--published-args", "--is_dict True")
-    assert (err, asked[0], asked[4]) == ("", Path("artifacts/audios.bin"), "auto")
+def test_without_a_dataset_the_data_is_the_default(files: Path, cli: Any) -> None:
+    _, _, err, called = cli("--published-args", "--is_dict True")
+    assert (err, called[0], called[4]) == ("", Path("artifacts/audios.bin"), "auto")
 
 
 def test_init_from_alone(files: Path, cli: Any) -> None:
     for name in ("wav2tok_best", "old/model", "7"):
-        _, out, err, asked = cli("--init-from", name)
+        _, out, err, called = cli("--init-from", name)
         assert (out, err) == ("", "")
-        assert asked[3] == load(None, [f'train.init_from="{name}"'])
+        assert called[3] == load(None, [f'train.init_from="{name}"'])
     assert cli()[3][3] == Config()
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), [
-    (["--published-args", "--epoch 3"], "--published-args: --epoch is no option"),
+    (["--published-args", "--epoch 3"], "--published-args: --epoch is not an option"),
     (["--published-args", "--dataset audios --is_dict yep"], "--is_dict yep is neither"),
     (["--published-args", "--dataset audios --is_dict False"], "audios.bin holds a dictionary"),
     (["--published-args", "--dataset plain --is_dict True"], "plain.bin holds a list"),
@@ -528,8 +527,8 @@ def test_init_from_alone(files: Path, cli: Any) -> None:
     (["--published-args", "--dataset audios --is_dict True --EPOCHS 0"], "train.epochs is 0"),
 ])  # fmt: skip
 def test_a_bad_line_ends_with_2_and_one_sentence(arguments: list[str], sentence: str, files: Path, cli: Any) -> None:
-    code, _, err, asked = cli("--out", "new", *arguments)
-    assert (code, asked) == (2, None)
+    code, _, err, called = cli("--out", "new", *arguments)
+    assert (code, called) == (2, None)
     (line,) = err.splitlines()
     assert line.startswith("wav2tok: ")
     assert sentence in line

@@ -1,11 +1,11 @@
-"""The command line. Verbs import what they need when they run, so that ``--help`` and quick verbs stay quick."""
+"""The command line. Verbs import what they need when they run, so that ``--help`` and quick verbs start fast."""
 
 import sys
 
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, doctor, learn, ship, use
+from wav2tok.cli import benchmark, console, data, doctor, learn, params, ship, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -13,12 +13,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Audio to short strings of tokens, learned from pairs of similar recordings.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn audio into short strings of tokens, learned from pairs of similar recordings.",
 )
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -41,6 +42,7 @@ for verb in (
     use.spot,
     benchmark.benchmark,
     doctor.doctor,
+    params.params,
 ):
     app.command()(verb)
 
@@ -50,7 +52,7 @@ OPTIONS = {"overrides": "set"}
 
 
 def main() -> None:
-    """Entry point: an error that the user can fix is one sentence on stderr and exit code 2."""
+    """Entry point: an error that the user can fix gives one sentence on stderr and exit code 2."""
     settle_threads()
     console.listen()
     try:
@@ -60,5 +62,5 @@ def main() -> None:
         typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("wav2tok: stopped; what was finished is kept.", err=True)
+        typer.echo("wav2tok: interrupted; finished work is kept.", err=True)
         sys.exit(130)

@@ -10,13 +10,13 @@ from wav2tok.cli.options import Device, Params, Sets
 
 
 def benchmark(
-    seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Length of the made-up recordings.")] = 1.0,
-    recordings: Annotated[int, typer.Option(min=96, help="How many of them.")] = 600,
+    seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Length of the synthetic recordings.")] = 1.0,
+    recordings: Annotated[int, typer.Option(min=96, help="Number of recordings.")] = 600,
     device: Device = "auto",
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Measure each part of training and tokenizing on made-up recordings, beside what the machine could do."""
+    """Time each part of training and tokenizing on synthetic recordings, compared with what the machine could do."""
     from wav2tok.config import parameters
     from wav2tok.device import choose
     from wav2tok.speed.machine import describe

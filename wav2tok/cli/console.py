@@ -1,4 +1,4 @@
-"""What a verb prints while it works: the library's log lines, and bars on a terminal."""
+"""What a verb shows while it works: the library's log lines on standard output, and bars on a terminal."""
 
 import logging
 import sys
@@ -9,11 +9,11 @@ from wav2tok import progress
 
 
 class _Lines(logging.Handler):
-    """Prints each record on standard output at once; warnings say that they are."""
+    """Prints each record on standard output at once, warnings and errors with their level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(f"{kind}{record.getMessage()}", flush=True)
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        print(f"{level}{record.getMessage()}", flush=True)
 
 
 @contextmanager
@@ -29,8 +29,17 @@ def _bar(what: str, total: int) -> Iterator[Callable[[], object]]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        # On a terminal, lines go above the bar. In a file or a pipe, they stay where they belong.
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
@@ -49,10 +58,23 @@ def _tenths(what: str, total: int) -> Iterator[Callable[[], object]]:
     yield advance
 
 
+@contextmanager
+def _nothing(what: str, total: int) -> Iterator[Callable[[], object]]:
+    yield lambda: None
+
+
 def listen() -> None:
-    """Show what the library reports."""
+    """Show what the library reports: its lines, and its counted work as bars on a terminal or else as lines."""
     if not progress.log.handlers:
         progress.log.addHandler(_Lines())
         progress.log.setLevel(logging.INFO)
         progress.log.propagate = False
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
+
+
+def keep_output_clean() -> None:
+    """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
+
+    There is no bar either if standard output is a terminal, where the results themselves show how far the work is.
+    """
+    progress.show_with(_bar if sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

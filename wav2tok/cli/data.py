@@ -9,12 +9,12 @@ from wav2tok.cli.options import Out, Params, Sets
 
 
 def sample(
-    out: Annotated[Path, typer.Argument(help="The folder to make; it must be empty or absent.")] = Path("data"),
-    seed: Annotated[int, typer.Option(help="Another seed sings another corpus.")] = 0,
-    melodies: Annotated[int, typer.Option(help="Classes.")] = 24,
-    singers: Annotated[int, typer.Option(help="Recordings of each.")] = 10,
+    out: Annotated[Path, typer.Argument(help="The folder to write; it must be empty or absent.")] = Path("data"),
+    seed: Annotated[int, typer.Option(help="Another seed gives another corpus.")] = 0,
+    melodies: Annotated[int, typer.Option(help="Number of classes.")] = 24,
+    singers: Annotated[int, typer.Option(help="Recordings per class.")] = 10,
 ) -> None:
-    """Sing a synthetic corpus of hummed melodies: OUT/MELODY/SINGER_TAKE.flac."""
+    """Synthesize a corpus of hummed melodies: OUT/MELODY/SINGER_TAKE.flac."""
     from wav2tok.sample.corpus import make
 
     make(out, seed=seed, melodies=melodies, singers=singers)
@@ -26,7 +26,7 @@ def validate(
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Measure every recording and judge the corpus; writes a manifest and Data Docs."""
+    """Measure every recording, judge the corpus, and write a manifest and Data Docs."""
     from wav2tok.config import parameters
     from wav2tok.stages.validate import validate as stage
 
@@ -34,48 +34,52 @@ def validate(
 
 
 def split(
-    folder: Annotated[Path, typer.Argument(help="The recordings, in a folder a class, or all in one for a list.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The recordings: one folder per class, or all in one folder for a list.")
+    ],
     out: Out = Path("audios.bin"),
     manifest: Annotated[
-        Path | None, typer.Option(help="manifest.csv of validate: its unreadable files are left out.")
+        Path | None, typer.Option(help="The manifest.csv that validate wrote; the unreadable files in it are omitted.")
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="dict (a class a folder) or list (no classes); split.kind.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="dict (one folder per class) or list (no classes); overrides split.kind.")
+    ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
-            help="prefix (file name up to the first _), column (group, in the "
-            "manifest) or none: groups stand on one side only; split.group_by."
+            help="What keeps recordings in the same part: prefix (file name up to the first _), column (group, in the "
+            "manifest) or none; overrides split.group_by."
         ),
     ] = None,
-    test_groups: Annotated[str | None, typer.Option(help="The groups that are the test, as A,B,...")] = None,
+    test_groups: Annotated[str | None, typer.Option(help="The groups of the test part, as A,B,...")] = None,
     test_classes: Annotated[
-        str | None, typer.Option(help="The classes that are the test, as A,B,...; none is heard in training.")
+        str | None, typer.Option(help="The classes of the test part, as A,B,...; training sees none of them.")
     ] = None,
     also: Annotated[
         list[Path] | None,
-        typer.Option(help="Further recordings for training, whatever they are; each pairs with its augmentation."),
+        typer.Option(help="More training recordings of any kind; each pairs with its own augmentation."),
     ] = None,
     only_test: Annotated[
-        bool, typer.Option("--only-test", help="All of FOLDER is the test; training hears what --also names, no more.")
+        bool, typer.Option("--only-test", help="All of FOLDER is the test part; training uses only what --also names.")
     ] = False,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Cut a corpus into training, validation and test recordings: audios.bin."""
+    """Split a corpus into training, validation and test recordings: audios.bin."""
     from wav2tok.config import parameters
     from wav2tok.stages.split import split as stage
 
-    wanted, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
-    given = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
-    config = parameters.load(params, [*(sets or ()), *given])
-    if wanted and config.split.group_by == "none":
-        config = parameters.load(params, [*(sets or ()), *given, "split.group_by=prefix"])
+    groups, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
+    chosen = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
+    config = parameters.load(params, [*(sets or ()), *chosen])
+    if groups and config.split.group_by == "none":
+        config = parameters.load(params, [*(sets or ()), *chosen, "split.group_by=prefix"])
     stage(
         folder,
         out,
         config,
         manifest=manifest,
-        test_groups=wanted,
+        test_groups=groups,
         test_classes=classes,
         also=also or (),
         only_test=only_test,

@@ -1,4 +1,4 @@
-"""doctor: what is installed here, and what will compute."""
+"""doctor: installed versions, devices and stores."""
 
 import importlib.metadata
 import importlib.util
@@ -32,7 +32,7 @@ def _version(package: str) -> str | None:
 
 
 def doctor() -> None:
-    """Show versions, devices and stores, and name what does not fit together."""
+    """Show versions, devices and stores, and report what does not fit together."""
     typer.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     versions = {name: _version(name) for name in PACKAGES}
     for name, version in versions.items():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-Params = Annotated[Path | None, typer.Option("--params", help="Parameters; params.yaml here, if there is one.")]
+Params = Annotated[Path | None, typer.Option("--params", help="Parameter file; by default params.yaml, if it exists.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one parameter; may be repeated.")
 ]

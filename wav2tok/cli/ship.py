@@ -11,11 +11,11 @@ from wav2tok.cli.options import DataFile, Out, Params, Sets
 def export(
     model: Annotated[Path, typer.Option(help="A folder that train wrote.")] = Path("artifacts/model"),
     report: Annotated[
-        Path | None, typer.Option(help="What evaluate wrote: a model that its gate refused is not exported.")
+        Path | None, typer.Option(help="What evaluate wrote; a model that the gate refused is not exported.")
     ] = None,
     out: Out = Path("artifacts/export"),
 ) -> None:
-    """Write the model as one ONNX graph, waveform to tokens, checked against torch."""
+    """Write the model as one ONNX graph, from waveform to tokens, and compare it with torch."""
     from wav2tok.stages.export import export as run
 
     run(model, report, out)
@@ -29,7 +29,7 @@ def register(
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Register an approved model; it becomes the champion if there is none or if it beats it."""
+    """Register an approved model; it becomes the champion if there is none or if it beats the present one."""
     from wav2tok.config import parameters
     from wav2tok.stages.register import register as run
 
@@ -41,7 +41,7 @@ def promote(
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Make VERSION of the registered model the champion, by hand."""
+    """Make VERSION of the registered model the champion."""
     from wav2tok.config import parameters
     from wav2tok.release import registry
 
@@ -54,7 +54,7 @@ def pull(
     model: Annotated[str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion.")],
     out: Out = Path("model"),
 ) -> None:
-    """Download a model into a folder that tokenize takes."""
+    """Download a model into a folder that tokenize can use."""
     from wav2tok.release import registry
 
     typer.echo(f"{registry.pull(model, out)}")

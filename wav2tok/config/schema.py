@@ -5,6 +5,7 @@ The dataclasses are pydantic's: they refuse unknown names, wrong types and value
 committed ``params.yaml`` states the same defaults; a test compares the two.
 """
 
+import json
 import re
 from dataclasses import field
 from typing import Annotated, Any, Literal, Self
@@ -431,8 +432,7 @@ class Config:
     augment: Augment = field(default_factory=Augment)
     train: Train = field(default_factory=Train)
     recipes: dict[Text, Recipe] = field(default_factory=lambda: {"staged": STAGED, "published": PUBLISHED})
-    """Recipes by name. One that is given in part keeps the other values of the built-in recipe of its name, or else
-    the defaults."""
+    """Recipes by name; values that one omits are those of the built-in recipe of its name, or else the defaults."""
     evaluate: Evaluate = field(default_factory=Evaluate)
     gate: Gate = field(default_factory=Gate)
     register: Register = field(default_factory=Register)
@@ -485,6 +485,6 @@ VALIDATOR = TypeAdapter(Config)
 """Plain values to a `Config`."""
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of ``params.yaml``, for editors and for other programs that write parameters."""
-    return VALIDATOR.json_schema()
+def json_schema() -> str:
+    """The JSON schema of ``params.yaml`` as text, for editors and other programs; ``schema.json`` holds it."""
+    return json.dumps(VALIDATOR.json_schema(), indent=2) + "\n"

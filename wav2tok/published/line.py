@@ -1,7 +1,7 @@
-"""The text of a published command line: its words into typed values of known options, or one sentence on what is wrong.
+"""Parse the text of a published command line into typed values of its options.
 
-``parse("python3 train.py --dataset audios --is_dict True", OPTIONS)`` knows nothing of what an option means
-(`wav2tok.published.options` does).
+``parse("python3 train.py --dataset audios --is_dict True", OPTIONS)`` does not know what an option means;
+`wav2tok.published.options` does.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from wav2tok.errors import UserError
 
 Kind = Literal["flag", "whole", "number", "text"]
 Value = bool | int | float | str | None
-MEANT = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 EXAMPLES: dict[Kind, str] = {"flag": "True", "whole": "5", "number": "0.1", "text": "NAME"}
 PAGE = "wav2tok/config/profiles/published.md"
 
@@ -29,10 +29,10 @@ class Option:
     """One option of the published trainer.
 
     Attributes:
-        default: what its documentation says; None where there is none.
-        ours: the keys of `wav2tok.config.schema`, or the options of ``wav2tok train``, that it governs.
+        default: the documented default; None if there is none.
+        ours: the keys of `wav2tok.config.schema`, or the options of ``wav2tok train``, that it sets.
         remark: what to know, and why our default differs.
-        becomes: our values by key, from all options of the line; None hands the value to the one key as it is.
+        becomes: computes our values by key from all options of the line; None passes the value unchanged to the key.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Line:
-    """The values of all options, ``line["EPOCHS"]``, and which of them the text gave; the others have their default."""
+    """The values of all options, ``line["EPOCHS"]``; those that are not among ``given`` have their defaults."""
 
     values: Mapping[str, Value]
     given: frozenset[str]
@@ -56,12 +56,12 @@ class Line:
 
 
 def refuse(what: str) -> UserError:
-    """The error to raise over a published command line, in one line whatever stands in it."""
-    return UserError(f"--published-args: {' '.join(what.split())}")
+    """The error about a published command line, on one line even if the command line has several."""
+    return UserError(" ".join(what.split()), parameter="published_args")
 
 
 def as_yaml(value: Value) -> str:
-    """``value`` as text that YAML reads as just this value."""
+    """``value`` as text that YAML reads back as the same value."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if not isinstance(value, str):
@@ -74,7 +74,7 @@ def as_yaml(value: Value) -> str:
 
 
 def setting(key: str, value: Value) -> str:
-    """KEY=VALUE for `wav2tok.config.parameters.load`; a name that looks like a number stays a name."""
+    """KEY=VALUE for `wav2tok.config.parameters.load`; a name that looks like a number stays text."""
     return f"{key}={as_yaml(value)}"
 
 
@@ -83,21 +83,21 @@ def _words(text: str) -> list[str]:
     try:
         words = shlex.split(text.replace("\\\n", " "))
     except ValueError as error:
-        raise refuse(f"{text!r} cannot be split into words ({error}); close every quotation mark.") from None
+        raise refuse(f"{text!r} cannot be split into words ({error}); close all quotation marks.") from None
     if words and Path(words[0]).name.startswith("python"):
         words = words[1:]
     return words[1:] if words and Path(words[0]).name == "train.py" else words
 
 
 def _value(option: Option, text: str | None) -> Value:
-    """What ``text`` means; None is an option without a value."""
+    """The value that ``text`` means; None: the option stands without a value."""
     shown = f"--{option.name} {text}"
     example = f"--{option.name} {EXAMPLES[option.kind] if option.default is None else option.default}"
     if option.kind == "flag":
-        meant = True if text is None else MEANT.get(text.lower())
-        if meant is None:
-            raise refuse(f"{shown} is neither true nor false; say True or False.")
-        return meant
+        value = True if text is None else TRUTH.get(text.lower())
+        if value is None:
+            raise refuse(f"{shown} is neither true nor false; use True or False.")
+        return value
     if not text:
         raise refuse(f"--{option.name} has no value; give it one, such as {example}.")
     if option.kind == "text":
@@ -107,7 +107,7 @@ def _value(option: Option, text: str | None) -> Value:
     except ValueError:
         number = math.nan
     if isinstance(number, float) and not math.isfinite(number):
-        raise refuse(f"{shown} is no {'whole ' * (option.kind == 'whole')}number; give one, such as {example}.")
+        raise refuse(f"{shown} is not a {'whole ' * (option.kind == 'whole')}number; give one, such as {example}.")
     return number
 
 
@@ -115,7 +115,7 @@ def parse(text: str, options: Sequence[Option]) -> Line:
     """Read ``--key value``, ``--key=value`` and, for flags, ``--key`` alone.
 
     Raises:
-        UserError: an unknown or repeated option, a word that is none, a value of the wrong kind.
+        UserError: an unknown or repeated option, a word that is not an option, a value of the wrong kind.
     """
     known = {name: option for option in options for name in (option.name, *option.aliases)}
     given: dict[str, Value] = {}
@@ -127,10 +127,10 @@ def parse(text: str, options: Sequence[Option]) -> Line:
             lower = {each.lower(): each for each in known}
             near = difflib.get_close_matches(name.lower(), lower, n=1)
             way = f"did you mean --{lower[near[0]]}?" if near else f"{PAGE} lists them."
-            raise refuse(f"{word} is no option of the published trainer; {way}")
+            raise refuse(f"{word} is not an option of the published trainer; {way}")
         option = known[name]
-        found = value if equals else words.pop(0) if words and not words[0].startswith("--") else None
+        argument = value if equals else words.pop(0) if words and not words[0].startswith("--") else None
         if option.name in given:
-            raise refuse(f"--{name} {found or ''} repeats --{option.name} {given[option.name]}; leave one of them out.")
-        given[option.name] = _value(option, found)
+            raise refuse(f"--{name} {argument or ''} repeats --{option.name} {given[option.name]}; omit one of them.")
+        given[option.name] = _value(option, argument)
     return Line({option.name: option.default for option in options} | given, frozenset(given))

@@ -1,8 +1,8 @@
-"""The published trainer's command line in this project's terms: ``wav2tok train --published-args "..."``.
+"""Translate the published trainer's command line into our parameters: ``wav2tok train --published-args "..."``.
 
-`translate` reads such a line, `OPTIONS` says what each of its options is here, and `table` writes that for the page
-``wav2tok/config/profiles/published.md``. An option that the line leaves out takes its documented default; where the
-published documentation and code differ, the documentation counts.
+`translate` reads such a line, `OPTIONS` maps each of its options to ours, and `table` prints that mapping for the page
+``wav2tok/config/profiles/published.md``. An option that the line omits has its documented default. Where the published
+documentation and code differ, the documentation counts.
 """
 
 import os
@@ -18,11 +18,11 @@ from wav2tok.published.line import Line, Option, Value, as_yaml, parse, refuse, 
 Settings = Mapping[str, Value]
 RECIPE = "recipes.published."
 COMMAND = {"--data": "artifacts/audios.bin", "--device": "auto"}
-"""The options of ``wav2tok train`` that a published one governs, with their defaults."""
+"""The options of ``wav2tok train`` that a published option sets, with their defaults."""
 
 
 def _data(line: Line) -> Settings:
-    """The first of the places where the published trainer's user may have put NAME.bin."""
+    """NAME.bin in the first place where it exists, of those where users of the published trainer put it."""
     if line["dataset"] is None:
         return {"--data": None}
     name = line["dataset"].removesuffix(".bin") + ".bin"
@@ -35,7 +35,7 @@ def _device(line: Line) -> Settings:
         return {"--device": None}
     ours = {"cuda:0": "cuda", "cuda": "cuda", "cpu": "cpu"}
     if line["device"] not in ours:
-        raise refuse(f"--device {line['device']} is not to be had; say cuda:0 or cpu, or leave it out.")
+        raise refuse(f"--device {line['device']} is not available; use cuda:0 or cpu, or omit it.")
     return {"--device": ours[line["device"]]}
 
 
@@ -46,7 +46,7 @@ def _augmentation(line: Line) -> Settings:
 
 def _mode(line: Line) -> Settings:
     if line["is_triplet"] and line["is_single"]:
-        raise refuse("--is_triplet True and --is_single True exclude each other; leave one out.")
+        raise refuse("--is_triplet True and --is_single True exclude each other; omit one.")
     return {"train.mode": "triplets" if line["is_triplet"] else "singles" if line["is_single"] else "pairs"}
 
 
@@ -56,7 +56,7 @@ def _subset(line: Line) -> Settings:
 
 def _clip(line: Line) -> Settings:
     if line["clip_duration"] <= 0:
-        raise refuse(f"--clip_duration {line['clip_duration']} is no duration; give seconds, such as 3.")
+        raise refuse(f"--clip_duration {line['clip_duration']} is not a duration; give seconds, such as 3.")
     return {"train.clip_seconds": line["clip_duration"] if line["clip"] else None, "encoder.tiled": line["clip"]}
 
 
@@ -69,18 +69,18 @@ def _encoder(line: Line) -> Settings:
     """A published transformer is as wide as the two directions of the LSTM together."""
     width = line["emb_dim"]
     if width < 2 or width % 2:
-        raise refuse(f"--emb_dim {width} is not twice the width of a direction; give an even number, such as 256.")
+        raise refuse(f"--emb_dim {width} is not twice the width of one direction; give an even number, such as 256.")
     kind, dropout = ("transformer", 0.1) if line["use_transformer"] else ("lstm", 0.25)
     return {"encoder.kind": kind, "encoder.dropout": dropout, "encoder.hidden": width // 2}
 
 
 def _misfit(line: Line) -> bool:
-    """Whether ``input_dim`` is the documented 39 beside magnitudes, of which there are 513."""
+    """Whether ``input_dim`` is the documented 39 although the features are 513 magnitudes."""
     return not line["mfcc"] and line["input_dim"] == 39
 
 
 def _resumes(line: Line) -> bool:
-    """Whether what is loaded is this training itself, to be taken up at ``epoch_start``."""
+    """Whether ``load_dir`` names this training itself, to be resumed at ``epoch_start``."""
     return line["epoch_start"] > 0 and line["load_dir"] == line["name"]
 
 
@@ -90,8 +90,8 @@ def _weights(line: Line) -> Settings:
         return {"train.init_from": None}
     if line["epoch_start"] > 0:
         raise refuse(
-            f"--epoch_start {line['epoch_start']} takes up the training {line['name']}, and --load_dir {name} begins "
-            "with other weights; leave one of them out."
+            f"--epoch_start {line['epoch_start']} resumes the training {line['name']}, and --load_dir {name} starts "
+            "from other weights; omit one of them."
         )
     if not line["best_model"] and epoch is None:
         raise refuse(f"--load_dir {name} with --best_model False names no epoch; add --load_model_epochid, such as 5.")
@@ -99,67 +99,68 @@ def _weights(line: Line) -> Settings:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("debug", 0, "whole", ("train.debug",), "any number but 0: 32 recordings, two epochs of two steps",
+    Option("debug", 0, "whole", ("train.debug",), "any number except 0: 32 recordings, two epochs of two steps",
            lambda line: {"train.debug": line["debug"] != 0}),
-    Option("dataset", None, "text", ("--data",), "`NAME.bin` here, in `bin/` or in `../bin/`; `--data` comes before it",
+    Option("dataset", None, "text", ("--data",), "`NAME.bin` here, in `bin/` or in `../bin/`; `--data` overrides it",
            _data),
-    Option("is_dict", False, "flag", ("augment.share",), "the file says itself whether it has classes, and a "
-           "contradiction is refused; what has none always pairs with its augmentation", _augmentation),
-    Option("is_pairwise", None, "flag", (), "in the published commands, but no option of the published trainer, which "
-           "ends over it: left out, with a warning; pairs are the default"),
-    Option("sample_subdataset", False, "flag", ("train.subset_share",), "drawn anew for each epoch", _subset),
-    Option("subdata_split", 0.1, "number", ("train.subset_share",), "nothing without `sample_subdataset`", _subset),
-    Option("is_triplet", False, "flag", ("train.mode",), "`triplets`: a recording of another class beside the pair; "
+    Option("is_dict", False, "flag", ("augment.share",), "the file itself says whether it has classes, and a "
+           "contradiction is refused; recordings without classes always pair with their augmentation", _augmentation),
+    Option("is_pairwise", None, "flag", (), "in the published commands, but not an option of the published trainer, "
+           "which fails on it: ignored with a warning; pairs are the default"),
+    Option("sample_subdataset", False, "flag", ("train.subset_share",), "drawn again for each epoch", _subset),
+    Option("subdata_split", 0.1, "number", ("train.subset_share",), "no effect without `sample_subdataset`", _subset),
+    Option("is_triplet", False, "flag", ("train.mode",), "`triplets`: a pair and a recording of another class; "
            "needs classes", _mode),
     Option("is_single", False, "flag", ("train.mode",), "`singles`: a recording and itself", _mode),
     Option("same_length", False, "flag", ("train.same_length",), "the members of a pair or triplet are stretched "
            "to their mean length"),
     Option("apply_augmentation", False, "flag", ("augment.share", "augment.views"), "of every partner or of none, and "
-           "always where there are no classes; here of both, so that changed copies stand for other voices",
+           "always without classes; here of both views, so that changed copies stand for other voices",
            _augmentation),
-    Option("batch_size", 4, "whole", (RECIPE + "batch_size",), "pairs; contrast finds its negatives among them"),
+    Option("batch_size", 4, "whole", (RECIPE + "batch_size",), "in pairs; contrast takes its negatives from them"),
     Option("EPOCHS", 100, "whole", ("train.epochs",), "50 in the published code, each a pass over the recordings; here "
            "60 steps each"),
     Option("autosave_epoch", 5, "whole", ("train.autosave_epoch",), "files `NAME_EPOCH`", aliases=("autosave",)),
     Option("patience", 5, "whole", ("train.patience",), "3 in the published code"),
-    Option("name", "TrialTok", "text", ("train.name",), "of the files, which lie in `--out`", aliases=("save_dir",)),
-    Option("epoch_start", 0, "whole", ("train.start_epoch",), "goes on from `NAME_EPOCH` of this epoch; 0: where an "
-           "unfinished training stands"),
-    Option("device", "cuda:0", "text", ("--device",), "`cuda:0` is `cuda`, `cpu` is `cpu`, others are refused; not "
-           "given: as `--device` says", _device),
+    Option("name", "TrialTok", "text", ("train.name",), "of the files in `--out`", aliases=("save_dir",)),
+    Option("epoch_start", 0, "whole", ("train.start_epoch",), "resumes from `NAME_EPOCH` of this epoch; 0: from where "
+           "an interrupted training stopped"),
+    Option("device", "cuda:0", "text", ("--device",), "`cuda:0` is `cuda`, `cpu` is `cpu`, others are refused; "
+           "omitted: as `--device` says", _device),
     Option("learning_rate", 2e-3, "number", (RECIPE + "learning_rate",), "another objective and larger batches"),
     Option("use_scheduler", True, "flag", (RECIPE + "schedule",), "`linear`, up and down to 0, or `constant`",
            _schedule),
     Option("train_steps", None, "whole", (RECIPE + "schedule_steps",), "none: all steps of the training, counted by "
            "recordings"),
     Option("warmup", 0.08, "number", (RECIPE + "warmup",), "share of those; 0 without `use_scheduler`", _schedule),
-    Option("load_dir", None, "text", ("train.init_from",), "the NAME of weights to begin with, `NAME_best` or "
-           "`NAME_EPOCH`; this training's own NAME with `epoch_start` goes on with it instead", _weights),
+    Option("load_dir", None, "text", ("train.init_from",), "the NAME of the initial weights, `NAME_best` or "
+           "`NAME_EPOCH`; this training's own NAME with `epoch_start` resumes it instead", _weights),
     Option("load_model_epochid", None, "whole", ("train.init_from",), "the EPOCH of `NAME_EPOCH`; not needed with "
-           "`best_model`: what was `best_EPOCH` is `NAME_best`", _weights),
+           "`best_model`: the published `best_EPOCH` is `NAME_best`", _weights),
     Option("best_model", True, "flag", ("train.init_from",), "`NAME_best`, not `NAME_EPOCH`", _weights),
-    Option("use_transformer", False, "flag", ("encoder.kind", "encoder.dropout"), "a transformer drops out 0.1",
+    Option("use_transformer", False, "flag", ("encoder.kind", "encoder.dropout"), "a transformer has dropout 0.1",
            _encoder),
-    Option("input_dim", 39, "whole", ("encoder.input_dim",), "follows from the features, and a number that they do not "
-           "have is refused; 39 fits `mfcc` alone and is dropped without it",
+    Option("input_dim", 39, "whole", ("encoder.input_dim",), "follows from the features, and any other number is "
+           "refused; 39 fits only `mfcc` and is ignored without it",
            lambda line: {"encoder.input_dim": None if _misfit(line) else line["input_dim"]}),
-    Option("emb_dim", 256, "whole", ("encoder.hidden",), "of both directions; half of it a direction's", _encoder),
-    Option("num_tokens", 50, "whole", ("codebook.num_tokens",), "finer tokens find better (`benchmarks/recipe.md`)"),
+    Option("emb_dim", 256, "whole", ("encoder.hidden",), "of both directions together; ours is of one", _encoder),
+    Option("num_tokens", 50, "whole", ("codebook.num_tokens",), "more tokens retrieve better (`benchmarks/recipe.md`)"),
     Option("num_layers", 2, "whole", ("encoder.layers",)),
-    Option("mfcc", False, "flag", ("features.kind",), "False: `stft`, 513 magnitudes; here MFCC, normalised in each "
+    Option("mfcc", False, "flag", ("features.kind",), "False: `stft`, 513 magnitudes; here MFCC, normalized per "
            "recording",
            lambda line: {"features.kind": "mfcc" if line["mfcc"] else "stft"}),
     Option("cluster_split", 1.0, "number", ("codebook.cluster_split",)),
-    Option("iter_clust", 500, "whole", (RECIPE + "iter_clust",), "1000 in the published examples; here steps of the "
-           "second stage alone, which is short"),
+    Option("iter_clust", 500, "whole", (RECIPE + "iter_clust",), "1000 in the published examples; here only steps "
+           "of the second stage, which is short"),
     Option("clip", False, "flag", ("train.clip_seconds", "encoder.tiled"), "training and tokens in stretches of "
-           "`clip_duration`; here training alone, to bound memory", _clip),
-    Option("clip_duration", 3.0, "number", ("train.clip_seconds",), "seconds; nothing without `clip`", _clip),
+           "`clip_duration`; here only training, to bound memory", _clip),
+    Option("clip_duration", 3.0, "number", ("train.clip_seconds",), "seconds; no effect without `clip`", _clip),
     Option("sr", 16000, "whole", ("data.sample_rate",)),
-    Option("use_cosine", False, "flag", (RECIPE + "use_cosine",), "False: a similarity with weights of its own; cosine "
-           "is what tokens are assigned by"),
+    Option("use_cosine", False, "flag", (RECIPE + "use_cosine",), "False: a similarity with trained weights; tokens "
+           "are assigned by cosine"),
     Option("temp", 0.1, "number", (RECIPE + "temperature",)),
-    Option("alpha", 0.01, "number", (RECIPE + "alpha",), "0.1 in the published code; here by a string's length"),
+    Option("alpha", 0.01, "number", (RECIPE + "alpha",), "0.1 in the published code; here divided by the "
+           "string's length"),
     Option("beta", 0.01, "number", (RECIPE + "beta",), "as `alpha`"),
 )  # fmt: skip
 
@@ -169,33 +170,33 @@ class Translation:
     """A published command line in our terms.
 
     Attributes:
-        data, device: ``--data`` and ``--device``; None where the line does not say.
+        data, device: ``--data`` and ``--device``; None if the line does not set them.
         overrides: KEY=VALUE for `wav2tok.config.parameters.load`.
-        told: a line an option, "is_triplet True -> train.mode=triplets".
-        warnings: what the line says in vain.
-        classes, triplets: what `check` asks of the file.
+        reports: one line per option, "is_triplet True -> train.mode=triplets".
+        warnings: options of the line that have no effect.
+        classes, triplets: whether the file must have classes, and whether the training needs them (`check`).
     """
 
     data: Path | None
     device: str | None
     overrides: tuple[str, ...]
-    told: tuple[str, ...]
+    reports: tuple[str, ...]
     warnings: tuple[str, ...]
     classes: bool
     triplets: bool
 
 
 def _notes(line: Line) -> dict[str, str]:
-    """What is to be said beside some options' settings."""
-    notes = {"is_dict": f"the file is to be a {'dictionary' if line['is_dict'] else 'list'}"}
+    """Remarks in the reports of some options."""
+    notes = {"is_dict": f"the file must be a {'dictionary' if line['is_dict'] else 'list'}"}
     if not line["is_dict"]:
-        notes["apply_augmentation"] = "what has no classes always pairs with its augmentation"
+        notes["apply_augmentation"] = "recordings without classes always pair with their augmentation"
     if _misfit(line):
         notes["input_dim"] = "the width follows from the features"
     if "device" not in line.given:
         notes["device"] = "as --device says"
     if _resumes(line):
-        notes["load_dir"] = "this training itself, which train.start_epoch takes up"
+        notes["load_dir"] = "this training itself, which train.start_epoch resumes"
     elif line["load_dir"] is not None and line["best_model"] and line["load_model_epochid"] is not None:
         epoch = line["load_model_epochid"]
         notes["load_model_epochid"] = f"not needed: the published best_{epoch} is {line['load_dir']}_best here"
@@ -203,12 +204,12 @@ def _notes(line: Line) -> dict[str, str]:
 
 
 def _warnings(line: Line) -> list[str]:
-    """What the line says in vain."""
+    """What has no effect in the line."""
     warnings: list[str] = []
     if "is_pairwise" in line.given:
-        warnings.append("--is_pairwise is no option of the published trainer and left out; pairs are the default")
+        warnings.append("--is_pairwise is not an option of the published trainer and is ignored; pairs are the default")
     if "input_dim" in line.given and _misfit(line):
-        warnings.append("--input_dim 39 fits --mfcc True alone and is left out; the width follows from the features")
+        warnings.append("--input_dim 39 fits only --mfcc True and is ignored; the width follows from the features")
     warnings += [
         f"--{name} has no effect without --{needed}"
         for name, needed in (
@@ -223,7 +224,7 @@ def _warnings(line: Line) -> list[str]:
     ]
     epoch, start = line["load_model_epochid"], line["epoch_start"]
     if _resumes(line) and epoch not in (None, start):
-        warnings.append(f"--load_model_epochid {epoch} is left out; --epoch_start {start} names the checkpoint")
+        warnings.append(f"--load_model_epochid {epoch} is ignored; --epoch_start {start} names the checkpoint")
     return warnings
 
 
@@ -231,33 +232,33 @@ def translate(text: str) -> Translation:
     """Read a published command line, with or without its ``python3 train.py``.
 
     Raises:
-        UserError: an option, a value or a combination of them that cannot be meant.
+        UserError: an unknown option, a wrong value, or options that contradict each other.
     """
     line = parse(text, OPTIONS)
     notes = _notes(line)
     command: dict[str, str] = {}
     overrides = {"profile": "profile=published"}
-    told = []
+    reports = []
     for option in OPTIONS:
         ours = dict.fromkeys(option.ours, line[option.name]) if option.becomes is None else option.becomes(line)
-        said = []
+        settings = []
         for key in option.ours:
             value = ours[key]
             if key not in COMMAND:
                 overrides[key] = setting(key, value)
-                said.append(overrides[key])
+                settings.append(overrides[key])
             elif value is not None:
                 command[key] = str(value)
-                said.append(f"{key} {value}")
+                settings.append(f"{key} {value}")
         value = "" if line[option.name] is None else f" {line[option.name]}"
         note = f" ({notes[option.name]})" if option.name in notes else ""
         if option.name in line.given or note:
-            told.append(f"{option.name}{value} -> {', '.join(said) or 'nothing'}{note}")
+            reports.append(f"{option.name}{value} -> {', '.join(settings) or 'nothing'}{note}")
     return Translation(
         data=Path(command["--data"]) if "--data" in command else None,
         device=command.get("--device"),
         overrides=tuple(overrides.values()),
-        told=tuple(told),
+        reports=tuple(reports),
         warnings=tuple(_warnings(line)),
         classes=line["is_dict"],
         triplets=line["is_triplet"],
@@ -265,18 +266,18 @@ def translate(text: str) -> Translation:
 
 
 def check(translation: Translation, splits: Splits, data: Path) -> None:
-    """Refuse a line that contradicts the ``splits`` read from ``data``, on which it is to train."""
+    """Refuse a line that contradicts the ``splits`` read from ``data``, which it trains on."""
     classes = splits.train.classes is not None
     if classes and not translation.classes:
-        raise refuse(f"{data} holds a dictionary of classes, and --is_dict is False; say --is_dict True.")
+        raise refuse(f"{data} holds a dictionary of classes, and --is_dict is False; use --is_dict True.")
     if translation.classes and not classes:
-        raise refuse(f"{data} holds a list without classes, and --is_dict is True; leave it out.")
+        raise refuse(f"{data} holds a list without classes, and --is_dict is True; omit it.")
     if translation.triplets and not classes:
-        raise refuse(f"{data} holds a list without classes, and --is_triplet needs them; leave it out.")
+        raise refuse(f"{data} holds a list without classes, and --is_triplet needs them; omit it.")
 
 
 def _default_here(key: str, config: Config) -> str:
-    """Our own default, of the recipe that trains by default where the key is of the published one."""
+    """Our own default; of a key of the published recipe, that of the recipe that trains by default."""
     if key in COMMAND:
         return COMMAND[key]
     if key.startswith(RECIPE):
@@ -285,7 +286,7 @@ def _default_here(key: str, config: Config) -> str:
 
 
 def table() -> str:
-    """`OPTIONS` as a Markdown table, a row an option."""
+    """`OPTIONS` as a Markdown table, one row per option."""
     config = Config()
     lines = ["| published option | here | published default | default here | remark |", "|---|---|---|---|---|"]
     for option in OPTIONS:

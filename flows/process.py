@@ -1,4 +1,4 @@
-"""Run a stage of the graph as a process: DVC runs the stage; this module reads its output, limits its time and kills it.
+"""Run a stage of the graph by DVC as a process: read its output, limit its time and, if necessary, kill it.
 
 Nothing here depends on Prefect.
 """

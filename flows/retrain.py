@@ -1,7 +1,7 @@
 """Retrain: the stages of ``dvc.yaml`` as Prefect tasks, with retries, time limits and artifacts for people.
 
-``python -m flows.retrain`` runs them once: unchanged stages are skipped, and a killed training resumes. DVC decides what
-is stale and MLflow keeps the runs; this flow decides only when stages run, and how safely.
+``python -m flows.retrain`` runs them once: unchanged stages are skipped, and a killed training resumes. DVC decides
+what is stale and MLflow keeps the runs; this flow decides only when stages run, and how safely.
 """
 
 import argparse

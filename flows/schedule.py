@@ -83,7 +83,7 @@ def server() -> Iterator[str]:
                 [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C must reach only the runner, which then pauses its deployment on this server
+                start_new_session=True,  # Ctrl-C must reach only the runner, which then pauses its deployment here
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)

@@ -41,7 +41,8 @@ def test_the_module_refuses_a_broken_cron_line_before_anything_starts(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "schedule: schedule.cron is 'every monday', which is not a cron line; it must be like '0 3 * * 1', Mondays at 3.\n"
+        "schedule: schedule.cron is 'every monday', which is not a cron line; "
+        "it must be like '0 3 * * 1', Mondays at 3.\n"
     )
 
 

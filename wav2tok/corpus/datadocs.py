@@ -1,8 +1,8 @@
-"""Data Docs that need no network.
+"""Data Docs that work without a network.
 
-Great Expectations' pages take their styles, and the index its very table, from scripts and styles on the web: without
-it they are bare text and an empty index. `make_offline` takes those references out, puts one small style sheet in,
-and writes an index with every check and its first offenders.
+Great Expectations' pages load their styles, and even the table of the index, from the web: offline they are bare text and
+an empty index. `make_offline` removes those references, adds one small style sheet, and writes an index with every
+check and its first offenders.
 """
 
 import html
@@ -11,9 +11,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-OFFENDERS = 5  # a check, on the index
+OFFENDERS = 5  # per check, on the index
 
-# The policy holds even if a file name carries markup: no script runs and nothing is fetched.
+# No script runs and nothing is fetched, even if a file name contains markup.
 HEAD = """<meta charset="UTF-8">
 <meta name="viewport" content="width=device-width, initial-scale=1.0">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -45,28 +45,28 @@ td .fa-exclamation-triangle::after { content: " not computed"; }
 </style>
 """
 
-# With the text inside, or a lone tag: all that loads from the web or is of no use without it.
+# Everything that loads from the web or is useless without it: elements with their content, and single tags.
 WITH_TEXT = re.compile(r"<(script|style|footer|title)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
 LONE = re.compile(r"<(?:link|img|meta)\b[^>]*>", re.IGNORECASE)
 WEB_LINK = re.compile(r'<a\b[^>]*href="https?://[^>]*>(.*?)</a>', re.DOTALL | re.IGNORECASE)
 
 
 def printable(text: str) -> str:
-    """``text`` with the bytes of a file name that are not UTF-8 replaced, so that it can be written anywhere."""
+    """``text`` with non-UTF-8 bytes (of a file name) replaced, so that it can be written anywhere."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def offline(page: str) -> str:
-    """A page of Great Expectations without a reference to the web, and with our style sheet."""
+    """A page of Great Expectations without references to the web and with our style sheet."""
     page = LONE.sub("", WITH_TEXT.sub("", page))
     return WEB_LINK.sub(r"\1", page).replace("<head>", f"<head>\n{HEAD}", 1)
 
 
 def index(summary: dict[str, Any], links: dict[str, str]) -> str:
-    """The first page: totals, every check with its first offenders, and links to the pages in full.
+    """The first page: totals, every check with its first offenders, and links to the full pages.
 
     Args:
-        summary: what ``validation.json`` holds.
+        summary: the content of ``validation.json``.
         links: {text: address relative to the index}.
     """
     rows = []
@@ -94,8 +94,8 @@ def index(summary: dict[str, Any], links: dict[str, str]) -> str:
 
 
 def make_offline(docs: Path, summary: dict[str, Any]) -> None:
-    """Rewrite the Data Docs site in the folder ``docs`` so that it is legible without a network."""
-    shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and logos of the styles taken out
+    """Rewrite the Data Docs site in the folder ``docs`` so that it works without a network."""
+    shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and logos of the removed styles
     links = {}
     for text, folder in (("Validation result in full", "validations"), ("Expectation suite", "expectations")):
         for path in sorted((docs / folder).rglob("*.html")):

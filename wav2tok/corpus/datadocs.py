@@ -1,7 +1,7 @@
 """Data Docs that work without a network.
 
-Great Expectations' pages load their styles, and even the table of the index, from the web: offline they are bare text and
-an empty index. `make_offline` removes those references, adds one small style sheet, and writes an index with every
+Great Expectations' pages load their styles, and even the table of the index, from the web: offline they are bare text
+and an empty index. `make_offline` removes those references, adds one small style sheet, and writes an index with every
 check and its first offenders.
 """
 

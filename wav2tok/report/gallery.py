@@ -95,8 +95,8 @@ def nearest_pairs(
         distances: float [Q, N].
         relevant: bool [Q, N].
         classes: the classes of the Q queries.
-        lengths: int [Q], the lengths of the queries' strings; of equal distances the longest string comes first, since a
-            match of many tokens says more.
+        lengths: int [Q], the lengths of the queries' strings; of equal distances the longest string comes first, since
+            a match of many tokens says more.
         most: the maximum number of cases.
     """
     first = order[:, 0]

@@ -1,4 +1,4 @@
-"""A Prefect server for the session, and a real git and DVC project whose seven stages are tiny."""
+"""A Prefect server for the session, and a real git and DVC project with seven tiny stages."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 import flows  # noqa: F401  (sets what Prefect reads when it is imported)
 
-# Writes what the real stage of that name writes. Its knob, a file that DVC knows as a dependency, says how it goes.
+# Writes the files of the real stage of that name. Its knob, a dependency in DVC, decides how it behaves.
 STAGE = """
 import json, os, pathlib, subprocess, sys, time
 name = sys.argv[1]
@@ -93,11 +93,11 @@ class Tiny:
     root: Path
 
     def turn(self, stage: str, knob: str) -> None:
-        """Make ``stage`` stale: it is to go as ``knob`` says."""
+        """Make ``stage`` stale and let it behave as ``knob`` says."""
         (self.root / "knobs" / stage).write_text(knob)
 
     def ran(self) -> list[str]:
-        """The stages whose command was run since the last call."""
+        """The stages whose command ran since the last call."""
         path = self.root / "ran.txt"
         names = path.read_text().split() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -146,13 +146,13 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 @pytest.fixture
 def untouched(fresh: Tiny, tmp_path: Path) -> Tiny:
-    """A project of which nothing was run yet."""
+    """A project in which no stage has run yet."""
     return Tiny(Path(shutil.copytree(fresh.root, tmp_path / "untouched", symlinks=True)))
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A project that the flow has run once, the state in which it ended, and the stages that it ran."""
+    """A project that the flow has run once, the final state, and the stages that ran."""
 
     project: Tiny
     state: State[Any]
@@ -161,7 +161,7 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def finished(server: str, fresh: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The first run of the flow; the project is to stay as it is."""
+    """The first run of the flow; tests must not change the project."""
     from flows.retrain import retrain
 
     project = Tiny(Path(shutil.copytree(fresh.root, tmp_path_factory.mktemp("finished") / "project", symlinks=True)))

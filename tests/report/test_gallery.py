@@ -1,4 +1,4 @@
-"""What the gallery picks, on rankings made by hand."""
+"""What the gallery selects from rankings made by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from wav2tok.report import gallery
 from wav2tok.report.gallery import NOTHING, OTHER, Case
 
 CLASSES = ("cat", "cat", "dog", "dog", "owl", "eel")
-# Rows ask with recordings 0, 2, 3, 4 and 1; each is ranked against the others, as far as anything was retrieved.
+# The queries are recordings 0, 2, 3, 4 and 1; each ranks the other recordings, as far as they were retrieved.
 ASKED = ("cat", "dog", "dog", "owl", "cat")
 ORDER = np.array(
     [
@@ -32,12 +32,12 @@ def test_the_confusion_counts_the_nearest_answers_class():
     assert found.hidden == 0
 
 
-def test_only_the_columns_that_occur_are_there():
+def test_columns_that_do_not_occur_are_omitted():
     found = gallery.confusion(ORDER[:3], ASKED[:3], CLASSES)
     assert found.columns == found.rows == ("cat", "dog")
 
 
-def test_where_classes_are_many_those_that_err_most_are_shown():
+def test_of_many_classes_those_with_the_most_errors_are_shown():
     found = gallery.confusion(ORDER, ASKED, CLASSES, most=2)
     assert (found.rows, found.hidden) == (("cat", "dog"), 1)
     np.testing.assert_array_equal(found.counts, [[1, 0, 1], [2, 0, 0]])
@@ -47,7 +47,7 @@ def test_where_classes_are_many_those_that_err_most_are_shown():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_confusion_is_that_of_a_count_by_hand(seed):
+def test_the_confusion_equals_a_count_by_hand(seed):
     rng = np.random.default_rng(seed)
     classes = [f"c{k}" for k in rng.integers(0, 7, 40)]
     order = np.stack([rng.permutation(40) for _ in range(60)])
@@ -64,7 +64,7 @@ def test_the_confusion_is_that_of_a_count_by_hand(seed):
             assert found.counts[i, j] == by_hand
 
 
-def test_the_worst_misses_are_one_a_class_with_the_answer_that_won():
+def test_the_worst_misses_are_one_per_class_with_the_answer_that_won():
     found = gallery.worst_misses(ORDER, RELEVANT, ASKED, 10)
     # The owl's right answer was not retrieved; of the dogs the one at rank 5; the empty string is no case.
     assert found == [Case(3, 3, 0, 5), Case(1, 3, 5, 0)]
@@ -72,7 +72,7 @@ def test_the_worst_misses_are_one_a_class_with_the_answer_that_won():
     assert gallery.worst_misses(ORDER[:1], RELEVANT[:1], ASKED[:1], 10) == []
 
 
-def test_the_nearest_pairs_are_right_and_one_a_class():
+def test_the_nearest_pairs_are_right_and_one_per_class():
     order = np.array([[1, 2], [0, 2], [3, 0], [2, 1], [-1, -1]])
     relevant = np.zeros((5, 4), dtype=bool)
     relevant[[0, 1, 2, 3, 4], [1, 0, 3, 1, 2]] = True
@@ -84,7 +84,7 @@ def test_the_nearest_pairs_are_right_and_one_a_class():
     assert gallery.nearest_pairs(order, distances, relevant, asked, lengths, 1) == [Case(2, 3, 1)]
 
 
-def test_picks_do_not_depend_on_luck():
+def test_selection_is_deterministic():
     rng = np.random.default_rng(5)
     order = np.stack([rng.permutation(30) for _ in range(30)])
     relevant, distances = rng.random((30, 30)) < 0.1, np.round(rng.random((30, 30)), 1)

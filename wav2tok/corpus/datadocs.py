@@ -1,4 +1,4 @@
-"""Data Docs that need no network.
+"""Data Docs that work without a network.
 
 The pages of Great Expectations load their styles, and the index its whole table, from the web; offline they are bare
 text and an empty index. `make_offline` removes those references, adds one small style sheet, and writes an index with
@@ -13,7 +13,7 @@ from typing import Any
 
 OFFENDERS = 5  # per check, on the index
 
-# The policy holds even if a file name carries markup: no script runs and nothing is fetched.
+# No script runs and nothing is fetched, even if a file name contains markup.
 HEAD = """<meta charset="UTF-8">
 <meta name="viewport" content="width=device-width, initial-scale=1.0">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">

@@ -1,1 +1,1 @@
-"""What people read: report files, plots, the HTML page, figures of a training."""
+"""What people read: report files, plots, the HTML page, figures of a training run, the model card."""

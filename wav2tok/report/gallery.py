@@ -1,7 +1,7 @@
-"""What is worth a look in a ranking: classes that are taken for each other, the nearest pairs, the worst misses.
+"""Select what to show of a ranking: confused classes, the nearest pairs and the worst misses.
 
-Pure selection from arrays: nothing is read, drawn or left to chance. Q queries, N recordings that may answer;
-``order`` and ``relevant`` as in `wav2tok.matching.ranking`.
+These functions only select from arrays, without I/O or randomness. Q queries, N candidate recordings; ``order`` and
+``relevant`` as in `wav2tok.matching.ranking`.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from wav2tok.matching.ranking import first_ranks, hits
 
 @dataclass(frozen=True)
 class Confusion:
-    """Which class the nearest answer has, by the query's class.
+    """The class of the nearest answer, by the query's class.
 
     Attributes:
-        rows: the queries' classes, by name.
-        columns: those of ``rows``, then `OTHER` and `NOTHING` where they occur.
-        counts: int [len(rows), len(columns)], queries; no row is empty.
-        hidden: classes of queries that were left out, to keep the table legible.
+        rows: the queries' classes, sorted by name.
+        columns: the same classes, then `OTHER` and `NOTHING` if they occur.
+        counts: int [len(rows), len(columns)], numbers of queries; no row is empty.
+        hidden: the number of query classes that were omitted to keep the table legible.
     """
 
     rows: tuple[str, ...]
@@ -30,7 +30,7 @@ class Confusion:
 
     @property
     def shares(self) -> np.ndarray:
-        """Each row over its sum, float64."""
+        """Each row divided by its sum, float64."""
         return self.counts / self.counts.sum(axis=1, keepdims=True)
 
 
@@ -38,24 +38,24 @@ OTHER = "a class not shown"
 NOTHING = "no answer"
 
 
-def confusion(order: np.ndarray, asked: Sequence[str], classes: Sequence[str], most: int = 40) -> Confusion:
-    """Count the class of every query's nearest answer.
+def confusion(order: np.ndarray, queries: Sequence[str], classes: Sequence[str], most: int = 40) -> Confusion:
+    """Count the classes of the queries' nearest answers.
 
     Args:
         order: int [Q, N], nearest first, -1 after the last.
-        asked: Q classes of the queries.
-        classes: N classes of the recordings that may answer.
-        most: rows at most; where there are more classes, those that err most often are shown.
+        queries: the classes of the Q queries.
+        classes: the classes of the N recordings.
+        most: the maximum number of rows; if there are more classes, those with the most errors are kept.
     """
     nearest = [classes[first] if first >= 0 else None for first in order[:, 0]]
-    wrong = dict.fromkeys(asked, 0)
-    for query, answer in zip(asked, nearest, strict=True):
+    wrong = dict.fromkeys(queries, 0)
+    for query, answer in zip(queries, nearest, strict=True):
         wrong[query] += answer != query
     rows = sorted(sorted(wrong, key=lambda name: (-wrong[name], name))[:most])
     place = {name: i for i, name in enumerate(rows)}
     other, nothing = len(rows), len(rows) + 1
     counts = np.zeros((len(rows), len(rows) + 2), dtype=np.int64)
-    for query, answer in zip(asked, nearest, strict=True):
+    for query, answer in zip(queries, nearest, strict=True):
         if query in place:
             counts[place[query], nothing if answer is None else place.get(answer, other)] += 1
     kept = np.concatenate([np.ones(len(rows), bool), counts[:, len(rows) :].any(axis=0)])
@@ -65,13 +65,13 @@ def confusion(order: np.ndarray, asked: Sequence[str], classes: Sequence[str], m
 
 @dataclass(frozen=True)
 class Case:
-    """A query and what it was answered with.
+    """A query and its answers.
 
     Attributes:
         query: the query's row in ``order``.
-        right: the best right answer, a recording.
-        rank: its rank from 1; 0 where it was not retrieved.
-        winner: the nearest answer where that is a wrong one, else None.
+        right: the recording that is the best right answer.
+        rank: its rank from 1; 0 if it was not retrieved.
+        winner: the nearest answer if it is wrong, else None.
     """
 
     query: int
@@ -81,42 +81,50 @@ class Case:
 
 
 def nearest_pairs(
-    order: np.ndarray, distances: np.ndarray, relevant: np.ndarray, asked: Sequence[str], lengths: np.ndarray, most: int
+    order: np.ndarray,
+    distances: np.ndarray,
+    relevant: np.ndarray,
+    classes: Sequence[str],
+    lengths: np.ndarray,
+    most: int,
 ) -> list[Case]:
-    """Queries whose nearest answer is right, at the least distance: one a class, and no pair twice.
+    """The queries with a right nearest answer at the smallest distances, at most one per class.
 
     Args:
-        order: int [Q, N]; distances: float [Q, N]; relevant: bool [Q, N].
-        asked: Q classes of the queries.
-        lengths: int [Q], tokens of the queries; at one distance the longest string comes first, as it says the most.
-        most: cases at most.
+        order: int [Q, N].
+        distances: float [Q, N].
+        relevant: bool [Q, N].
+        classes: the classes of the Q queries.
+        lengths: int [Q], the lengths of the queries' strings; of equal distances the longest string comes first, since
+            a match of many tokens says more.
+        most: the maximum number of cases.
     """
     first = order[:, 0]
     rows = np.arange(len(order))
     good = (first >= 0) & relevant[rows, np.maximum(first, 0)]
     ranked = sorted(np.flatnonzero(good).tolist(), key=lambda q: (distances[q, first[q]], -lengths[q], q))
-    return [Case(q, int(first[q]), 1) for q in _one_a_class(ranked, asked)[:most]]
+    return [Case(q, int(first[q]), 1) for q in _one_per_class(ranked, classes)[:most]]
 
 
-def worst_misses(order: np.ndarray, relevant: np.ndarray, asked: Sequence[str], most: int) -> list[Case]:
-    """Queries whose first right answer ranks last, with the wrong one that won: one a class.
+def worst_misses(order: np.ndarray, relevant: np.ndarray, classes: Sequence[str], most: int) -> list[Case]:
+    """The queries whose first right answer ranks lowest, with the wrong answer that won; at most one per class.
 
-    One whose right answers were not retrieved at all is the worst. Queries without any answer are no cases: nothing
-    won against anything.
+    A query whose right answers were not retrieved at all is the worst. Queries without any answer are omitted, since no
+    wrong answer won.
     """
     ranks = first_ranks(hits(order, relevant))
     depth = np.where(ranks == 0, order.shape[1] + 1, ranks)
     missed = np.flatnonzero((depth > 1) & (order[:, 0] >= 0)).tolist()
     cases = []
-    for q in _one_a_class(sorted(missed, key=lambda q: (-depth[q], q)), asked)[:most]:
+    for q in _one_per_class(sorted(missed, key=lambda q: (-depth[q], q)), classes)[:most]:
         right = order[q, ranks[q] - 1] if ranks[q] else relevant[q].argmax()
         cases.append(Case(q, int(right), int(ranks[q]), int(order[q, 0])))
     return cases
 
 
-def _one_a_class(queries: Sequence[int], asked: Sequence[str]) -> list[int]:
+def _one_per_class(queries: Sequence[int], classes: Sequence[str]) -> list[int]:
     """The first query of each class, in the given order."""
     first: dict[str, int] = {}
     for query in queries:
-        first.setdefault(asked[query], query)
+        first.setdefault(classes[query], query)
     return list(first.values())

@@ -81,6 +81,6 @@ def test_weights_on_disk_give_a_system_that_retrieves(checkpoints):
 
 def test_recordings_are_drawn_until_they_are_enough():
     waveforms = [np.full(n, n, np.float32) for n in (30, 50, 20, 40)]
-    drawn = pretrained._draw(waveforms, 60, np.random.default_rng(0))
+    drawn = pretrained.draw(waveforms, 60, np.random.default_rng(0))
     assert sum(map(len, drawn)) >= 60 > sum(map(len, drawn[:-1]))
-    assert len(pretrained._draw(waveforms, 1000, np.random.default_rng(0))) == 4
+    assert len(pretrained.draw(waveforms, 1000, np.random.default_rng(0))) == 4

@@ -29,7 +29,7 @@ def test_notes_are_midi_numbers_without_repeats():
     assert notes(EMPTY).tolist() == []
 
 
-def test_a_slip_shorter_than_the_filter_leaves_no_note():
+def test_a_slip_shorter_than_the_filter_adds_no_note():
     slipped = track([60, 64])
     slipped[5:7] *= 2
     assert notes(slipped).tolist() == [60, 64]
@@ -53,7 +53,7 @@ def test_distances_by_hand():
 
 
 @pytest.mark.parametrize("distances", [midi_distances, any_key_distances, relative_distances])
-def test_what_has_no_voice_matches_nothing_not_even_itself(distances):
+def test_a_track_without_voice_matches_nothing_not_even_itself(distances):
     some = track([60, 64])
     np.testing.assert_array_equal(np.isinf(distances([EMPTY, some], [EMPTY, some])), [[True, True], [True, False]])
     assert distances([], [some]).shape == (0, 1)

@@ -1,4 +1,4 @@
-"""Pretrained models are used when their weights are on disk, said to be absent when not, and never fetched."""
+"""Pretrained models are used if their weights are on disk, reported as absent if not, and never downloaded."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ RATE = 8000  # not the models' own
 
 @pytest.fixture
 def checkpoints(tmp_path, monkeypatch):
-    """An empty folder where torch hub would keep weights; nothing can be downloaded into it."""
+    """The empty folder where torch hub keeps weights; any download fails."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
 
@@ -38,7 +38,7 @@ def recordings(count, seconds=1.0):
     return found
 
 
-def test_without_weights_every_model_is_absent_and_no_system_appears(checkpoints):
+def test_without_weights_every_model_is_absent(checkpoints):
     assert set(pretrained.available().values()) == {None}
     assert pretrained.absent() == ["hubert_base", "wav2vec2_base", "wav2vec2_xlsr53", "wav2vec2_xlsr_300m"]
     assert pretrained.pretrained_systems(recordings(1), 4, RATE, 0) == []
@@ -81,6 +81,6 @@ def test_weights_on_disk_give_a_system_that_retrieves(checkpoints):
 
 def test_recordings_are_drawn_until_they_are_enough():
     waveforms = [np.full(n, n, np.float32) for n in (30, 50, 20, 40)]
-    drawn = pretrained._draw(waveforms, 60, np.random.default_rng(0))
+    drawn = pretrained.draw(waveforms, 60, np.random.default_rng(0))
     assert sum(map(len, drawn)) >= 60 > sum(map(len, drawn[:-1]))
-    assert len(pretrained._draw(waveforms, 1000, np.random.default_rng(0))) == 4
+    assert len(pretrained.draw(waveforms, 1000, np.random.default_rng(0))) == 4

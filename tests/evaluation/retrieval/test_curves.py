@@ -1,4 +1,4 @@
-"""Robustness curves: who asks, what is asked anew and what is known, and in which order the factors stand."""
+"""Robustness curves: which queries ask, which views are reused, and the order of the factors."""
 
 import math
 
@@ -17,13 +17,13 @@ EVERYONE = np.arange(12)
 
 
 def scores(view, rows):
-    """Scores [q, 4] of two systems that tell view and query apart."""
+    """Scores [q, 4] of two systems, different for every view and query."""
     base = view.factor + 100.0 * rows[:, None] + np.array([[0.1, 0.2, 0.3, 0.4]])
     return {"one": base, "two": base + 1000.0}
 
 
-class Asked:
-    """Answers by `scores` and remembers what it was asked."""
+class Recorder:
+    """Answers by `scores` and logs each view with its rows."""
 
     def __init__(self):
         self.log = []
@@ -33,16 +33,16 @@ class Asked:
         return scores(view, rows)
 
 
-def made(recordings, settings):
-    """The task, the curves, and what was asked for them."""
+def measured(recordings, settings):
+    """The curves, and the log of the views that were asked for."""
     task = protocol.build(recordings, settings)
-    asked = Asked()
+    recorder = Recorder()
     known = {view: scores(view, EVERYONE) for view in task.views}
-    return curves.measure(task, settings, 0, known, asked), asked.log
+    return curves.measure(task, settings, 0, known, recorder), recorder.log
 
 
 def test_words_ask_every_axis_with_the_same_few_queries():
-    found, log = made(Recordings(PATHS, CLASSES), Evaluate(**{**vars(SETTINGS), "protocol": "words"}))
+    found, log = measured(Recordings(PATHS, CLASSES), Evaluate(**{**vars(SETTINGS), "protocol": "words"}))
     assert [view for view, _ in log] == [
         *[View("SNR", level) for level in SETTINGS.snr_db],
         *[View("TS", tempo) for tempo in SETTINGS.tempos],
@@ -59,22 +59,22 @@ def test_words_ask_every_axis_with_the_same_few_queries():
     for kind, curve in found.items():
         assert (curve.kind, curve.queries) == (kind, 5)
         for place, factor in enumerate(curve.factors):
-            # The untouched query's scores are those of the view V, whose factor is 0, and of the same five queries.
+            # The unchanged queries' scores are those of the view V, whose factor is 0, for the same five queries.
             view = View("V") if factor == curves.NEUTRAL[kind] else View(kind, factor)
             for name, values in scores(view, np.array(rows)).items():
                 np.testing.assert_allclose(curve.scores[name][place], values.mean(axis=0))
 
 
-def test_hums_take_tempo_and_key_from_the_views_and_ask_for_noise_alone():
-    found, log = made(Recordings(PATHS, CLASSES), SETTINGS)
+def test_hums_reuse_their_views_of_tempo_and_key_and_ask_only_for_noise():
+    found, log = measured(Recordings(PATHS, CLASSES), SETTINGS)
     assert [view.kind for view, _ in log] == ["SNR", "SNR"]
     assert {kind: curve.queries for kind, curve in found.items()} == {"SNR": 5, "TS": 12, "PS": 12}
     np.testing.assert_allclose(found["TS"].scores["two"][1], scores(View("V"), EVERYONE)["two"].mean(axis=0))
     np.testing.assert_allclose(found["PS"].scores["one"][2], scores(View("PS", 3.0), EVERYONE)["one"].mean(axis=0))
 
 
-def test_lists_have_no_untouched_query():
-    found, log = made(Recordings(PATHS), SETTINGS)
+def test_lists_have_no_unchanged_query():
+    found, log = measured(Recordings(PATHS), SETTINGS)
     assert [view.kind for view, _ in log] == ["SNR", "SNR"]
     assert found["SNR"].factors == (0.0, 10.0)
     assert found["TS"].factors == (0.8, 1.25)
@@ -83,11 +83,11 @@ def test_lists_have_no_untouched_query():
 @pytest.mark.parametrize(("allowed", "asking"), [(12, 12), (1000, 12), (3, 3)])
 def test_no_more_ask_than_allowed(allowed, asking):
     settings = Evaluate(snr_db=(5.0,), curve_queries=allowed)
-    found, log = made(Recordings(PATHS, CLASSES), settings)
+    found, log = measured(Recordings(PATHS, CLASSES), settings)
     assert found["SNR"].queries == len(log[0][1]) == asking
 
 
 def test_no_factors_no_curve_and_no_queries_none_at_all():
     words = Recordings(PATHS, CLASSES)
-    assert set(made(words, Evaluate(tempos=(), snr_db=(), semitones=(2,)))[0]) == {"PS"}
-    assert made(words, Evaluate(curve_queries=0)) == ({}, [])
+    assert set(measured(words, Evaluate(tempos=(), snr_db=(), semitones=(2,)))[0]) == {"PS"}
+    assert measured(words, Evaluate(curve_queries=0)) == ({}, [])

@@ -48,7 +48,7 @@ def test_by_hand():
     assert ranking.first_ranks(ranking.hits(order, relevant)).tolist() == [2]
 
 
-def test_map_is_divided_by_all_relevant_also_those_not_retrieved():
+def test_map_is_divided_by_all_relevant_items_retrieved_or_not():
     order = np.array([[0, 2, -1, -1, -1]])
     relevant = np.array([[True, True, False, False, True]])
     np.testing.assert_allclose(metrics.query_scores(order, relevant), [[1.0, 1 / 3, 1.0, 1 / 3]])
@@ -77,7 +77,7 @@ def test_ties_rank_by_the_order_of_the_database():
     assert ranking.rank(np.zeros((1, 5)), ALL).tolist() == [[0, 1, 2, 3, 4]]
 
 
-def test_what_is_no_candidate_or_infinitely_far_is_not_retrieved():
+def test_only_candidates_at_a_finite_distance_are_retrieved():
     distances = np.array([[0.0, np.inf, 0.3, np.nan, 0.1]])
     candidates = np.array([[False, True, True, True, True]])
     assert ranking.rank(distances, candidates).tolist() == [[4, 2, -1, -1, -1]]

@@ -1,4 +1,4 @@
-"""Who may answer whom."""
+"""Which recordings ask and which may answer, by protocol."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_hums_ask_all_others_and_never_themselves():
     assert [view.factor for view in task.views] == [0.0, *Evaluate().tempos, *map(float, Evaluate().semitones)]
 
 
-def test_lists_ask_with_views_for_what_they_were_made_from():
+def test_recordings_of_a_list_ask_with_views_of_themselves():
     task = protocol.build(LIST, Evaluate())
     assert task.protocol == "self"
     assert task.kinds == ("TS", "PS")
@@ -62,6 +62,6 @@ def test_the_configuration_decides_when_it_is_not_auto():
         (LIST, Evaluate(tempos=(), semitones=()), "both empty"),
     ],
 )
-def test_what_cannot_be_judged_is_said(recordings, settings, message):
+def test_data_that_cannot_be_evaluated_are_refused(recordings, settings, message):
     with pytest.raises(UserError, match=message):
         protocol.build(recordings, settings)

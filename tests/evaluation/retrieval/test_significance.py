@@ -1,4 +1,4 @@
-"""Paired comparisons: the randomisation test against scipy's and ranx's, Holm's correction by hand, who meets whom."""
+"""Paired comparisons: the randomisation test against scipy and ranx, Holm's correction by hand, the pairs compared."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def test_scipy_agrees(rng, gain):
     assert found == pytest.approx(expected.pvalue, abs=0.012)
 
 
-def test_ranx_agrees_as_far_as_its_own_chance_allows(rng):
+def test_ranx_agrees_within_its_own_sampling_error(rng):
     from ranx.statistical_tests import fisher_randomization_test, paired_student_t_test
 
     ours = rng.random(60)
@@ -44,14 +44,14 @@ def test_ranx_agrees_as_far_as_its_own_chance_allows(rng):
     assert found == pytest.approx(paired_student_t_test(ours, theirs)[0], abs=0.01)
 
 
-def test_systems_that_are_alike_are_found_different_as_often_as_the_level_says():
+def test_equal_systems_differ_as_often_as_the_level_says():
     generator = np.random.default_rng(3)
     p = significance.randomisation(generator.standard_normal((30, 2000)), 2_000, generator)
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.015)
     assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.04)
 
 
-def test_p_is_never_nought_and_one_for_equals():
+def test_p_is_never_zero_and_is_one_for_equal_systems():
     p = significance.randomisation(np.stack([np.ones(50), np.zeros(50)], axis=1), 999, np.random.default_rng(0))
     assert p.tolist() == [1 / 1000, 1.0]
 

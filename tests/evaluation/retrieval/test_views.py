@@ -1,4 +1,4 @@
-"""Views change one thing: tempo, key, or how loud other voices are behind the query."""
+"""A view changes one thing: tempo, key, or the level of babble."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_tempo_and_key_change_alone():
 
 @pytest.mark.parametrize("snr", [40.0, 20.0, 5.0, 0.0, -10.0])
 @pytest.mark.parametrize("loudness", [1e-4, 0.3])
-def test_the_ratio_of_query_to_noise_is_the_one_asked(rng, voices, snr, loudness):
+def test_the_ratio_of_query_to_noise_is_the_requested_one(rng, voices, snr, loudness):
     query = (loudness * rng.standard_normal(9000)).astype(np.float32)
     noise = views.babble(voices, len(query), rng)
     mixed = views.make(query, View("SNR", snr), RATE, noise)
@@ -67,12 +67,12 @@ def test_silence_stays_silent(voices, rng):
 
 def test_babble_is_six_voices_at_one_level(voices, rng):
     noise = views.babble(voices, RATE, rng)
-    # Tones at multiples of 100 Hz over one second: each is a line of its spectrum, whatever its own level was.
+    # Tones at multiples of 100 Hz over one second: each is one line of its spectrum.
     power = np.abs(np.fft.rfft(noise)) ** 2
     shares = np.array([power[f - 20 : f + 21].sum() for f in range(200, 1200, 100)])
-    heard = shares > 0.02 * shares.max()
-    assert heard.sum() == views.VOICES
-    assert shares[heard].min() > 0.5 * shares[heard].max()
+    present = shares > 0.02 * shares.max()
+    assert present.sum() == views.VOICES
+    assert shares[present].min() > 0.5 * shares[present].max()
     assert level(noise) == pytest.approx(10 * np.log10(views.VOICES), abs=0.5)
 
 

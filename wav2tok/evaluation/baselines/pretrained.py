@@ -63,11 +63,18 @@ def pretrained_systems(train: Sequence[np.ndarray], num_tokens: int, sample_rate
             continue
         generator = np.random.default_rng(seed)
         represent = layer_frames(name, path, sample_rate)
-        frames = training_frames(represent, _draw(train, _TRAIN_SECONDS * sample_rate, generator), generator)
+        frames = training_frames(represent, draw(train, _TRAIN_SECONDS * sample_rate, generator), generator)
         encode = nearest(represent, kmeans(frames, num_tokens, seed))
         label = f"{LABELS[name]}, k-means, edit distance"
         systems.append(System(name, label, Representation(name, encode), edit_distances))
     return systems
+
+
+def draw(waveforms: Sequence[np.ndarray], samples: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Waveforms in random order until they hold ``samples`` samples; all if that is not enough, and at least one."""
+    order = generator.permutation(len(waveforms))
+    before = np.cumsum([0, *(len(waveforms[i]) for i in order)])[:-1]
+    return [waveforms[i] for i in order[before < samples]]
 
 
 def layer_frames(name: str, path: Path, sample_rate: int) -> Represent:
@@ -107,10 +114,3 @@ def layer_frames(name: str, path: Path, sample_rate: int) -> Represent:
 
 def _bundle(name: str) -> Wav2Vec2Bundle:
     return getattr(torchaudio.pipelines, name.upper())
-
-
-def _draw(waveforms: Sequence[np.ndarray], samples: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """Waveforms in random order until they hold ``samples`` samples; all if that is not enough, and at least one."""
-    order = generator.permutation(len(waveforms))
-    before = np.cumsum([0, *(len(waveforms[i]) for i in order)])[:-1]
-    return [waveforms[i] for i in order[before < samples]]

@@ -1,4 +1,4 @@
-"""What is saved comes back bit by bit, and what is damaged is told."""
+"""Checkpoints are restored bit by bit, and damaged ones are refused."""
 
 import dataclasses
 from pathlib import Path

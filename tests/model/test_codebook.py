@@ -67,7 +67,7 @@ def test_rounds_end_when_little_is_left_to_gain_and_the_mean_cosine_is_told() ->
     gains = [b - a for a, b in pairwise(told[:done])]
     assert all(gain >= TOLERANCE for gain in gains[:-1])
     assert 0 <= gains[-1] < TOLERANCE
-    # What is told of round n is how well the centroids of the round before fit.
+    # The fit returned for round n is that of the centroids of the round before.
     for n in (2, 3):
         before = spherical_kmeans(points, 9, generator.manual_seed(0), n - 1)[0]
         assert told[n - 1] == pytest.approx(total_cosine(points, before) / len(points), abs=1e-5)

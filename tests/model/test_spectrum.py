@@ -39,7 +39,7 @@ def test_an_arranged_filterbank_counts_every_bin_once() -> None:
     assert torch.allclose(out.double(), expected, rtol=1e-5)
 
 
-def test_a_faint_tone_beside_a_loud_one_keeps_its_level() -> None:
+def test_a_faint_tone_next_to_a_loud_one_keeps_its_level() -> None:
     """80 dB under the loudest band is where the spectrum is cut off: rounding must stay well below that."""
     t = torch.arange(4096, dtype=torch.float64) / 1024
     faint = 1e-4 * torch.sin(2 * math.pi * 400 * t)

@@ -41,7 +41,7 @@ def test_tiles_are_slices_and_joined_they_are_the_recording(
 
 
 def tiled(config: Config, kind: str, stack: int, size: int) -> Wav2Tok:
-    """A model that hears ``size`` frames at a time, which are so many samples that its clips are as long."""
+    """A model with tiles of ``size`` frames, the length of its clips."""
     config = dataclasses.replace(
         config,
         encoder=dataclasses.replace(config.encoder, kind=kind, stack=stack, tiled=True),
@@ -51,7 +51,7 @@ def tiled(config: Config, kind: str, stack: int, size: int) -> Wav2Tok:
     return create(config).eval()
 
 
-def heard(model: Wav2Tok, lengths: list[int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def padded_spectrum(model: Wav2Tok, lengths: list[int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Spectra of noise of changing loudness, so that a tile's mean and deviation are not the recording's."""
     generator = torch.Generator().manual_seed(seed)
     frames, hop = torch.tensor(lengths), model.front_end.config.hop
@@ -70,9 +70,9 @@ ENCODERS = [("lstm", 1, 6), ("lstm", 2, 6), ("lstm", 3, 9), ("transformer", 1, 5
 def test_each_tile_is_embedded_as_a_recording_of_its_own(
     tiny_config: Config, kind: str, stack: int, size: int, lengths: list[int], seed: int
 ) -> None:
-    """The remainder too, and recordings shorter than a tile beside long ones."""
+    """Including the remainder, and short recordings in a batch with long ones."""
     model = tiled(tiny_config, kind, stack, size)
-    x, frames = heard(model, lengths, seed)
+    x, frames = padded_spectrum(model, lengths, seed)
     with torch.no_grad():
         z = model.embed(x, frames)
         for row, spectrum, n in zip(z, x, lengths, strict=True):
@@ -92,7 +92,7 @@ def test_without_tiles_and_within_one_a_recording_is_embedded_whole(tiny_config:
     encoder = dataclasses.replace(tiny_config.encoder, kind=kind, stack=2)
     whole = create(dataclasses.replace(tiny_config, encoder=encoder)).eval()
     for lengths, same in (([20, 7], True), ([21, 7], False), ([60, 20], False)):
-        x, frames = heard(whole, lengths, 0)
+        x, frames = padded_spectrum(whole, lengths, 0)
         with torch.no_grad():
             expected = whole.encoder(whole.front_end.finish(x, frames), frames)
             got, other = whole.embed(x, frames), cut.embed(x, frames)
@@ -104,7 +104,7 @@ def test_without_tiles_and_within_one_a_recording_is_embedded_whole(tiny_config:
 
 def test_tiles_hear_nothing_of_each_other(tiny_config: Config) -> None:
     model = tiled(tiny_config, "lstm", 2, 8)
-    x, frames = heard(model, [30], 0)
+    x, frames = padded_spectrum(model, [30], 0)
     changed = x.clone()
     changed[:, 8:16] += torch.randn(8, x.shape[2], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

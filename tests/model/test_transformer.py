@@ -212,10 +212,10 @@ def test_dropout_acts_in_training_alone() -> None:
     without = encoder_of()
     without.load_state_dict(encoder.state_dict())
     assert torch.equal(encoder.eval()(*x), without.train()(*x))
-    heard: list[torch.Tensor] = []
-    encoder.train().layers[0].register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    inputs: list[torch.Tensor] = []
+    encoder.train().layers[0].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     assert not torch.allclose(encoder(*x), encoder(*x))
-    assert 0.3 < float((heard[0] == 0).double().mean()) < 0.7  # the first layer's input
+    assert 0.3 < float((inputs[0] == 0).double().mean()) < 0.7  # the first layer's input
     for module in encoder.modules():
         if isinstance(module, Dropout):
             module.dropped = 0

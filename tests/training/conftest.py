@@ -1,4 +1,4 @@
-"""The tiny corpus as training holds it."""
+"""The tiny corpus, its stored spectra, and models to train on it."""
 
 from pathlib import Path
 

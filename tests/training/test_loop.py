@@ -44,7 +44,7 @@ def test_the_loss_falls(whole: Path) -> None:
 def test_sequence_contrast_alone_retrieves_better_than_random_weights(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
-    """Melodies of voices that training has not heard, asked for lower and slower by a tenth, by plain edit distance."""
+    """Melodies by voices not in the training data, queried lower and slower by a tenth, by plain edit distance."""
     recipe = {
         "contrast_share": 1.0, "sequence_weight": 1.0, "frame_weight": 0.0, "codeword_weight": 0.0,
         "aligned_weight": 0.0, "matching_weight": 0.0, "alpha": 0.0, "beta": 0.0,
@@ -217,7 +217,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_a_sentence(
 
 
 class Keeping:
-    """A recorder that keeps what it is told."""
+    """A recorder that stores what it receives."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, Mapping[str, float]]] = []

@@ -88,7 +88,7 @@ def test_a_mode_finds_held_out_recordings_and_exports(
 
 @pytest.mark.parametrize("mode", ["clips", "transformer", "cqt"])
 def test_a_long_recording_is_the_same_in_windows(tiny_config: Config, tmp_path: Path, mode: str) -> None:
-    """Tiles in windows are those of the whole. (A transformer attends to all that it hears, so it hears tiles.)"""
+    """Tiles in windows are those of the whole. (A transformer attends to its whole input, so its input is tiles.)"""
     change = {key: keys for key, keys in MODES[mode].items() if key != "recipe"}
     change["encoder"] = {**change.get("encoder", {}), "tiled": True}
     config = changed(tiny_config, **{**change, "train": {"clip_seconds": 0.3}})

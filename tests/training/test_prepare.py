@@ -104,7 +104,7 @@ def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config
 
 
 def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
-    """A crash early in a second training must not leave the first one's graph beside the second one's weights."""
+    """A crash early in a second training must not leave the first graph next to the second weights."""
     train(TrainRun(tiny_split, tmp_path, None, tiny_config, "cpu", False))
     values = to_dict(tiny_config)
     values["encoder"]["hidden"] = 6

@@ -44,7 +44,7 @@ from wav2tok.config import from_dict
 from wav2tok.training import checkpoint, loop
 from wav2tok.training.run import train
 
-# A process for every case, forked from one that has imported what they need: each kills itself at the call it is told.
+# One process per case, forked from one that has done the imports; each kills itself at its call.
 data, out, config, cases = sys.argv[1:]
 for where, call in json.loads(cases):
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Dynamic time warping of many pairs at once, on whatever device they are.
+"""Dynamic time warping of many pairs at once, on any device.
 
 On the CPU a compiled kernel does the work where numba is installed: 2 ms for 48 pairs of words and 5 ms for 6 pairs of
 melodies, where one torch operation per anti-diagonal takes 20 ms and 140 ms. Both give the same partners.
@@ -24,9 +24,9 @@ cosine along the path that is taken is at most this much lower.
 
 
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:
-    """Turn each recording around within its own length: x [B, T, D], lengths [B] -> [B, T, D].
+    """Reverse each recording in time within its own length: x [B, T, D], lengths [B] -> [B, T, D].
 
-    Frames past the end stay where they are.
+    Frames past the end stay in place.
     """
     steps = torch.arange(x.shape[1], device=x.device)[None, :]
     index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
@@ -34,9 +34,9 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def accumulate(cost: Tensor) -> Tensor:
-    """Cheapest way from (0, 0) to every cell, steps (1, 0), (0, 1), (1, 1), its own cost included.
+    """Cost of the cheapest path from (0, 0) to every cell, inclusive, with steps (1, 0), (0, 1), (1, 1).
 
-    One vectorised step an anti-diagonal: N + M - 1 steps whatever the batch. Cost may be infinite where no way leads.
+    One vectorised step per anti-diagonal: N + M - 1 steps for any batch size. Cells that no path may use cost infinity.
 
     Args:
         cost: [B, N, M].
@@ -46,10 +46,10 @@ def accumulate(cost: Tensor) -> Tensor:
     """
     b, n, m = cost.shape
     diagonals = n + m - 1
-    # Row i moves i places to the right, so that a column of `skewed` is an anti-diagonal of `cost`.
+    # Row i moves i places to the right, so a column of `skewed` is an anti-diagonal of `cost`.
     skewed = F.pad(cost, (0, n), value=torch.inf).reshape(b, -1)[:, : n * diagonals].reshape(b, n, diagonals)
     skewed = skewed.permute(2, 0, 1).contiguous()
-    # total[k + 2, :, i + 1] belongs to cell (i, k - i); the border stands for what lies outside.
+    # total[k + 2, :, i + 1] belongs to cell (i, k - i); the border is outside the matrix.
     total = torch.full((diagonals + 2, b, n + 1), torch.inf, dtype=cost.dtype, device=cost.device)
     total[0, :, 0] = 0.0
     for k in range(diagonals):
@@ -62,18 +62,17 @@ def accumulate(cost: Tensor) -> Tensor:
 
 @torch.no_grad()
 def align(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each frame's partner lies on a cheapest warping path by cosine distance, both ways.
+    """The partner of each frame on a cheapest warping path by cosine distance, in both directions.
 
-    Instead of tracing paths back, cost is accumulated from both ends: a cell lies on a cheapest path where the two
-    sums add up to the cost of the whole path. Of several cells on cheapest paths (see `TIE`)
-    the first frame is the partner.
+    Instead of tracing paths back, cost is accumulated from both ends: a cell is on a cheapest path if the two sums add
+    up to the cost of the whole path. If a frame has several cells on cheapest paths (see `TIE`), the first one counts.
 
     Args:
         a: [B, N, d] unit embeddings, a_lengths: [B]; b: [B, M, d], b_lengths: [B].
 
     Returns:
         (int64 [B, N] the frame of ``b`` for each of ``a``, int64 [B, M] the frame of ``a`` for each of ``b``);
-        what stands past a recording's end means nothing.
+        values past the end of a recording are meaningless.
     """
     return partners_by_cost(1 - a @ b.transpose(1, 2), a_lengths, b_lengths)
 
@@ -99,10 +98,10 @@ def _align_diagonals(cost: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> tupl
     inside = frame_mask(a_lengths, cost.shape[1])[:, :, None] & frame_mask(b_lengths, cost.shape[2])[:, None, :]
     cost = torch.where(inside, cost, torch.inf)
 
-    def turned(x: Tensor) -> Tensor:
+    def reversed_both(x: Tensor) -> Tensor:
         return reverse(reverse(x, a_lengths).transpose(1, 2), b_lengths).transpose(1, 2)
 
-    ahead, back = accumulate(torch.cat([cost, turned(cost)]).double()).chunk(2)
+    ahead, back = accumulate(torch.cat([cost, reversed_both(cost)]).double()).chunk(2)
     most = ahead[torch.arange(len(cost)), a_lengths - 1, b_lengths - 1] + TIE * (a_lengths + b_lengths)
-    on_path = (ahead + turned(back) - cost <= most[:, None, None]).to(torch.uint8)
+    on_path = (ahead + reversed_both(back) - cost <= most[:, None, None]).to(torch.uint8)
     return on_path.argmax(dim=2), on_path.argmax(dim=1)

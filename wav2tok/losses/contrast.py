@@ -1,11 +1,11 @@
-"""Contrast along warping paths: what the published objective lacks, a comparison between recordings.
+"""Contrast along warping paths: a comparison between recordings, which the published objective lacks.
 
-Neither form can be met by counting frames, the degenerate optimum of L_m and L_likelihood.
+Neither form can be satisfied by counting frames, the degenerate optimum of L_m and L_likelihood.
 
-`sequence_contrast` tells recordings apart as a search does, by how well the one warps onto the other. Two words may
-share their sounds as long as they differ somewhere, so that sounds stay what is learned. `contrast_loss` tells single
-aligned frames from all frames of other recordings (after wav2tok 2.0's first stage): it pushes the same sound in two
-words apart, and words that training has not heard suffer (README).
+`sequence_contrast` distinguishes recordings as a search does, by how well one warps onto the other. Two words may share
+sounds as long as they differ somewhere, so the model still learns sounds. `contrast_loss` distinguishes single aligned
+frames from all frames of other recordings (as in the first stage of wav2tok 2.0): it separates the same sound in two
+words, which hurts words that are not in the training data (README).
 """
 
 import torch
@@ -16,9 +16,9 @@ from wav2tok.model.frames import frame_mask
 
 
 def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
-    """Mean cosine of each recording of ``a`` and each of ``b`` along a cheapest warping path.
+    """Mean cosine of each recording of ``a`` and each of ``b`` along the cheapest warping path.
 
-    Every frame of either counts once, with its partner on the path; the path itself is held fixed.
+    Every frame of both counts once, with its partner on the path; no gradient passes through the path.
 
     Args:
         a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
@@ -70,16 +70,16 @@ def sequence_contrast(similarity: Tensor, label: Tensor, temperature: float) -> 
         similarity: [B, B] from `path_similarity`, pair i on the diagonal; label: int64 [B], the class of each pair.
 
     Returns:
-        scalar; other pairs of the same class are left out of the sums.
+        scalar; other pairs of the same class are excluded from the sums.
     """
     return _info_nce(similarity / temperature, label)
 
 
 def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random frames of every recording, spread evenly: one in each of ``per_recording`` equal stretches.
+    """Random frames of every recording, spread evenly: one in each of ``per_recording`` equal parts.
 
     Args:
-        lengths: [B]; per_recording: int64 [B], how many frames each recording gives, at most ``most``.
+        lengths: [B]; per_recording: int64 [B], number of frames to draw from each recording, at most ``most``.
 
     Returns:
         (int64 [B, most] frame indices, bool [B, most] which of them count).
@@ -93,23 +93,23 @@ def draw_frames(lengths: Tensor, per_recording: Tensor, most: int, generator: to
 def contrast_loss(anchor: Tensor, positive: Tensor, label: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE of aligned frames against the drawn frames of recordings of other classes.
 
-    Other moments of the same recording are no negatives: a melody comes back to its notes, and telling those apart
-    teaches positions.
+    Other frames of the same recording are not used as negatives: a melody returns to its notes, and distinguishing
+    these would teach positions.
 
     Args:
         anchor, positive: [M, d] unit embeddings, row i of one aligned with row i of the other.
         label: int64 [M], the class of each row's pair.
 
     Returns:
-        scalar. Frames of one class are never negatives of each other, be they of the same pair or not.
+        scalar. Frames of one class are never negatives of each other, within a pair or across pairs.
     """
     return _info_nce(anchor @ positive.T / temperature, label)
 
 
 def _info_nce(logits: Tensor, label: Tensor) -> Tensor:
-    """Both cross-entropies of [M, M] logits with the diagonal for their targets, averaged: scalar."""
-    # Rows of other classes and, on the diagonal, the partner: everything else is left out of the sums.
-    left_out = label[:, None] == label[None, :]
-    left_out.fill_diagonal_(False)
-    logits = logits.masked_fill(left_out, -torch.inf)
+    """Mean of both cross-entropies of [M, M] logits with the diagonal as targets: scalar."""
+    # Only rows of other classes and the partner, on the diagonal, count in the sums.
+    excluded = label[:, None] == label[None, :]
+    excluded.fill_diagonal_(False)
+    logits = logits.masked_fill(excluded, -torch.inf)
     return ((logits.logsumexp(1) + logits.logsumexp(0)) / 2 - logits.diagonal()).mean()

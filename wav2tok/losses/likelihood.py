@@ -5,18 +5,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 BLANK = -1e4
-"""Score of the column that the stock kernel needs for its blank; finite, because -inf breaks its gradients."""
+"""Score of the blank's column, which torch's CTC needs; finite, because -inf breaks its gradients."""
 
 
 def likelihood_loss(scores: Tensor, frames: Tensor, strings: Tensor, lengths: Tensor) -> Tensor:
     """-log p(string | frames) over all monotone alignments that give every token at least one frame.
 
-    The stock kernel is exact here: the blank is never worth taking, and in a string without neighbouring repeats it
-    is never forced. Targets are shifted by one past the blank's column.
+    torch's CTC loss is exact here: the blank's score is too low to be used, and a string without neighbouring repeats
+    never needs it. Targets are shifted by one, past the blank's column.
 
     Args:
         scores: [B, T, K], cos(z_t, e_k) / temperature.
-        frames: [B] true numbers of frames.
+        frames: [B], numbers of frames without padding.
         strings: int64 [B, L] token strings without neighbouring repeats.
         lengths: [B] their lengths.
 
@@ -26,7 +26,7 @@ def likelihood_loss(scores: Tensor, frames: Tensor, strings: Tensor, lengths: Te
     with_blank = torch.cat([scores.new_full((*scores.shape[:2], 1), BLANK), scores], dim=2)
     log_probs = F.log_softmax(with_blank, dim=2).transpose(0, 1)
     defined = (lengths > 0) & (lengths <= frames)
-    # An undefined target is replaced by one token, so that the kernel sees only what it can take.
+    # An undefined target is replaced by one token, so that every input to the kernel is valid.
     loss = F.ctc_loss(
         log_probs, strings + 1, frames, torch.where(defined, lengths, 1), blank=0, reduction="none", zero_infinity=True
     )

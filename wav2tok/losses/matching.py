@@ -1,4 +1,4 @@
-"""Prototypes and the matching loss (paper, equation for L_m): each token's frames should be told by their mean."""
+"""Prototypes and the matching loss (paper, equation for L_m): each token's mean frame should identify it."""
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,10 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
         tokens: int64 [B, T]; mask: bool [B, T], False for padding.
 
     Returns:
-        ([B, K, d] unit prototypes, 0 where a token does not occur; bool [B, K] where it does).
+        ([B, K, d] unit prototypes, 0 where a token does not occur; bool [B, K], whether it does).
     """
     b, _, d = embeddings.shape
-    # Padding goes to a row of its own, which is cut off; no [B, T, K] table is made.
+    # Padding goes to a separate row, which is cut off; no [B, T, K] table is needed.
     row = tokens + num_tokens * torch.arange(b, device=tokens.device)[:, None]
     row = torch.where(mask, row, b * num_tokens).flatten()
     sums = embeddings.new_zeros(b * num_tokens + 1, d).index_add(0, row, embeddings.flatten(0, 1))[:-1]
@@ -29,11 +29,11 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
 def matching_loss(
     prototype: Tensor, present: Tensor, codebook: Tensor, temperature: float, score: nn.Module | None
 ) -> Tensor:
-    """K-way cross-entropy of every prototype that occurs against its own codeword: a pair's mean, then the pairs' mean.
+    """K-way cross-entropy of every prototype that occurs against its own codeword: mean per pair, then over pairs.
 
     Args:
         prototype: [B, K, d]; present: bool [B, K]; codebook: [K, d].
-        score: as `codebook_scores` takes it.
+        score: see `codebook_scores`.
 
     Returns:
         scalar; a pair in which no token occurs counts as 0.

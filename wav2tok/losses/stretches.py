@@ -1,8 +1,8 @@
-"""Which stretches of a batch of pairs are compared as wholes.
+"""Which stretches of a batch of pairs the contrast compares.
 
-A recording of a second is; of a longer one, stretches of about a second and a half, each with what it warps onto in
-the partner. Whole long recordings are told apart at a glance, which teaches little: eight melodies a batch are eight
-comparisons, and their stretches are forty.
+A recording of a second is compared as a whole; a longer one as stretches of about a second and a half, each with the
+part of the partner that it warps onto. Whole long recordings are easy to distinguish, which teaches little, and there
+are fewer of them: eight melodies per batch are eight comparisons, their stretches forty.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import Tensor
 from wav2tok.model.frames import take_rows
 
 MOST = 64
-"""Stretches of a batch, all of which are compared with each other; at least one of every pair."""
+"""Largest number of stretches per batch, all of which are compared with each other; at least one per pair."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Stretches:
 
     Attributes:
         a_rows, b_rows: int64 [P, N'] and [P, M'], rows of the views' flattened embeddings [B * N, d] and [B * M, d].
-        a_frames, b_frames: [P], how many of them count.
+        a_frames, b_frames: [P], how many of them are not padding.
         labels: int64 [P], the class of the pair.
     """
 
@@ -43,7 +43,7 @@ class Stretches:
 
 
 def whole(steps: tuple[int, int], frames: tuple[Tensor, Tensor], labels: Tensor) -> Stretches:
-    """Every pair as it is: padded lengths (N, M), true lengths [B] of both views, labels [B], on one device."""
+    """Every pair as a whole: padded lengths (N, M), true lengths [B] of both views, labels [B], on one device."""
     rows = [torch.arange(len(labels) * n, device=labels.device).reshape(-1, n) for n in steps]
     return Stretches(rows[0], frames[0], rows[1], frames[1], labels)
 
@@ -51,18 +51,18 @@ def whole(steps: tuple[int, int], frames: tuple[Tensor, Tensor], labels: Tensor)
 def cut(
     steps: tuple[int, int], a_frames: Tensor, partner: Tensor, labels: Tensor, most: int, generator: torch.Generator
 ) -> Stretches:
-    """Stretches of at most ``most`` frames of each first view, spread over it, and what they warp onto.
+    """Stretches of at most ``most`` frames spread over each first view, and the parts they warp onto.
 
     Args:
         steps: padded lengths (N, M) of the views.
         a_frames: [B] on the CPU, true lengths of the first views.
         partner: int64 [B, N], the frame of the second view for each of the first.
         labels: int64 [B] on the CPU.
-        most: frames.
-        generator: a CPU generator, which decides where.
+        most: frames per stretch.
+        generator: a CPU generator, which decides where stretches start.
 
     Returns:
-        Stretches on ``partner``'s device; one of a second view has ``2 * most`` frames at most.
+        Stretches on the device of ``partner``; those of second views have at most ``2 * most`` frames.
     """
     device, pairs = partner.device, len(a_frames)
     counts = torch.div(a_frames + most - 1, most, rounding_mode="floor").clamp(1, max(1, MOST // pairs))

@@ -118,8 +118,8 @@ def find(what: str, folder: Path) -> Path:
     for place in (Path(what), folder / what) if what.strip() else ():
         if ModelFolder(place).config.is_file():
             return ModelFolder(place).best(read_config(place).train.name)
-        beside = ModelFolder(place.parent)
-        for path in (place, beside.weights(place.name), beside.best(place.name)):
+        siblings = ModelFolder(place.parent)
+        for path in (place, siblings.weights(place.name), siblings.best(place.name)):
             if path.is_file():
                 return path
     stored = ModelFolder(folder).stored()

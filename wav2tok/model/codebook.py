@@ -1,6 +1,6 @@
 """The codebook: spherical k-means over frame embeddings, assignment by cosine (paper, section 3.1).
 
-Embeddings and codewords have unit length throughout, so that cosine and inner product are one.
+All embeddings and codewords have unit length, so the cosine is the inner product.
 """
 
 import torch
@@ -8,19 +8,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CHUNK = 1 << 14
-"""Frames whose similarities to the codebook are held at once."""
+"""Frames whose similarities to the codebook are in memory at a time."""
 TOLERANCE = 1e-4
-"""Rounds end when the mean cosine grows by less: what is left to gain is far below what a training step changes."""
+"""k-means stops when the mean cosine grows by less, which is far below what a training step changes."""
 
 TIE = 1e-6
-"""Codewords whose cosines differ by less are equally near. Equal codewords occur (more of them than different frames);
-without a rule the rounding of a product, which differs between processors, would choose among them."""
+"""Codewords whose cosines differ by less count as equally near. Equal codewords occur when there are fewer different
+frames than codewords; without a rule for ties the rounding of products, which differs between processors, would
+decide."""
 
 
 def nearest(similarity: Tensor) -> Tensor:
     """The token of each frame, the first of equally near codewords (`TIE`): cosines [..., K] -> int64 [...]."""
     best = similarity.amax(dim=-1, keepdim=True)
-    # Of floats, because ONNX Runtime's CUDA provider has no ArgMax of anything else.
+    # On floats, because ONNX Runtime's CUDA provider supports ArgMax for no other type.
     return (similarity >= best - TIE).to(similarity.dtype).argmax(dim=-1)
 
 
@@ -40,7 +41,7 @@ def _assign_all(points: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """k-means++ starts on a sample of ``points``, by squared chord length 2 - 2 cos: [N, d] -> [k, d]."""
+    """k-means++ initialisation on a sample of ``points``, by squared chord length 2 - 2 cos: [N, d] -> [k, d]."""
     sample = points[torch.randperm(len(points), generator=generator)[: max(100 * k, 1000)].to(points.device)]
     chosen = [sample[0]]
     nearest = 2 - 2 * (sample @ chosen[0])
@@ -61,13 +62,13 @@ def spherical_kmeans(
         points: [N, d] of unit length, N >= 1.
         k: number of centroids.
         generator: CPU generator; the same state gives the same centroids.
-        iterations: at most so many rounds; fewer once they gain less than `TOLERANCE`.
-        start: [k, d]; given, the centroids begin there, so that token ids keep their meaning (the E-step's warm
-            start); otherwise with k-means++.
+        iterations: maximum number of rounds; stops early when the gain is below `TOLERANCE`.
+        start: [k, d], initial centroids, so that token ids keep their meaning (the E-step's warm start); None means
+            k-means++.
 
     Returns:
-        ([k, d] unit rows, the mean cosine of the points to the centroids that the last round began with). A centroid
-        that loses all its points moves to the point that fits its own worst.
+        ([k, d] unit rows, the mean cosine of the points and the centroids at the start of the last round). A centroid
+        that loses all its points moves to the point with the lowest cosine to its own centroid.
     """
     centroids = F.normalize(_plus_plus(points, k, generator) if start is None else start, dim=1)
     fit = -2.0
@@ -79,7 +80,7 @@ def spherical_kmeans(
         if len(empty):
             worst = similarity.topk(min(len(empty), len(points)), largest=False).indices
             sums[empty[: len(worst)]] = points[worst]
-        # Opposite points can cancel to nothing; such a centroid stays where it was.
+        # Opposite points can cancel out; such a centroid stays where it was.
         centroids = torch.where(sums.norm(dim=1, keepdim=True) > 1e-6, F.normalize(sums, dim=1), centroids)
         if not len(empty) and fit - before < TOLERANCE:
             break
@@ -87,13 +88,13 @@ def spherical_kmeans(
 
 
 def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop consecutive repeats ("the compressor"), batched and without a loop.
+    """Drop consecutive repeats (the paper's "compressor"), batched and without a loop.
 
     Args:
         tokens: int64 [B, T]; lengths: [B].
 
     Returns:
-        ([B, L] strings, filled up with 0 where shorter, [B] their lengths), L the longest of them.
+        ([B, L] strings, padded with 0, [B] their lengths), L the longest length.
     """
     inside = torch.arange(tokens.shape[1], device=tokens.device)[None, :] < lengths[:, None]
     keep = inside.clone()
@@ -101,7 +102,7 @@ def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     counts = keep.sum(dim=1)
     place = keep.cumsum(dim=1) - 1
     strings = tokens.new_zeros(tokens.shape[0], tokens.shape[1] + 1)
-    # Dropped tokens all go to a spare last column, which is cut off.
+    # Dropped tokens go to an extra last column, which is cut off.
     strings.scatter_(1, torch.where(keep, place, tokens.shape[1]), tokens)
     return strings[:, : int(counts.max())], counts
 

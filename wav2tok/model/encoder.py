@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask is made of random bytes: eight numbers from one draw, 2 ms instead of 17 for 2 million.
+    """Dropout with a mask of random bytes: eight values per draw, 2 ms instead of 17 ms for 2 million values.
 
-    The share of zeros is ``p`` to the nearest 1/256, and the rest is scaled by what is really kept.
+    The share of zeros is ``p`` rounded to 1/256, and the rest is scaled by the share that is really kept.
     """
 
     def __init__(self, p: float) -> None:
@@ -24,10 +24,10 @@ class Dropout(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """What every encoder has: features [B, T, width] -> embeddings [B, T', dim] of unit length.
+    """Base of the encoders: features [B, T, width] -> embeddings [B, T', dim] of unit length.
 
-    Feature frames are read ``stack`` at a time, T' = ceil(T / stack): half the time for two, the same retrieval, and
-    fewer tokens. Past a recording's end stands the embedding of some step of the same recording.
+    ``stack`` feature frames are read at a time, T' = ceil(T / stack): with two, half the time, the same retrieval and
+    fewer tokens. Steps past the end of a recording hold the embedding of some step of the same recording.
     """
 
     def __init__(self, stack: int) -> None:
@@ -35,11 +35,11 @@ class FrameEncoder(nn.Module):
         self.stack = stack
 
     def steps(self, frames: Tensor) -> Tensor:
-        """Embeddings of recordings of so many feature frames, [B] -> [B]."""
+        """Number of embeddings of recordings of ``frames`` [B] feature frames each: [B]."""
         return torch.div(frames + self.stack - 1, self.stack, rounding_mode="floor")
 
     def stacked(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames side by side: features [B, T, width], lengths [B] -> ([B, T', width * stack], steps [B])."""
+        """Stack neighbouring frames: features [B, T, width], lengths [B] -> ([B, T', width * stack], steps [B])."""
         if self.stack == 1:
             return features, lengths
         whole = F.pad(features, (0, 0, 0, self.stack - 1))
@@ -51,11 +51,11 @@ class UnitProjection(nn.Linear):
     """Unit length, linear projection, unit length: [F, in] -> [F, out]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        # The projection is linear, so that half as many numbers are scaled if unit length is given after it.
+        # The projection is linear, so its output can be scaled instead of its input: half as many numbers.
         projected = F.linear(x, self.weight) * inverse_norm(x) + self.bias
         return projected * inverse_norm(projected)
 
 
 def inverse_norm(x: Tensor) -> Tensor:
-    """One over the length of each row, [F, D] -> [F, 1]; multiplying by it takes fewer passes back than dividing."""
+    """One over the length of each row, [F, D] -> [F, 1]; multiplying by it has a cheaper gradient than dividing."""
     return torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(1e-12).reciprocal()

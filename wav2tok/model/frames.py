@@ -5,12 +5,12 @@ from torch import Tensor
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """True where a frame lies within its recording: lengths [B] -> [B, frames]."""
+    """True where a frame is within its recording: lengths [B] -> [B, frames]."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def row_numbers(lengths: Tensor, steps: int) -> Tensor:
-    """Rows of flattened frames [B * steps], each recording's last repeated past its end: lengths [B] -> [B, steps]."""
+    """Row numbers of flattened frames [B * steps], the last repeated past each end: lengths [B] -> [B, steps]."""
     index = torch.minimum(torch.arange(steps, device=lengths.device)[None, :], lengths[:, None] - 1)
     return index + torch.arange(lengths.shape[0], device=lengths.device)[:, None] * steps
 
@@ -18,7 +18,7 @@ def row_numbers(lengths: Tensor, steps: int) -> Tensor:
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
     """Rows of flat frames x [F, D] by number: rows [B, T] -> [B, T, D].
 
-    Whole rows are copied: several times faster than a gather, which reads an index for every number.
+    Copies whole rows, which is several times faster than a gather with one index per number.
     """
     return x.index_select(0, rows.flatten()).reshape(rows.shape[0], rows.shape[1], x.shape[1])
 

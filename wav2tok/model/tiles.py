@@ -1,7 +1,7 @@
-"""Recordings cut into tiles of one length and put together again, in torch and in the exported graph alike.
+"""Cut recordings into tiles of one length and join them again, in torch and in the exported graph alike.
 
-An encoder that is to hear no more than a clip at a time (``encoder.tiled``) reads a longer recording tile by tile, each
-as if it were a recording of its own; the last one is as short as what remains.
+With ``encoder.tiled`` the encoder's input is never longer than a clip: a longer recording is encoded tile by tile, each
+as a separate recording; the last tile holds what remains.
 """
 
 import torch
@@ -14,8 +14,8 @@ from wav2tok.model.frames import repeat_last
 def cut_tiles(x: Tensor, frames: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Frames [B, T, W] of recordings of ``frames`` [B] -> tiles [B * n, size, W] and their lengths [B * n].
 
-    The tiles of a recording, n = ceil(T / size) of them, follow each other. Where it has ended they repeat its last
-    frame; tiles past its end have length 1.
+    The n = ceil(T / size) tiles of a recording are consecutive. Past its end they repeat its last frame; tiles that lie
+    entirely past its end have length 1.
     """
     _, t, width = x.shape
     count = (t + size - 1) // size
@@ -27,9 +27,9 @@ def cut_tiles(x: Tensor, frames: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def join_tiles(z: Tensor, recordings: int, steps: int, lengths: Tensor) -> Tensor:
-    """What an encoder made of the tiles of ``recordings``, [B * n, S, d] -> [B, steps, d], ends repeated.
+    """Join the embeddings of the tiles of ``recordings``: [B * n, S, d] -> [B, steps, d], ends repeated.
 
     Args:
-        lengths: [B], how many of the steps are the recording's.
+        lengths: [B], how many of the steps are within each recording.
     """
     return repeat_last(z.reshape(recordings, -1, z.shape[2])[:, :steps], lengths)

@@ -1,7 +1,8 @@
-"""The other encoder: a transformer that is told positions by a convolution.
+"""The transformer encoder, with convolutional position encoding.
 
-It is the published code's, which took it from wav2vec 2.0 (Baevski et al., 2020): two post-norm layers of two heads, a
-feed-forward width of 2272, a convolution of 128 steps in 16 groups, dropout .1 (attention weights too), layerdrop .05.
+It is that of the published code, which took it from wav2vec 2.0 (Baevski et al., 2020): two post-norm layers of two
+heads, a feed-forward width of 2272, a convolution of 128 steps in 16 groups, dropout .1 (attention weights too),
+layerdrop .05.
 Padding is masked exactly: a recording's embeddings are the same alone and in any batch. ::
 
     wav2tok train --set encoder.kind=transformer --set encoder.dropout=0.1
@@ -21,9 +22,9 @@ from wav2tok.model.frames import frame_mask, row_numbers, take_rows
 
 
 class Positions(nn.Module):
-    """Adds to each step what a convolution over its neighbours says: [B, T, D] -> [B, T, D].
+    """Add the output of a convolution over neighbouring steps to each step: [B, T, D] -> [B, T, D].
 
-    The kernel's weights are normalised position by position (a length for each of its steps), as in wav2vec 2.0.
+    The kernel's weights are normalised per position (one norm per step of the kernel), as in wav2vec 2.0.
     """
 
     def __init__(self, width: int, kernel: int, groups: int) -> None:
@@ -34,14 +35,14 @@ class Positions(nn.Module):
         self.convolution = weight_norm(convolution, dim=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Steps past a recording's end must be zero, as those are that the convolution pads with."""
-        # An even kernel gives one step more than it was given.
+        """Steps past a recording's end must be zero, like the padding of the convolution."""
+        # An even kernel returns one step more than its input has.
         around = self.convolution(x.transpose(1, 2))[:, :, : x.shape[1]]
         return x + F.gelu(around).transpose(1, 2)
 
 
 class Attention(nn.Module):
-    """Self-attention: x [B, T, D], mask [B, T], true within a recording -> [B, T, D]."""
+    """Self-attention: x [B, T, D], mask [B, T], True within a recording -> [B, T, D]."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -69,7 +70,7 @@ class Layer(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x [B, T, D], mask [B, T], true within a recording."""
+        """x [B, T, D], mask [B, T], True within a recording."""
         x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
         return self.feed_norm(x + self.dropout(self.feed(x)))
 
@@ -78,7 +79,7 @@ class TransformerEncoder(FrameEncoder):
     """Transformer of width ``2 * hidden``, unit length, linear projection, unit length.
 
     Raises:
-        UserError: heads or groups of the convolution do not divide the width.
+        UserError: the heads or the groups of the convolution do not divide the width.
     """
 
     def __init__(self, config: Encoder, width: int) -> None:
@@ -90,7 +91,7 @@ class TransformerEncoder(FrameEncoder):
                     f"encoder.hidden is {config.hidden} and encoder.{name} {parts}; "
                     "twice the first must be divisible by the second."
                 )
-        # Not in the published code, which so only runs where the features are as wide as the transformer.
+        # Not in the published code, which therefore needs features as wide as the transformer.
         self.input = nn.Linear(width * config.stack, inner)
         self.positions = Positions(inner, config.position_kernel, config.position_groups)
         self.norm = nn.LayerNorm(inner)
@@ -111,9 +112,9 @@ class TransformerEncoder(FrameEncoder):
         return take_rows(self.projection(x.flatten(0, 1)), row_numbers(steps, x.shape[1]))
 
     def kept(self) -> list[nn.Module]:
-        """The layers that this pass goes through: in training each is left out with probability ``layerdrop``.
+        """The layers used in this pass: in training each is skipped with probability ``layerdrop``.
 
-        Drawn on the CPU, so that a device is not waited for.
+        Drawn on the CPU, so as not to wait for the device.
         """
         if not self.training:
             return list(self.layers)
@@ -122,7 +123,7 @@ class TransformerEncoder(FrameEncoder):
 
 
 def init_linear(module: nn.Module) -> None:
-    """Weights as BERT begins with them: a deviation of .02, no bias."""
+    """Initialise as in BERT: weights with standard deviation .02, biases 0."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

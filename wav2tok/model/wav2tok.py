@@ -15,16 +15,16 @@ from wav2tok.model.transformer import TransformerEncoder
 
 
 def create_encoder(config: Config, width: int) -> FrameEncoder:
-    """The encoder of ``encoder.kind`` for features of so many numbers a frame.
+    """The encoder of ``encoder.kind`` for features with ``width`` values per frame.
 
     Raises:
-        UserError: ``encoder.input_dim`` says that there are more or fewer, or the sizes cannot be built.
+        UserError: ``encoder.input_dim`` is another number, or the sizes do not fit together.
     """
     stated = config.encoder.input_dim
     if stated is not None and stated != width:
         raise UserError(
             f"encoder.input_dim is {stated}, but {config.features.kind} features as configured have {width} numbers "
-            "a frame; leave encoder.input_dim null and it follows from them."
+            "per frame; leave encoder.input_dim null to use that."
         )
     kind = TransformerEncoder if config.encoder.kind == "transformer" else RecurrentEncoder
     return kind(config.encoder, width)
@@ -33,8 +33,8 @@ def create_encoder(config: Config, width: int) -> FrameEncoder:
 class Wav2Tok(nn.Module):
     """Waveform to tokens.
 
-    ``codebook`` [K, d] is a buffer: E-steps set it, gradients never do. ``score`` exists only where the recipe uses
-    the parameterised similarity; nothing of it is needed for tokens.
+    ``codebook`` [K, d] is a buffer, set by E-steps and never by gradients. ``score`` exists only if the recipe uses the
+    parameterised similarity; tokens do not depend on it.
     """
 
     codebook: Tensor
@@ -48,11 +48,11 @@ class Wav2Tok(nn.Module):
         self.tile = config.clip_frames if config.encoder.tiled else None
 
     def embed(self, spectrum: Tensor, frames: Tensor) -> Tensor:
-        """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T', d], of which `FrameEncoder.steps` count.
+        """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T', d], `FrameEncoder.steps` of which are valid.
 
         With ``encoder.tiled`` a recording longer than ``train.clip_seconds`` is embedded tile by tile.
         """
-        # The exported graph must know tiles whatever the length of the example that it is traced with.
+        # The exported graph needs the tiles even if the example that it is traced with is short.
         if self.tile is None or (spectrum.shape[1] <= self.tile and not torch.jit.is_tracing()):
             return self.encoder(self.front_end.finish(spectrum, frames), frames)
         tiles, lengths = cut_tiles(spectrum, frames, self.tile)
@@ -62,7 +62,7 @@ class Wav2Tok(nn.Module):
 
     @torch.no_grad()
     def set_codebook(self, codebook: Tensor) -> None:
-        """Make ``codebook`` [K, d] the model's, its rows scaled to unit length.
+        """Set the codebook to ``codebook`` [K, d] with rows scaled to unit length.
 
         Raises:
             ValueError: another shape, or numbers that are not finite.
@@ -73,14 +73,14 @@ class Wav2Tok(nn.Module):
         self.codebook.copy_(F.normalize(codebook, dim=1))
 
     def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T'], their numbers [B]), repeats not yet dropped."""
+        """Waveform [B, N], true lengths [B] -> (int64 tokens [B, T'], their counts [B]), with repeats."""
         frames = self.front_end.frame_count(samples)
         z = self.embed(self.front_end.spectrum(waveform, samples), frames)
         return assign(z, self.codebook), self.encoder.steps(frames)
 
 
 def create(config: Config) -> Wav2Tok:
-    """A new model whose weights come from ``config.seed`` alone, whatever ran before."""
+    """A new model whose weights depend only on ``config.seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Wav2Tok(config)

@@ -1,1 +1,1 @@
-"""A corpus' spectra on disk, and passes of the model over them."""
+"""The spectra of a corpus on disk, and passes of the model over them."""

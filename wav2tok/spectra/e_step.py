@@ -1,4 +1,4 @@
-"""The E-step: k-means over the embeddings of a corpus."""
+"""The E-step: k-means over the embeddings of recordings."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What training does between its optimiser steps: embeddings, E-steps, tokens."""
+"""Passes of the model over stored spectra: embeddings and tokens."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from wav2tok.spectra.store import Segments, SpectrumStore
 
 @torch.inference_mode()
 def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Embed stretches of recordings in evaluation mode, without gradients, in batches of similar length.
+    """Embed segments of recordings in evaluation mode, without gradients, in batches of similar length.
 
     Yields:
         (positions [B] into ``segments``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
@@ -30,7 +30,7 @@ def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iter
 
 @torch.inference_mode()
 def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
-    """One token a step of every recording of ``store``, repeats not dropped: int64 [T] each."""
+    """One token per step of every recording in ``store``, with repeats: int64 [T] each."""
     out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
     for positions, z, frames in embeddings(model, store, store.heads(int(store.frames.max()))):
         tokens = assign(z, model.codebook).cpu().numpy()
@@ -41,7 +41,7 @@ def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
 
 @torch.inference_mode()
 def tokenize(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
-    """The compressed token string of every recording of ``store``, of its first ``most_frames`` frames at most."""
+    """The token string without repeats of every recording in ``store``, of at most its first ``most_frames`` frames."""
     out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
     segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
     for positions, z, frames in embeddings(model, store, segments):

@@ -1,4 +1,4 @@
-"""Rows of numbers in an unnamed file: as many as the disk holds, in the memory of those that are asked for."""
+"""Rows of numbers in an unnamed file: limited by the disk, using memory only for the rows being read."""
 
 import os
 import tempfile
@@ -12,13 +12,13 @@ from wav2tok.errors import UserError
 class Rows:
     """A growing table of float32 [rows, width] on disk.
 
-    Rows are read where they are wanted and not mapped into memory: mapped pages count as the process's own as long as
-    there is room, so nobody could see that a large corpus takes no more. The file has no name: however the process
-    ends, nothing of it stays.
+    Rows are read, not memory-mapped: mapped pages count as memory of the process as long as there is room, which would
+    hide that a large corpus needs no more memory. The file has no name, so nothing is left behind however the process
+    ends.
     """
 
     def __init__(self, folder: Path | None, width: int) -> None:
-        """An empty table on the disk of ``folder`` (which need not exist), or of the system's for temporary files."""
+        """An empty table on the disk of ``folder``, which need not exist; None means the system's temporary folder."""
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder.absolute()
         while not self._folder.is_dir():
             self._folder = self._folder.parent
@@ -26,7 +26,7 @@ class Rows:
         self.width, self.count = width, 0
 
     def write(self, rows: np.ndarray, first: int | None = None) -> None:
-        """Put float32 [n, width] at row ``first``, at the end by default."""
+        """Write float32 [n, width] at row ``first``, at the end by default."""
         first = self.count if first is None else first
         view, place = np.ascontiguousarray(rows, dtype=np.float32).data.cast("B"), first * self.width * 4
         while view:
@@ -35,7 +35,7 @@ class Rows:
             except OSError as error:
                 raise UserError(
                     f"{self._folder}: the spectra of the recordings cannot be kept there ({error.strerror}); "
-                    "make room or name another --out."
+                    "free some space or choose an output folder on another disk."
                 ) from None
             view, place = view[done:], place + done
         self.count = max(self.count, first + len(rows))

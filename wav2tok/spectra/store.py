@@ -1,4 +1,4 @@
-"""Spectra of a whole part of the corpus, decoded once and kept on disk, so that a batch is a few reads."""
+"""The spectra of a set of recordings, computed once and stored on disk, so that loading a batch is a few reads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from wav2tok.model.front_end import FrontEnd
 from wav2tok.spectra.rows import Rows
 
 BATCH_SAMPLES = 1 << 21
-"""Samples whose spectra are computed at once."""
+"""Samples whose spectra are computed at a time."""
 CORE_FRAMES, MARGIN_FRAMES = 4096, 8
-"""Frames of a long recording that are computed at once; the margin outreaches half a window of the transform."""
+"""Frames of a long recording that are computed at a time; the margin is longer than half a transform window."""
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Stretches of recordings: tile i is ``frames[i]`` frames of recording ``recording[i]`` from ``start[i]`` on.
+    """Parts of recordings: segment i is ``frames[i]`` frames of recording ``recording[i]`` from frame ``start[i]`` on.
 
     All three are int64 [segments], on the CPU.
     """
@@ -50,7 +50,7 @@ class Segments:
 
 
 class SpectrumStore:
-    """Spectra [T, bands] of recordings, one behind the other.
+    """Spectra [T, bands] of recordings, stored one after the other.
 
     Attributes:
         frames: int64 [recordings], the length of each.
@@ -66,10 +66,10 @@ class SpectrumStore:
         return len(self.frames)
 
     def batch(self, segments: Segments, *, pinned: bool = False) -> tuple[Tensor, Tensor]:
-        """Spectra of segments: ([B, T, bands], frames [B]), on the CPU, each end filled up with its last frame.
+        """Spectra of segments: ([B, T, bands], frames [B]), on the CPU, padded with the last frame of each.
 
         Args:
-            pinned: in memory that a device can take from while the processor goes on.
+            pinned: allocate page-locked memory, which a device can copy from asynchronously.
         """
         out = torch.empty(len(segments), int(segments.frames.max()), self._rows.width, pin_memory=pinned)
         firsts = self._offsets[segments.recording] + segments.start
@@ -79,7 +79,7 @@ class SpectrumStore:
         return out, segments.frames
 
     def segments(self, most: int, recordings: Tensor | None = None) -> Segments:
-        """Recordings (all by default) cut into segments of at most ``most`` frames, in order, nothing left out."""
+        """Recordings (all by default) cut into segments of at most ``most`` frames, in order, covering all frames."""
         chosen = torch.arange(len(self)) if recordings is None else recordings
         count = -(-self.frames[chosen] // most)
         number = torch.arange(int(count.sum())) - torch.repeat_interleave(count.cumsum(0) - count, count)
@@ -87,18 +87,18 @@ class SpectrumStore:
         return Segments(recording, number * most, (self.frames[recording] - number * most).clamp_max(most))
 
     def clips(self, recordings: Tensor, places: Tensor, most: int) -> Segments:
-        """A stretch of at most ``most`` frames of each recording [B], ``places`` [B] in [0, 1) of the way through."""
+        """A segment of at most ``most`` frames of each recording [B]; ``places`` [B] in [0, 1) says where it starts."""
         frames = self.frames[recordings]
         spare = (frames - most).clamp_min(0)
         return Segments(recordings, (places * (spare + 1)).long(), frames - spare)
 
     def heads(self, most: int) -> Segments:
-        """The beginning of every recording, ``most`` frames at most."""
+        """The beginning of every recording, at most ``most`` frames."""
         return Segments(torch.arange(len(self)), torch.zeros_like(self.frames), self.frames.clamp_max(most))
 
 
 def store_of(spectra: Iterable[np.ndarray], folder: Path | None, bands: int) -> SpectrumStore:
-    """Keep spectra, float32 [T, bands] each, on the disk of ``folder``; None is the system's for temporary files."""
+    """Store spectra, float32 [T, bands] each, on the disk of ``folder``; None means the temporary folder."""
     rows = Rows(folder, bands)
     lengths = []
     for spectrum in spectra:
@@ -108,10 +108,10 @@ def store_of(spectra: Iterable[np.ndarray], folder: Path | None, bands: int) -> 
 
 
 def build(paths: Sequence[str], front_end: FrontEnd, folder: Path | None, device: torch.device) -> SpectrumStore:
-    """Decode recordings, in threads, and keep their spectra on the disk of ``folder``.
+    """Decode recordings in threads and store their spectra on the disk of ``folder``.
 
     Raises:
-        UnreadableError: of the first recording that cannot be read.
+        UnreadableError: for the first recording that cannot be read.
     """
     return fill(read_ahead(paths, front_end.sample_rate), front_end, folder, device)
 
@@ -120,7 +120,7 @@ def build(paths: Sequence[str], front_end: FrontEnd, folder: Path | None, device
 def fill(
     recordings: Iterable[Decoded], front_end: FrontEnd, folder: Path | None, device: torch.device
 ) -> SpectrumStore:
-    """Keep the spectra of recordings as `wav2tok.audio.ahead.read_ahead` gives them, computed in batches."""
+    """Store the spectra of the recordings from `wav2tok.audio.ahead.read_ahead`, computed in batches."""
     rows = Rows(folder, front_end.bands)
     lengths: list[int] = []
     waiting: list[np.ndarray] = []

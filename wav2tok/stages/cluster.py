@@ -15,7 +15,7 @@ from wav2tok.training.pairs import PairSampler
 
 
 def cluster(data: Path, out: Path, config: Config, device: str) -> None:
-    """Write the untrained encoder with its first codebook to the folder ``out``."""
+    """Write the untrained encoder with its first codebook into the model folder ``out``."""
     used = choose(device)
     train = read_splits(data, config).train
     log.info(describe(used))

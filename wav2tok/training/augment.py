@@ -1,8 +1,8 @@
-"""Augmentation of spectra: batched, on the device, a few gathers a batch.
+"""Augmentation of spectra: batched, on the device, a few gathers per batch.
 
-Pitch is shifted by stretching the frequency axis, which moves formants along with it (for hums the melody's key, for
-speech another vocal tract), tempo by resampling the frames, and a floor of coloured noise is added. It works on the
-spectrum that the front end keeps for every recording, so that no waveform is decoded or vocoded twice.
+Pitch is shifted by stretching the frequency axis, which also moves formants (for hums another key, for speech another
+vocal tract), tempo by resampling frames, and a floor of coloured noise is added. It works on the stored spectrum of
+every recording, so no waveform is decoded twice or vocoded.
 """
 
 import math
@@ -16,17 +16,17 @@ from wav2tok.model.front_end import FrontEnd
 
 
 def pitch_matrix(front_end: FrontEnd, ratio: Tensor) -> Tensor:
-    """Matrices that move each band's content to where it lies when frequencies are multiplied by ``ratio`` [B].
+    """Matrices that move the content of each band as if all frequencies were multiplied by ``ratio`` [B].
 
     Returns:
         [B, bands, bands]: spectrum [B, T, bands] @ matrix interpolates linearly between bands, within the axis.
     """
     centers = front_end.centers().to(ratio.device)
     bands = len(centers)
-    wanted = centers[None, :] / ratio[:, None]
-    upper = torch.searchsorted(centers, wanted).clamp(1, bands - 1)
+    source_hz = centers[None, :] / ratio[:, None]
+    upper = torch.searchsorted(centers, source_hz).clamp(1, bands - 1)
     low, high = centers[upper - 1], centers[upper]
-    position = (upper - 1 + (wanted - low) / (high - low)).clamp(0, bands - 1)
+    position = (upper - 1 + (source_hz - low) / (high - low)).clamp(0, bands - 1)
     source = torch.arange(bands, device=ratio.device)[None, :, None]
     return (1 - (position[:, None, :] - source).abs()).clamp_min(0)
 
@@ -34,7 +34,7 @@ def pitch_matrix(front_end: FrontEnd, ratio: Tensor) -> Tensor:
 def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor) -> Tensor:
     """Linear interpolation of frames: x [B, T, D], lengths [B] before and after -> [B, T', D], ends repeated.
 
-    ``new_frames`` on the CPU says T' without waiting for a device.
+    ``new_frames`` is on the CPU, so T' is known without waiting for a device.
     """
     longest, device = int(new_frames.max()), x.device
     steps = torch.arange(longest)[None, :]
@@ -51,7 +51,7 @@ def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor) -> Tensor:
 
 
 def on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
-    """``generator`` itself on the CPU; elsewhere one of the device's that begins where it stands."""
+    """``generator`` itself on the CPU; otherwise a generator of the device, seeded from it."""
     if device.type == "cpu":
         return generator
     return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -65,12 +65,12 @@ def augment(
     generator: torch.Generator,
     allowed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A changed copy of each recording: pitch, tempo and noise drawn anew, ``config.share`` of them touched.
+    """A copy of each recording with random pitch, tempo and noise; the share ``config.share`` of them is changed.
 
     Args:
         spectrum: [B, T, bands] from `FrontEnd.spectrum`, on any device; frames: [B], on the CPU.
         generator: CPU generator; the same state gives the same copies.
-        allowed: bool [B] on the CPU, which recordings may be touched at all; None is all of them.
+        allowed: bool [B] on the CPU, which recordings may be changed; None means all.
 
     Returns:
         ([B, T', bands], [B] new lengths on the CPU), the frames past each end repeating the last one.
@@ -80,24 +80,24 @@ def augment(
     def draw(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(b, generator=generator)
 
-    touched = draw(0, 1) < config.share
+    changed = draw(0, 1) < config.share
     if allowed is not None:
-        touched &= allowed
+        changed &= allowed
     semitones = draw(-config.semitones, config.semitones)
     tempo = torch.exp(draw(math.log(config.min_tempo), math.log(config.max_tempo)))
     level, tilt = draw(-60, -60 + 2 * (config.noise_db or 0)), draw(-config.equalizer_db, config.equalizer_db)
-    level = torch.where(touched, level, -torch.inf)
+    level = torch.where(changed, level, -torch.inf)
 
-    tempo = torch.where(touched, tempo, 1.0)
+    tempo = torch.where(changed, tempo, 1.0)
     new_frames = (frames / tempo).round().long().clamp_min(1)
     x = change_tempo(spectrum, frames, new_frames)
-    ratio = torch.where(touched, 2 ** (semitones / 12), 1.0)
+    ratio = torch.where(changed, 2 ** (semitones / 12), 1.0)
     x = x @ pitch_matrix(front_end, ratio).to(device, non_blocking=True)
     if front_end.kind.logarithmic and config.noise_db is not None:
         loudest = x.amax(dim=(1, 2), keepdim=True)
         slope = torch.linspace(-1, 1, x.shape[2])
         decibel = (level[:, None] + tilt[:, None] * slope)[:, None, :].to(device, non_blocking=True)
-        # Noise power varies about its mean from frame to frame and band to band, as a periodogram's does.
+        # Noise power varies around its mean from frame to frame and band to band, as in a periodogram.
         flutter = torch.rand(x.shape, generator=on_device(generator, device), device=device)
         flutter = flutter.clamp_min_(1e-3).log_().neg_().log_()
         x = torch.logaddexp(x, loudest + decibel * (math.log(10) / 10) + flutter)
@@ -105,7 +105,7 @@ def augment(
 
 
 def same_length(x: Tensor, frames: Tensor, members: int) -> tuple[Tensor, Tensor]:
-    """Stretch in time the members of every pair or triplet to their mean length; pitch stays.
+    """Stretch the members of every pair or triplet in time to their mean length, keeping the pitch.
 
     Args:
         x: [members * B, T, bands], the first members of all, then the second; frames: [members * B], on the CPU.

@@ -73,7 +73,8 @@ def prepare(run: TrainRun) -> Trainer:
     config, out, start = debug_run(run.config), run.out, run.config.train.start_epoch
     if run.fresh and start:
         raise UserError(
-            f"train.start_epoch is {start}, which resumes, and fresh is set, which starts over; use only one of them."
+            f"train.start_epoch is {start}, which resumes, and fresh is set, which starts over; use only one of them.",
+            parameter="fresh",
         )
     device = choose(run.device)
     splits = read_splits(run.data, config)

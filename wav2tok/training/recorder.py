@@ -1,6 +1,6 @@
-"""Where training reports to: a small interface, so that the core needs no tracking server.
+"""Interface for reporting metrics, so the core does not depend on a tracking server.
 
-`wav2tok.tracking.runs` has the MLflow form; the one here keeps nothing.
+`wav2tok.tracking.runs` implements it for MLflow; the implementation here ignores everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Protocol
 
 
 class Recorder(Protocol):
-    """What the training loop tells of itself."""
+    """Receives the metrics of the training loop."""
 
     def metrics(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Figures by optimiser step."""
+        """Record rows of (optimiser step, metrics)."""
         ...
 
 
 class SilentRecorder:
-    """Keeps nothing; the loop prints its progress itself."""
+    """Ignores all metrics; the loop still logs its progress."""
 
     def metrics(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
         """Ignore ``rows``."""

@@ -132,8 +132,8 @@ def test_each_parameter_changes_what_it_says() -> None:
     # A low bin's window is n_fft samples: half the amplitude is 1 / n_fft of the sampling rate away.
     for n_fft in (512, 1024):
         transform = front(n_fft=n_fft, hop=250).kind.transform
-        own, beside = (middle(transform, sines(110.0 + off)) for off in (0, RATE / n_fft))
-        assert float(beside[0] / own[0]) == pytest.approx(1 / 4, rel=0.1)
+        own, neighbour = (middle(transform, sines(110.0 + off)) for off in (0, RATE / n_fft))
+        assert float(neighbour[0] / own[0]) == pytest.approx(1 / 4, rel=0.1)
     noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
     long, short = (front(n_fft=n).kind.power(noise) for n in (2048, 512))
     assert long.shape == short.shape
@@ -177,13 +177,13 @@ def test_half_a_semitone_lies_between_two_bins() -> None:
         ({"min_hz": math.inf}, r"features\.min_hz is inf"),
     ],
 )
-def test_what_makes_no_bin_is_told(changes: dict[str, float], told: str) -> None:
+def test_a_scale_without_bins_is_refused(changes: dict[str, float], told: str) -> None:
     with pytest.raises(UserError, match=told) as error:
         FrontEnd(Features(kind="cqt", **changes), RATE)
     assert str(error.value).count("\n") == 0
 
 
-def test_the_way_out_that_is_told_is_one() -> None:
+def test_the_suggested_frequency_is_accepted() -> None:
     assert len(frequencies(RATE, 12, 3775.0)) == 1
     FrontEnd(Features(min_hz=1e9, bins_per_octave=0), RATE)  # other kinds do not read them
 

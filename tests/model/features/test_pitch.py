@@ -72,7 +72,7 @@ def test_noise_and_silence_have_no_pitch() -> None:
         x = features(wave)
         assert torch.isfinite(x).all()
         assert x[:, -1].mean() < 0.2
-    # A pause is one however faint the noise in it, where there is singing beside it.
+    # Next to singing, a pause has no pitch even if there is faint noise in it.
     wave = torch.cat([sung(200.0), 1e-4 * noise], dim=1)
     assert features(wave)[-20:, -1].max() < 0.2
     assert front_end.width == 2 * REACH + 1 + 8 + 1

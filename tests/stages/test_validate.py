@@ -40,7 +40,7 @@ def test_a_critical_failure_is_one_sentence_and_everything_is_written(
 ) -> None:
     shutil.copy(corpus / "arch" / "ada_0.flac", corpus / "fall" / "copy_0.flac")
     out = tmp_path / "validation"
-    with pytest.raises(UserError, match="is not good data yet: duplicate_across_classes: .*; fix or delete them"):
+    with pytest.raises(UserError, match=r"is not good data yet: duplicate_across_classes: .*; fix or delete them"):
         validate(corpus, out, tiny_config)
     assert lines == []
     assert read_json(out / "validation.json")["success"] is False

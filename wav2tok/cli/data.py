@@ -34,34 +34,39 @@ def validate(
 
 
 def split(
-    folder: Annotated[Path, typer.Argument(help="The recordings, in a folder a class, or all in one for a list.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The recordings: one folder per class, or all in one folder for a list.")
+    ],
     out: Out = Path("audios.bin"),
     manifest: Annotated[
-        Path | None, typer.Option(help="manifest.csv of validate: its unreadable files are left out.")
+        Path | None,
+        typer.Option(help="manifest.csv of validate: unreadable files are omitted, groups and digests kept."),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="dict (a class a folder) or list (no classes); split.kind.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="dict (one folder per class) or list (no classes); sets split.kind.")
+    ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
             help="prefix (file name up to the first _), column (group, in the "
-            "manifest) or none: groups stand on one side only; split.group_by."
+            "manifest) or none: no group is in two parts; sets split.group_by."
         ),
     ] = None,
-    test_groups: Annotated[str | None, typer.Option(help="The groups that are the test, as A,B,...")] = None,
+    test_groups: Annotated[str | None, typer.Option(help="The groups to test on, as A,B,...")] = None,
     test_classes: Annotated[
-        str | None, typer.Option(help="The classes that are the test, as A,B,...; none is heard in training.")
+        str | None, typer.Option(help="The classes to test on, as A,B,...; training has none of them.")
     ] = None,
     also: Annotated[
         list[Path] | None,
-        typer.Option(help="Further recordings for training, whatever they are; each pairs with its augmentation."),
+        typer.Option(help="Any further recordings for training; each is paired with its augmentation."),
     ] = None,
     only_test: Annotated[
-        bool, typer.Option("--only-test", help="All of FOLDER is the test; training hears what --also names, no more.")
+        bool, typer.Option("--only-test", help="All of FOLDER is the test; training has only what --also names.")
     ] = False,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Cut a corpus into training, validation and test recordings: audios.bin."""
+    """Divide a corpus into training, validation and test recordings: audios.bin, and audios.json with their groups."""
     from wav2tok.config import parameters
     from wav2tok.stages.split import split as stage
 

@@ -77,7 +77,7 @@ def parse(name: str, text: str) -> Melody:
 
 
 def invent(name: str, rng: np.random.Generator) -> Melody:
-    """Invent an air: two phrases of two bars, a random walk on a scale, where the second phrase often answers the first.
+    """Invent an air: two phrases of two bars, a random walk on a scale; the second phrase often answers the first.
 
     The walk moves mostly by step, turns back after a leap and stays within about a tenth; the air ends on its tonic or
     its fifth.

@@ -34,17 +34,13 @@ def validate(
 
 
 def split(
-    folder: Annotated[
-        Path, typer.Argument(help="The recordings: one folder per class, or all in one folder for a list.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="The recordings, one folder per class or all in one.")],
     out: Out = Path("audios.bin"),
     manifest: Annotated[
         Path | None,
-        typer.Option(help="manifest.csv of validate: unreadable files are omitted, groups and digests kept."),
+        typer.Option(help="manifest.csv of validate; omits unreadable files."),
     ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="dict (one folder per class) or list (no classes); sets split.kind.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option(help="dict (one folder per class) or list; sets split.kind.")] = None,
     group_by: Annotated[
         str | None,
         typer.Option(

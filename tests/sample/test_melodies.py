@@ -32,8 +32,8 @@ def test_parse_reads_pitch_length_and_phrases():
 
 
 @pytest.mark.parametrize("text", ["H4", "C", "C4:", "C4 | x"])
-def test_parse_refuses_what_is_no_note(text):
-    with pytest.raises(ValueError, match="is no note"):
+def test_parse_refuses_what_is_not_a_note(text):
+    with pytest.raises(ValueError, match="is not a note"):
         parse("x", text)
 
 
@@ -48,22 +48,13 @@ def test_invented_airs_can_be_sung(seed):
     check(invent("air", np.random.default_rng(seed)))
 
 
-def test_ode_to_joy_begins_as_everyone_knows_it():
-    ode = next(melodies(1, 0))
-    assert shape(ode)[0][:8] == (0, 0, 1, 3, 3, 1, 0, -2)
-
-
 def test_names_and_tunes_are_all_different():
     tunes = list(melodies(60, 3))
     assert len({tune.name for tune in tunes}) == 60
     assert len({shape(tune) for tune in tunes}) == 60
 
 
-def test_more_melodies_keep_the_first():
-    assert list(melodies(20, 5)) == list(melodies(30, 5))[:20]
-
-
-def test_the_seed_changes_the_airs_and_not_the_known_tunes():
+def test_the_seed_changes_the_airs_only():
     one, other = list(melodies(KNOWN + 8, 1)), list(melodies(KNOWN + 8, 2))
     assert one[:KNOWN] == other[:KNOWN]
     assert all(shape(a) != shape(b) for a, b in zip(one[KNOWN:], other[KNOWN:], strict=True))

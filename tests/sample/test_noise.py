@@ -5,7 +5,7 @@ from wav2tok.sample.noise import shaped, wander
 
 
 @pytest.mark.parametrize("power", [0.0, -1.0])
-def test_shaped_noise_has_unit_power_and_the_asked_spectrum(power):
+def test_shaped_noise_has_unit_power_and_the_given_spectrum(power):
     noise = shaped(np.random.default_rng(0), 1 << 16, 16000, lambda f: np.maximum(f, 100.0) ** power)
     assert (noise**2).mean() == pytest.approx(1.0, rel=0.1)
     spectrum = (np.abs(np.fft.rfft(noise)) ** 2)[: 1 << 15].reshape(-1, 4096).mean(axis=1)  # bands of 1 kHz

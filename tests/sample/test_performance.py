@@ -8,17 +8,13 @@ from hypothesis import strategies as st
 
 from wav2tok.sample.melodies import Melody, Note, invent, melodies
 from wav2tok.sample.performance import (
-    HIGHEST_HZ,
     LONGEST_S,
-    LOWEST_HZ,
     SHORTEST_S,
     err,
-    hertz,
     loudness_curves,
     perform,
     pitch_curve,
     schedule,
-    transposition,
 )
 from wav2tok.sample.singers import Style, draw
 
@@ -68,14 +64,6 @@ def test_any_singer_of_any_air_stays_in_time_and_in_a_human_voice(seed, index):
     assert (performance.amplitude > 0.05).mean() > 0.5  # it sounds most of the time
 
 
-@given(st.floats(20, 90), st.integers(0, 2**32))
-def test_transposition_keeps_every_note_in_range(centre, seed):
-    melody = invent("air", np.random.default_rng(seed))
-    sung = hertz(np.array([note.pitch for note in melody.notes]) + transposition(melody, centre))
-    assert sung.min() >= LOWEST_HZ * 0.9999
-    assert sung.max() <= HIGHEST_HZ * 1.0001
-
-
 def test_a_faultless_singer_sings_what_is_written():
     notes, seconds = schedule(ODE, FAULTLESS, np.random.default_rng(0))
     assert err(notes, FAULTLESS, np.random.default_rng(1)) == notes
@@ -88,15 +76,8 @@ def test_a_faultless_singer_sings_what_is_written():
     np.testing.assert_allclose(lengths / lengths.sum(), beats / beats.sum())
 
 
-def test_tempo_divides_the_time():
-    def sung(tempo: float) -> float:
-        return sum(note.seconds for note in schedule(ODE, replace(FAULTLESS, tempo=tempo), np.random.default_rng(0))[0])
-
-    assert sung(0.9) / sung(1.1) == pytest.approx(1.1 / 0.9)
-
-
 @pytest.mark.parametrize("depth", [15.0, 50.0])
-def test_vibrato_has_the_asked_depth_and_rate(depth):
+def test_vibrato_has_the_given_depth_and_rate(depth):
     long_note = Melody("long", ((Note(60, 4.0),),))
     style = replace(FAULTLESS, vibrato_cents=depth, vibrato_hz=5.0)
     notes, seconds = schedule(long_note, style, np.random.default_rng(0))
@@ -108,33 +89,12 @@ def test_vibrato_has_the_asked_depth_and_rate(depth):
     assert rises / (len(inside) / RATE) == pytest.approx(5.0, abs=0.6)
 
 
-def test_a_loose_glide_overshoots_and_a_tight_one_hardly_does():
-    leap = Melody("leap", ((Note(60, 1.0), Note(67, 1.0)),))
-
-    def beyond(damping: float) -> float:
-        style = replace(FAULTLESS, damping=damping)
-        notes, seconds = schedule(leap, style, np.random.default_rng(0))
-        return float(pitch_curve(notes, grid(seconds), style, np.random.default_rng(0)).max() - notes[1].pitch)
-
-    assert 0.3 < beyond(0.6) < 1.0  # a second-order system at .6 goes 9.5 % of seven semitones too far
-    assert beyond(0.95) < 0.01
-
-
-def test_tuning_errors_have_the_asked_spread():
+def test_tuning_errors_have_the_given_spread():
     style = replace(FAULTLESS, tuning_cents=30.0)
     notes, _ = schedule(ODE, style, np.random.default_rng(0))
     rng = np.random.default_rng(0)
     wrong = [100 * (a.pitch - b.pitch) for _ in range(60) for a, b in zip(err(notes, style, rng), notes, strict=True)]
     assert np.std(wrong) == pytest.approx(30.0, rel=0.1)
-
-
-def test_wrong_notes_are_off_by_one_to_three_semitones():
-    style = replace(FAULTLESS, wrong_notes=1.0)
-    notes, _ = schedule(ODE, style, np.random.default_rng(0))
-    sung = err(notes, style, np.random.default_rng(0))
-    steps = {round(a.pitch - b.pitch, 6) for a, b in zip(sung, notes, strict=True)}
-    assert steps <= {-3, -2, -1, 1, 2, 3}
-    assert len(steps) > 2
 
 
 @given(st.integers(0, 2**32))
@@ -147,12 +107,7 @@ def test_dropped_notes_leave_no_long_hole_and_both_ends(seed):
     holes = [b.onset - a.end for a, b in pairwise(sung)]
     assert max(holes) <= max(note.seconds for note in notes) + 1e-9
     assert min(holes) > -1e-9
-
-
-def test_some_notes_do_get_dropped():
-    style = replace(FAULTLESS, dropped_notes=0.5)
-    notes, _ = schedule(ODE, style, np.random.default_rng(0))
-    assert len(err(notes, style, np.random.default_rng(0))) < len(notes)
+    assert len(err(notes, style, np.random.default_rng(0))) < len(notes)  # some are dropped
 
 
 def test_breath_is_drawn_between_phrases_and_not_within():
@@ -167,14 +122,13 @@ def test_breath_is_drawn_between_phrases_and_not_within():
     assert breath[(time > notes[0].onset) & (time < notes[pause - 1].end)].max() < 1e-12
 
 
-@pytest.mark.parametrize("attack", [0.04, 0.12])
-def test_the_first_note_sets_in_as_slowly_as_asked(attack):
-    style = replace(FAULTLESS, attack_s=attack, decay_db=0.0)
-    notes, seconds = schedule(ODE, style, np.random.default_rng(0))
-    amplitude, _, _ = loudness_curves(notes, grid(seconds), style, np.random.default_rng(0))
-    plateau = amplitude[int((notes[0].onset + 0.1) * RATE)]
-    rise = (np.argmax(amplitude > 0.9 * plateau) - np.argmax(amplitude > 0.1 * plateau)) / RATE
-    assert rise == pytest.approx(0.46 * attack, abs=0.25 * attack)  # of a Hann window's integral, 10 to 90 %
+def test_wrong_notes_are_off_by_one_to_three_semitones():
+    style = replace(FAULTLESS, wrong_notes=1.0)
+    notes, _ = schedule(ODE, style, np.random.default_rng(0))
+    sung = err(notes, style, np.random.default_rng(0))
+    steps = {round(a.pitch - b.pitch, 6) for a, b in zip(sung, notes, strict=True)}
+    assert steps <= {-3, -2, -1, 1, 2, 3}
+    assert len(steps) > 2
 
 
 def test_an_m_closes_the_mouth_and_a_legato_does_not():

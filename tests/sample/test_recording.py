@@ -17,7 +17,7 @@ def tone(seconds: float = 2.0) -> np.ndarray:
 
 
 @given(st.floats(0.1, 0.8), st.floats(-20, 0), st.integers(0, 2**31))
-def test_reverberation_decays_by_60_db_in_the_asked_time(decay, wet, seed):
+def test_reverberation_decays_by_60_db_in_the_given_time(decay, wet, seed):
     response = impulse_response(replace(ROOM, decay_s=decay, wet_db=wet, seed=seed), RATE)
     assert response[0] == 1.0
     tail = response[1:]
@@ -30,14 +30,8 @@ def test_reverberation_decays_by_60_db_in_the_asked_time(decay, wet, seed):
     assert -60 / slope == pytest.approx(decay, rel=0.2)
 
 
-def test_a_room_always_sounds_the_same_and_another_does_not():
-    np.testing.assert_array_equal(impulse_response(ROOM, RATE), impulse_response(ROOM, RATE))
-    wet = replace(ROOM, wet_db=-6.0)
-    assert not np.array_equal(impulse_response(wet, RATE), impulse_response(replace(wet, seed=ROOM.seed + 1), RATE))
-
-
 @pytest.mark.parametrize("snr", [20.0, 35.0])
-def test_noise_lies_at_the_asked_snr(snr):
+def test_noise_has_the_given_snr(snr):
     silence = np.zeros(RATE)
     room = replace(ROOM, snr_db=snr)
     taken = record(np.concatenate([tone(3.0), silence]), room, RATE, np.random.default_rng(0))
@@ -45,7 +39,7 @@ def test_noise_lies_at_the_asked_snr(snr):
     assert 20 * np.log10(voice / noise) == pytest.approx(snr, abs=1.5)
 
 
-def test_the_level_is_as_asked():
+def test_the_level_is_as_given():
     levels = [
         20 * np.log10(active_rms(record(tone(), ROOM, RATE, np.random.default_rng(seed)), RATE)) for seed in range(40)
     ]

@@ -16,12 +16,6 @@ def test_a_singer_is_within_human_reach(index, seed):
     assert list(singer.voice.formants_hz[2:]) == sorted(singer.voice.formants_hz[2:])
 
 
-def test_a_singer_depends_on_number_and_seed_alone():
-    assert draw(3, 0) == draw(3, 0)
-    assert draw(3, 0) != draw(3, 1)
-    assert draw(3, 0).style != draw(5, 0).style
-
-
 def test_names_have_no_underscore():
     names = [draw(index, 0).name for index in range(120)]
     assert names[2] == "singer03"

@@ -34,14 +34,14 @@ def autocorrelation_f0(wave: np.ndarray, sample_rate: int) -> float:
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(85, 420), st.floats(0, 1), st.sampled_from([8000, 16000, 44100]))
-def test_a_steady_note_has_the_asked_pitch(f0, openness, sample_rate):
+def test_a_steady_note_has_the_given_pitch(f0, openness, sample_rate):
     wave = sing(steady(f0, 0.5, sample_rate), replace(CLEAN, openness=openness), sample_rate, np.random.default_rng(0))
     assert abs(1200 * np.log2(autocorrelation_f0(wave, sample_rate) / f0)) < 15
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(90, 3500), st.sampled_from([8000, 16000]))
-def test_nothing_is_folded_back_at_the_nyquist_frequency(f0, sample_rate):
+def test_there_is_no_aliasing(f0, sample_rate):
     # No tilt: the highest harmonics are as strong as they can be.
     voice = replace(CLEAN, openness=1.0, tilt_db=0.0)
     wave = sing(steady(f0, 1.0, sample_rate), voice, sample_rate, np.random.default_rng(0))
@@ -52,27 +52,10 @@ def test_nothing_is_folded_back_at_the_nyquist_frequency(f0, sample_rate):
     assert power[frequency > 0.985 * sample_rate / 2].sum() < 1e-6 * power.sum()
 
 
-def test_harmonics_leave_at_the_nyquist_frequency_when_the_pitch_rises():
-    rise = steady(400.0, 2.0, 8000)
-    f0 = np.interp(np.arange(len(rise.f0_hz)) / rise.rate, [0.0, 0.5, 1.0, 2.0], [400.0, 400.0, 1230.0, 1230.0])
-    voice = replace(CLEAN, openness=1.0, tilt_db=0.0)
-    wave = sing(replace(rise, f0_hz=f0), voice, 8000, np.random.default_rng(0))[8800:]
-    power = np.abs(np.fft.rfft(wave * np.blackman(len(wave)))) ** 2
-    frequency = np.fft.rfftfreq(len(wave), 1 / 8000)
-    partials = np.abs(frequency[:, None] - 1230.0 * np.arange(1, 4)).min(axis=1) < 8  # the fourth would be at 4920 Hz
-    assert power[~partials].sum() < 1e-6 * power.sum()
-
-
-def test_the_loudness_curve_alone_says_how_loud():
+def test_only_the_loudness_curve_sets_the_level():
     for openness in (0.0, 1.0):
         wave = sing(steady(150.0), replace(CLEAN, openness=openness), RATE, np.random.default_rng(0))
         assert np.sqrt((wave**2).mean()) == pytest.approx(1.0, rel=0.02)
-
-
-def test_silence_is_silent():
-    quiet = steady(200.0)
-    wave = sing(replace(quiet, amplitude=0 * quiet.amplitude), draw(1, 0).voice, RATE, np.random.default_rng(0))
-    assert np.abs(wave).max() == 0
 
 
 def test_an_open_mouth_is_brighter_than_a_hum():
@@ -86,15 +69,6 @@ def test_an_open_mouth_is_brighter_than_a_hum():
     opened = replace(CLEAN, openness=1.0)
     assert bright(opened, note) > 5 * bright(replace(CLEAN, openness=0.0), note)
     assert bright(opened, shut) == pytest.approx(bright(replace(CLEAN, openness=0.0), note))
-
-
-def test_breath_noise_has_the_asked_level_and_no_pitch():
-    note = steady(200.0)
-    breath = replace(note, amplitude=0 * note.amplitude, breath=0.1 * np.ones_like(note.breath))
-    wave = sing(breath, CLEAN, RATE, np.random.default_rng(0))
-    assert np.sqrt((wave**2).mean()) == pytest.approx(0.1, rel=0.2)
-    power = np.abs(np.fft.rfft(wave)) ** 2
-    assert power.max() < 0.05 * power.sum()
 
 
 @pytest.mark.parametrize("articulation", ["legato", "m", "n", "da"])

@@ -65,7 +65,7 @@ def split(
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Split a corpus into training, validation and test recordings: audios.bin."""
+    """Split a corpus into training, validation and test recordings: audios.bin, and audios.json with their groups."""
     from wav2tok.config import parameters
     from wav2tok.stages.split import split as stage
 

@@ -20,10 +20,6 @@ from wav2tok.tracking import runs
 REASONS = ["MRR on TS, its worst view, is 0.100; it must be at least 0.3."]
 
 
-def silent(line):
-    pass
-
-
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
@@ -63,7 +59,7 @@ def outcome(folder):
 def register(place, tiny_config, tiny_split):
     """Export and register the model under NAME with a score and a digest; returns what register wrote."""
 
-    def run(name, *, approved=True, score=0.5, digest="digest", data=tiny_split, say=silent):
+    def run(name, *, approved=True, score=0.5, digest="digest", data=tiny_split):
         told = report(place / "report", approved, score, digest)
         config = from_dict(to_dict(tiny_config) | {"register": {"name": name, "experiment": "shipping"}})
         export.export(place / "model", told, place / "export")

@@ -1,4 +1,4 @@
-"""The command line in this process, in a folder and with a store of its own, and a model that is registered there."""
+"""The command line in this process, with its own working folder and store, and a model registered there."""
 
 import io
 import re
@@ -24,7 +24,7 @@ class Outcome:
     def complaint(self) -> str:
         """The one line on stderr of a command that refused its input."""
         assert self.code == 2, self
-        # MLflow tells of the tables that it makes in a new store.
+        # MLflow reports the tables that it makes in a new store.
         lines = [line for line in self.err.splitlines() if not re.search(r" INFO (mlflow|alembic)", line)]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("wav2tok: ")
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def cli(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run ``wav2tok ARGUMENTS`` in `folder`; what is not an exit is an exception, so that no traceback hides."""
+    """Run ``wav2tok ARGUMENTS`` in `folder`; any exception other than an exit is raised, so no traceback is hidden."""
 
     def run(*arguments: object, stdin: str = "") -> Outcome:
         monkeypatch.setattr(sys, "argv", ["wav2tok", *map(str, arguments)])

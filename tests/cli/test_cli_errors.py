@@ -1,4 +1,4 @@
-"""What a user gets wrong: one sentence on stderr that names it, exit code 2, and nothing half-written."""
+"""User errors: one sentence on stderr that names the cause, exit code 2, and nothing half-written."""
 
 import pickle
 import shutil
@@ -26,7 +26,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def place(folder, tiny_split, tiny_model, tiny_corpus):
-    """A working folder with good things in it, and some that are not."""
+    """A working folder with valid inputs and invalid ones."""
     shutil.copy(tiny_split, folder / "audios.bin")
     shutil.copytree(tiny_model, folder / "model")
     (folder / "query.flac").symlink_to(tiny_corpus / "arch" / "ada_0.flac")

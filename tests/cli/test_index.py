@@ -61,7 +61,7 @@ def test_spotting_says_where(cli, folder, tiny_model, tiny_corpus):
     around = [soundfile.read(tiny_corpus / name / "ben_0.flac", dtype="float32")[0] for name in ("fall", "climb")]
     (folder / "long").mkdir()
     soundfile.write("long/long.flac", np.concatenate([around[0], query, around[1]]), rate)
-    # (A fall would not do: a zigzag ends with one.)
+    # (A fall would not work: a zigzag ends with one.)
     shutil.copy(tiny_corpus / "climb" / "cleo_0.flac", "long/without.flac")
     assert cli("index", "long", "--model", tiny_model, "--out", "index.json").code == 0
     done = cli("spot", tiny_corpus / "zigzag" / "ada_0.flac", "--model", tiny_model, "--index", "index.json")
@@ -78,7 +78,7 @@ def test_spotting_says_where(cli, folder, tiny_model, tiny_corpus):
         assert 0 <= hit["similarity"] <= 100
 
 
-def test_a_bad_file_does_not_hold_up_an_index(cli, folder, tiny_model, tiny_corpus):
+def test_a_bad_file_does_not_stop_an_index(cli, folder, tiny_model, tiny_corpus):
     (folder / "bad.flac").write_text("no audio")
     done = cli("index", tiny_corpus / "arch", "bad.flac", "--model", tiny_model, "--out", "index.json")
     assert done.code == 1

@@ -18,7 +18,7 @@ def alias():
     return str(mlflow.MlflowClient().get_model_version_by_alias("tiny", "champion").version)
 
 
-def test_pull_writes_a_folder_that_tokenize_takes(registered, cli, tiny_corpus, tiny_model):
+def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
     assert [p.name for p in (registered / "pulled" / "here").iterdir()] == ["tokenizer.onnx"]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
@@ -35,7 +35,7 @@ def test_pull_replaces_what_was_pulled_before(registered, cli):
     assert [p.name for p in (registered / "model").iterdir()] == ["tokenizer.onnx"]
 
 
-def test_promote_moves_the_champion_by_hand(registered, cli):
+def test_promote_moves_the_champion(registered, cli):
     for version in ("2", "1"):
         done = cli("promote", version, "--set", "register.name=tiny")
         assert done.code == 0
@@ -43,22 +43,22 @@ def test_promote_moves_the_champion_by_hand(registered, cli):
         assert alias() == version
 
 
-def test_promoting_what_is_not_there_changes_nothing(registered, cli):
+def test_promoting_an_absent_version_changes_nothing(registered, cli):
     before = alias()
     assert "version 9" in cli("promote", "9", "--set", "register.name=tiny").complaint
     assert alias() == before
 
 
-def test_export_by_hand_needs_no_report(folder, cli, tiny_model):
+def test_export_works_without_a_report(folder, cli, tiny_model):
     done = cli("export", "--model", tiny_model, "--out", "export")
     assert done.code == 0
-    told = json.loads((folder / "export" / "export.json").read_text())
-    assert told["approved"]
-    assert told["parity"]["agreement"] >= 0.999
-    assert len({tuple(lengths) for lengths in told["parity"]["lengths"]}) >= 5
+    export = json.loads((folder / "export" / "export.json").read_text())
+    assert export["approved"]
+    assert export["parity"]["agreement"] >= 0.999
+    assert len({tuple(lengths) for lengths in export["parity"]["lengths"]}) >= 5
 
 
-def test_doctor_tells_versions_devices_and_store(registered, cli, registry_store):
+def test_doctor_shows_versions_devices_and_store(registered, cli, registry_store):
     import onnxruntime
     import torch
 

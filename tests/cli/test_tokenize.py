@@ -1,4 +1,4 @@
-"""``wav2tok tokenize``: a JSON line a recording, in order, and none lost to a bad one."""
+"""``wav2tok tokenize``: one JSON line per recording, in order; a bad file does not affect the others."""
 
 import json
 import shutil

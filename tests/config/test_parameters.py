@@ -1,4 +1,4 @@
-"""Parameters from a file, a profile and the command line, and which of them comes before which."""
+"""Parameters from a file, a profile and the command line, and which overrides which."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
         load(tmp_path / "missing.yaml")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(UserError, match=r"broken\.yaml"):
@@ -81,7 +81,7 @@ def test_every_profile_loads_and_changes_what_it_names() -> None:
     assert {path.stem for path in PROFILES.glob("*.yaml")} == {"speech", "humming", "published"}
 
 
-def test_a_profile_comes_before_the_file_and_an_override_before_both(tmp_path: Path) -> None:
+def test_a_profile_overrides_the_file_and_an_override_both(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("profile: humming\nfeatures: {kind: logmel, hop: 128}\nencoder: {stack: 3, dim: 7}\n")
     config = load(file, ["features.hop=200"])
@@ -92,6 +92,6 @@ def test_a_profile_comes_before_the_file_and_an_override_before_both(tmp_path: P
         load(file, ["profile=opera"])
 
 
-def test_a_configuration_read_back_is_not_profiled_again() -> None:
+def test_reading_a_configuration_back_does_not_apply_its_profile_again() -> None:
     config = load(None, ["profile=humming", "features.hop=200"])
     assert from_dict(to_dict(config)) == config

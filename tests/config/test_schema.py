@@ -1,4 +1,4 @@
-"""The typed configuration: what it refuses, what it keeps, and that the committed file says the same as the code."""
+"""The typed configuration: what it refuses, what it keeps, and that the committed file equals the defaults."""
 
 import dataclasses
 from pathlib import Path
@@ -35,14 +35,14 @@ def test_round_trip() -> None:
     assert from_dict(yaml.safe_load(yaml.safe_dump(to_dict(config)))) == config
 
 
-def test_what_is_silent_keeps_its_default() -> None:
+def test_omitted_values_keep_their_defaults() -> None:
     assert from_dict({}) == Config()
     config = from_dict({"train": {"epochs": 3}, "recipes": {"published": {"batch_size": 7}}})
     assert config.train == dataclasses.replace(Config().train, epochs=3)
     assert config.recipes == {"staged": STAGED, "published": dataclasses.replace(PUBLISHED, batch_size=7)}
 
 
-def test_a_recipe_of_ones_own_begins_from_the_defaults() -> None:
+def test_a_new_recipe_starts_from_the_defaults() -> None:
     config = from_dict({"recipes": {"mine": {"alpha": 0.5}}, "train": {"recipe": "mine"}})
     assert config.recipe == dataclasses.replace(STAGED, alpha=0.5)
 
@@ -161,15 +161,22 @@ def test_a_wrong_value_is_named(key: str, value: Any) -> None:
         ),
     ],
 )
-def test_values_that_are_good_apart_and_not_together(one: dict[str, Any], other: dict[str, Any], message: str) -> None:
+def test_values_that_contradict_each_other(one: dict[str, Any], other: dict[str, Any], message: str) -> None:
     from_dict(one)
     from_dict(other)
     with pytest.raises(UserError, match=message):
         from_dict({**other, **one})
 
 
-def test_values_at_the_edge_of_what_is_refused() -> None:
+def test_values_at_their_bounds() -> None:
     train = {"subset_share": 1.0, "autosave_epoch": 1, "patience": 1, "start_epoch": 0, "name": "a.B_1-c"}
     from_dict({"train": train, "augment": {"share": 1.0, "noise_db": 0.0}, "encoder": {"layerdrop": 0.0}})
     from_dict({"train": {"mode": "singles"}, "augment": {"share": 0.0, "noise_db": None}})  # dropout is left
     from_dict({"train": {"mode": "singles"}, "encoder": {"dropout": 0.0}})  # augmentation is left
+
+
+def test_replacing_a_value_validates_it() -> None:
+    with pytest.raises(ValueError, match="epochs"):
+        dataclasses.replace(Config().train, epochs=0)
+    with pytest.raises(ValueError, match=r"train\.recipe is 'mine'"):
+        dataclasses.replace(Config(), train=dataclasses.replace(Config().train, recipe="mine"))

@@ -13,6 +13,7 @@ import torch
 
 from wav2tok.audio import decode
 from wav2tok.model import checkpoint
+from wav2tok.tokenizer import batch
 
 KEYS = ["path", "duration_s", "tokens", "model"]
 
@@ -107,8 +108,9 @@ def test_every_kind_of_bad_file_is_named(cli, folder, expected, tiny_model):
     assert [line["path"] for line in lines(done.out)] == [good]
 
 
-def test_more_files_than_fit_at_once_stay_in_order(cli, expected, tiny_model):
-    """64 are decoded at a time; failures stand on both sides of that border."""
+def test_more_files_than_fit_at_once_stay_in_order(cli, expected, tiny_model, monkeypatch):
+    """Batches of 64 files, with a failure on each side of a boundary."""
+    monkeypatch.setattr(batch, "FILES_AT_ONCE", 64)
     paths = (sorted(expected) * 3)[:80]
     paths[63], paths[64] = "missing_a.flac", "missing_b.flac"
     done = cli("tokenize", "-", "--model", tiny_model, stdin="\n".join(paths))

@@ -1,4 +1,4 @@
-"""Decoding many recordings ahead of whoever works on them, in threads, in order, in bounded memory."""
+"""Decode many recordings ahead of their use: in threads, in order, in bounded memory."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ import numpy as np
 from wav2tok.audio import decode
 
 LONG_SAMPLES = 1 << 20
-"""A recording of more samples (65 s at 16 kHz) is not held whole but read in blocks."""
+"""A recording of more samples (65 s at 16 kHz) is not kept whole but read in blocks."""
 THREADS = 4
 FILES_AHEAD = 32
 
 
 @dataclass(frozen=True)
 class LongRecording:
-    """A recording that is read in blocks, as often as need be."""
+    """A recording that is read in blocks, as often as necessary."""
 
     path: str
     sample_rate: int
@@ -40,9 +40,9 @@ def _decode(path: str, sample_rate: int) -> Decoded:
 
 
 def read_ahead(paths: Sequence[str], sample_rate: int) -> Iterator[Decoded]:
-    """Recordings in order: a waveform, float32 [N], a `LongRecording`, or why it cannot be read.
+    """Recordings in order: a waveform, float32 [N], a `LongRecording`, or the error of a file that cannot be read.
 
-    No more than `FILES_AHEAD` of them are held, whatever the number of files.
+    At most `FILES_AHEAD` of them are in memory, for any number of files.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         coming: deque[Future[Decoded]] = deque()
@@ -53,6 +53,6 @@ def read_ahead(paths: Sequence[str], sample_rate: int) -> Iterator[Decoded]:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()
-        finally:  # whoever stops early waits for no more than what is being decoded
+        finally:  # a caller that stops early waits only for the files being decoded
             for future in coming:
                 future.cancel()

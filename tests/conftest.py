@@ -26,6 +26,7 @@ import soundfile
 import torch
 from hypothesis import settings
 
+from wav2tok import progress
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
@@ -141,6 +142,7 @@ def lines() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             reported.append(record.getMessage())
 
+    progress.show_with(None)  # a command line that ran in this process may have left its own
     handler, level = Handler(), log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)

@@ -24,10 +24,10 @@ def _hidden(what: str, total: int) -> Iterator[Callable[[], object]]:
 _display: Display = _hidden
 
 
-def show_with(display: Display) -> None:
-    """Show all counted work of this process with ``display``."""
+def show_with(display: Display | None) -> None:
+    """Show all counted work of this process with ``display``; None hides it."""
     global _display
-    _display = display
+    _display = display or _hidden
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

@@ -88,7 +88,7 @@ CASES = {
         "train --data audios.bin --out new --no-track --device gpu",
         "--device: device is 'gpu'",
     ),
-    "no model to export": ("export --model empty --out new", "empty is no model folder"),
+    "no model to export": ("export --model empty --out new", "empty is not a model folder"),
     "no report to export by": ("export --model model --report empty --out new", "gate.json does not exist"),
     "nothing exported": ("register --model empty --report empty --data audios.bin --out new", "export.json does not"),
     "no folder to validate": ("validate absent --out new", "absent is not a folder"),

@@ -83,7 +83,8 @@ def test_each_tile_is_embedded_as_a_recording_of_its_own(
                 parts.append(model.encoder(model.front_end.finish(tile, length), length)[0])
             alone = torch.cat(parts)
             assert len(alone) == int(model.encoder.steps(torch.tensor(n)))
-            assert torch.allclose(row[: len(alone)], alone, atol=1e-5)
+            # Features of a short tile are divided by a deviation as small as .01: rounding of 1e-6 grows to 1e-4.
+            assert torch.allclose(row[: len(alone)], alone, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])

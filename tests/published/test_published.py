@@ -455,11 +455,11 @@ def test_the_page_names_every_published_function() -> None:
 
 @pytest.fixture
 def cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run ``wav2tok train --no-track ARGUMENTS``: (exit code, out, err, the arguments of the training)."""
+    """Run ``wav2tok train --no-track ARGUMENTS``: (exit code, out, err, the `TrainRun`)."""
     from wav2tok.stages import train
 
     called: list[Any] = []
-    monkeypatch.setattr(train, "train", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(train, "train", called.append)
 
     def run(*arguments: str) -> tuple[int, str, str, Any]:
         called.clear()
@@ -489,8 +489,8 @@ def test_train_takes_a_published_line(files: Path, cli: Any) -> None:
     lines = out.splitlines()
     assert "EPOCHS 3 -> train.epochs=3" in lines
     assert [line.startswith("warning: ") for line in lines].count(True) == 1
-    data, out_folder, _, config, device, fresh = called
-    assert (data, out_folder, device, fresh) == (Path("audios.bin"), Path("new"), "cpu", False)
+    assert (called.data, called.out, called.device, called.fresh) == (Path("audios.bin"), Path("new"), "cpu", False)
+    config = called.config
     assert (config.profile, config.train.epochs, config.recipe.batch_size) == ("published", 3, 4)
 
 
@@ -499,21 +499,21 @@ def test_other_options_override_the_line(files: Path, cli: Any) -> None:
     _, _, err, called = cli("--data", "plain.bin", "--device", "cpu", "--set", "train.epochs=9", "--init-from", "New_5",
                            "--published-args", line)  # fmt: skip
     assert err == ""
-    assert (called[0], called[4]) == (Path("plain.bin"), "cpu")
-    assert (called[3].train.epochs, called[3].train.init_from) == (9, "New_5")
+    assert (called.data, called.device) == (Path("plain.bin"), "cpu")
+    assert (called.config.train.epochs, called.config.train.init_from) == (9, "New_5")
 
 
 def test_without_a_dataset_the_data_is_the_default(files: Path, cli: Any) -> None:
     _, _, err, called = cli("--published-args", "--is_dict True")
-    assert (err, called[0], called[4]) == ("", Path("artifacts/audios.bin"), "auto")
+    assert (err, called.data, called.device) == ("", Path("artifacts/audios.bin"), "auto")
 
 
 def test_init_from_alone(files: Path, cli: Any) -> None:
     for name in ("wav2tok_best", "old/model", "7"):
         _, out, err, called = cli("--init-from", name)
         assert (out, err) == ("", "")
-        assert called[3] == load(None, [f'train.init_from="{name}"'])
-    assert cli()[3][3] == Config()
+        assert called.config == load(None, [f'train.init_from="{name}"'])
+    assert cli()[3].config == Config()
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), [

@@ -105,7 +105,7 @@ def test_a_model_without_a_verdict_can_be_exported_by_hand(place):
 def test_an_error_leaves_the_older_export(place):
     export.export(place / "model", None, place / "export")
     (place / "model" / "wav2tok_best.safetensors").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"best\.safetensors is no checkpoint"):
+    with pytest.raises(UserError, match=r"best\.safetensors is not a checkpoint"):
         export.export(place / "model", None, place / "export")
     assert names(place / "export") == ["card.md", "export.json", "tokenizer.onnx"]
     assert names(place) == ["export", "model"]

@@ -40,9 +40,10 @@ def test_resuming_equals_an_uninterrupted_training(
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from wav2tok.config import from_dict
-from wav2tok.training import checkpoint, loop
-from wav2tok.training.run import train
+from wav2tok.config.parameters import from_dict
+from wav2tok.model import checkpoint
+from wav2tok.stages.train import TrainRun, train
+from wav2tok.training import loop
 
 # One process per case, forked from one that has done the imports; each kills itself at its call.
 data, out, config, cases = sys.argv[1:]

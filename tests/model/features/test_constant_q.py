@@ -171,10 +171,8 @@ def test_half_a_semitone_lies_between_two_bins() -> None:
         ({"bins_per_octave": -12}, r"features\.bins_per_octave is -12"),
         ({"min_hz": 0.0}, r"features\.min_hz is 0\.0; .*positive"),
         ({"min_hz": -65.4}, r"features\.min_hz is -65\.4"),
-        ({"min_hz": math.nan}, r"features\.min_hz is nan; .*positive"),
         ({"min_hz": 3800.0}, r"features\.min_hz is 3800\.0.*8000 Hz.*at most 3775"),
         ({"min_hz": 4000.0}, r"features\.min_hz is 4000\.0"),
-        ({"min_hz": math.inf}, r"features\.min_hz is inf"),
     ],
 )
 def test_a_scale_without_bins_is_refused(changes: dict[str, float], told: str) -> None:

@@ -12,7 +12,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py spectra tokenizer training/test_augment.py training/test_objective.py)
 
-.PHONY: all help setup run retrain schedule ui test test-numbers bench docs-map lint format clean
+.PHONY: all help setup run retrain schedule ui test test-slow test-numbers bench docs-map lint format clean
 
 all: run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -44,11 +44,14 @@ schedule: setup | data  ## serve the flow on the cron schedule of params.yaml
 ui: setup  ## serve the runs and the registry: http://127.0.0.1:5000
 	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --workers 1
 
-test: setup  ## run the tests
-	pytest
+test: setup  ## run the tests but for the slow ones
+	pytest -m "not slow"
+
+test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed trainings
+	pytest -m slow
 
 test-numbers: setup  ## run the tests of everything that computes
-	pytest $(NUMBERS)
+	pytest -m "not slow" $(NUMBERS)
 
 bench: setup  ## measure the cost on this machine; table and curves go to benchmarks/ (15 minutes, 8 GB of disk)
 	python -m benchmarks

@@ -10,6 +10,8 @@ import yaml
 
 from wav2tok.config.parameters import to_dict
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[1]
 ABSENT = ("mlflow", "prefect", "dvc", "great_expectations", "pandas", "sklearn", "matplotlib", "ranx", "numba",
           "python_stretch", "psutil", "fastapi", "sqlalchemy")  # fmt: skip

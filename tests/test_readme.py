@@ -121,6 +121,7 @@ def outside(place):
     return place / "W"
 
 
+@pytest.mark.slow
 def test_without_the_graph(outside, place, monkeypatch, capsys):
     assert {"audios.bin", "model", "report", "index.json"} <= {p.name for p in outside.iterdir()}
     assert len(json.loads((outside / "model" / "history.json").read_text())) == 3
@@ -145,6 +146,7 @@ def champion(outside, place):
         wav2tok(patch, *shlex.split(register))
 
 
+@pytest.mark.slow
 def test_the_python_block(champion, place, monkeypatch):
     monkeypatch.chdir(place)
     (code,) = blocks(SECTIONS["Without the graph"], "python")
@@ -157,6 +159,7 @@ def test_the_python_block(champion, place, monkeypatch):
     assert (string[1:] != string[:-1]).all()
 
 
+@pytest.mark.slow
 def test_get_a_model(champion, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     pull, tokenize, promote = commands(SECTIONS["Get a model"])
@@ -169,6 +172,7 @@ def test_get_a_model(champion, place, monkeypatch, capsys):
     assert "models:/wav2tok@champion" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_published_commands_train_resume_and_start_from_weights(outside, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
@@ -193,6 +197,7 @@ def test_make_help_lists_what_the_readme_names():
             assert f"make {words[1]}" in shown
 
 
+@pytest.mark.slow
 def test_profiles_train_and_splits_hold_out_what_their_options_name(outside, place, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")

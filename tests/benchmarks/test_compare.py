@@ -92,6 +92,7 @@ def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
     assert curve.lines["tokenizing"] == [900.0] * 3
 
 
+@pytest.mark.slow
 def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     monkeypatch.setattr(parts, "HOUR", 16.0)
     for name, few in (("LENGTHS", (0.5, 1.0)), ("PAIRS", (4, 8)), ("TOKENS", (4, 8))):

@@ -32,7 +32,7 @@ from flows.retrain import retrain, stage
 from wav2tok.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.usefixtures("server")
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 def _artifacts(state: State[Any]) -> dict[str, Any]:

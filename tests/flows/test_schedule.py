@@ -12,6 +12,8 @@ from flows.schedule import announcement, next_runs
 from wav2tok.config import parameters
 from wav2tok.errors import UserError
 
+pytestmark = pytest.mark.services
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -223,6 +223,7 @@ def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, t
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, monkeypatch, capsys):
     """Training, registering and tokenizing through ``mlflow server``; nothing is left in the working folder."""
     port = free_port()

@@ -131,6 +131,7 @@ def test_batch_size_and_epochs(tiny_split: Path, tiny_config: Config, tmp_path: 
     assert [len(v.labels) for v in views] == [3] * 10
 
 
+@pytest.mark.slow
 def test_learning_rate_and_schedule(made: Callable[..., Trainer]) -> None:
     """24 steps in all: up over the first quarter; then down to 0 or level, over as many steps as are told."""
     base = {"learning_rate": 8e-3, "warmup": 0.25}

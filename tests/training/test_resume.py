@@ -82,6 +82,7 @@ def killed(tiny_split: Path, long_config: Config, tmp_path_factory: pytest.TempP
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "call"), CASES)
 def test_a_killed_training_resumes_exactly(
     tiny_split: Path, long_config: Config, whole: Path, killed: Path, where: str, call: int, lines: list[str]
@@ -147,6 +148,7 @@ def test_checkpoints_are_kept_by_name_and_epoch(whole: Path, kept: Path) -> None
         assert checkpoint.peek(ModelFolder(kept).epoch("wav2tok", epoch))["epoch"] == epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 4, 5])
 def test_going_back_to_an_epoch_gives_the_same_training_again(
     tiny_split: Path, long_config: Config, copied: Path, kept: Path, epoch: int, lines: list[str]

@@ -80,7 +80,7 @@ class Results:
 def write(results: Results, folder: Path) -> None:
     """Write ``results.json``, ``results.md`` and ``cost.png``; if one of them fails, none changes.
 
-    If no curve has a value there is no picture: that of an earlier run is removed, and the page does not name it.
+    If no curve has a value, no picture is written, one of an earlier run is removed, and the page does not name it.
     """
     drawn = any(map(_drawable, results.curves))
     with contextlib.ExitStack() as stack:

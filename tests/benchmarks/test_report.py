@@ -60,7 +60,7 @@ def test_a_folder_holds_the_three_files(tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["cost.png", "results.json", "results.md"]
     assert (tmp_path / "new" / "results.md").read_text() == report.markdown(RESULTS)
     assert json.loads((tmp_path / "new" / "results.json").read_text()) == dataclasses.asdict(RESULTS)
-    # Without curves there is no picture, and one of an earlier run is removed.
+    # Without curves no picture is written, and one of an earlier run is removed.
     report.write(dataclasses.replace(RESULTS, curves=[]), tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["results.json", "results.md"]
 

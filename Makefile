@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests of code that computes.
-NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py spectra tokenizer training/test_augment.py training/test_objective.py)
+NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py sample spectra tokenizer training/test_augment.py training/test_objective.py)
 
 .PHONY: all help setup run retrain schedule ui test test-slow test-numbers bench docs-map lint format clean
 

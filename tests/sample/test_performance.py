@@ -11,6 +11,7 @@ from wav2tok.sample.performance import (
     LONGEST_S,
     SHORTEST_S,
     err,
+    frame_count,
     loudness_curves,
     perform,
     pitch_curve,
@@ -62,6 +63,13 @@ def test_any_singer_of_any_air_stays_in_time_and_in_a_human_voice(seed, index):
         assert (curve >= 0).all()
     assert performance.closure.max() <= 1
     assert (performance.amplitude > 0.05).mean() > 0.5  # it sounds most of the time
+
+
+@given(st.integers(0, 4000), st.sampled_from([400.0, 500.0, 502.5]))
+def test_rounding_does_not_change_the_number_of_frames(frames, rate):
+    seconds = frames / rate
+    noise = [seconds * (1 + ulps * np.finfo(float).eps) for ulps in (-8, -1, 0, 1, 8)]
+    assert {frame_count(s, rate) for s in noise} == {frames + 1}
 
 
 def test_a_faultless_singer_sings_what_is_written():

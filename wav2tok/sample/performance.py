@@ -177,6 +177,15 @@ def loudness_curves(
     return amplitude, np.clip(closure, 0, 1), breath
 
 
+def frame_count(seconds: float, rate: float) -> int:
+    """How many frames cover ``seconds`` at ``rate`` frames per second, both ends included.
+
+    The length of a take that was adjusted to SHORTEST_S or LONGEST_S is a whole number of frames but for rounding, and
+    processors round differently: rounding up without a tolerance would add a frame on some of them.
+    """
+    return int(np.ceil(seconds * rate - 1e-6)) + 1
+
+
 def perform(melody: Melody, style: Style, rate: float, rng: np.random.Generator) -> Performance:
     """Perform ``melody`` once.
 
@@ -186,7 +195,7 @@ def perform(melody: Melody, style: Style, rate: float, rng: np.random.Generator)
     """
     written, seconds = schedule(melody, style, rng)
     notes = err(written, style, rng)
-    time = np.arange(int(np.ceil(seconds * rate)) + 1) / rate
+    time = np.arange(frame_count(seconds, rate)) / rate
     midi = pitch_curve(notes, time, style, rng)
     amplitude, closure, breath = loudness_curves(notes, time, style, rng)
     return Performance(rate, hertz(midi), amplitude, closure, breath)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wav2tok.errors import UserError
-from wav2tok.files import read_json, replacing, replacing_folder, write_json
+from wav2tok.files import read_json, replacing, replacing_folder, require_own, write_json
 
 
 def test_a_file_is_replaced_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_file_stays_when_the_block_fails(tmp_path: Path) -> None:
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     for name in ("one", "two"):
-        with replacing_folder(path) as temporary:
+        with replacing_folder(path, ["one", "two"]) as temporary:
             (temporary / name).write_text(name)
     assert [p.name for p in path.iterdir()] == ["two"]
     assert list(tmp_path.iterdir()) == [path]
@@ -49,7 +49,7 @@ def test_a_folder_stays_when_the_block_fails(tmp_path: Path) -> None:
     (path / "kept").touch()
 
     def write() -> None:
-        with replacing_folder(path) as temporary:
+        with replacing_folder(path, ["kept"]) as temporary:
             (temporary / "new").touch()
             raise ZeroDivisionError
 
@@ -57,6 +57,50 @@ def test_a_folder_stays_when_the_block_fails(tmp_path: Path) -> None:
         write()
     assert [p.name for p in path.iterdir()] == ["kept"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_with_something_else_in_it_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    (path / "own").mkdir(parents=True)
+    (path / "notes.txt").write_text("mine")
+    with (
+        pytest.raises(UserError, match=r"folder would be replaced, but it also holds notes\.txt"),
+        replacing_folder(path, ["own"]),
+    ):
+        raise AssertionError("nothing is written")
+    assert (path / "notes.txt").read_text() == "mine"
+    (path / "notes.txt").rename(path / ".DS_Store")
+    with replacing_folder(path, ["own"]) as temporary:
+        (temporary / "own").touch()
+    assert [p.name for p in path.iterdir()] == ["own"]
+
+
+def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (".", str(tmp_path), f"../{tmp_path.name}"):
+        with pytest.raises(UserError, match="is the current folder"), replacing_folder(name):
+            raise AssertionError("nothing is written")
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with replacing_folder(tmp_path / "link") as temporary:
+        (temporary / "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert [p.name for p in (tmp_path / "real").iterdir()] == ["new"]
+
+
+def test_files_in_a_folder_that_is_not_ours_are_not_replaced(tmp_path: Path) -> None:
+    require_own(tmp_path / "absent", "mark", ["a"])
+    require_own(tmp_path, "mark", ["a"])
+    (tmp_path / "a").touch()
+    with pytest.raises(UserError, match=r"a would be replaced, but .* has no mark"):
+        require_own(tmp_path, "mark", ["a"])
+    (tmp_path / "mark").touch()
+    require_own(tmp_path, "mark", ["a"])
+    with pytest.raises(UserError, match="is a file; name a folder"):
+        require_own(tmp_path / "a", "mark", ["a"])
 
 
 def test_json_round_trip_and_no_nan(tmp_path: Path) -> None:

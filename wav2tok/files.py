@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,54 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+OF_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave in a folder that somebody looks at."""
+
+
+def require_own(folder: Path, mark: str, names: Collection[str]) -> None:
+    """Refuse to replace files in ``folder`` that another program wrote.
+
+    Args:
+        mark: the file by which a folder of ours is known: the verb always writes it.
+        names: the other files and folders that the verb writes.
+
+    Raises:
+        UserError: ``folder`` is a file, or holds one of ``names`` but not ``mark``.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name a folder.", "out")
+    foreign = [name for name in names if (folder / name).exists()]
+    if foreign and not (folder / mark).exists():
+        raise UserError(
+            f"{folder / foreign[0]} would be replaced, but {folder} has no {mark}, so another program wrote it; "
+            "name another folder, or move the file away.",
+            "out",
+        )
+
+
 @contextlib.contextmanager
-def replacing_folder(path: Path | str) -> Iterator[Path]:
-    """Yield a new folder next to ``path``; if the block succeeds, it replaces ``path``."""
-    path = Path(path)
-    if path.is_file():
-        raise UserError(f"{path} is a file; name a folder.")
+def replacing_folder(path: Path | str, names: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a new folder next to ``path``; if the block succeeds, it replaces ``path`` and all that is in it.
+
+    Args:
+        names: what the folder may hold, because an earlier run wrote it.
+
+    Raises:
+        UserError: ``path`` is a file, is the current folder, or holds something else; it is unchanged then.
+    """
+    if Path(path).is_file():
+        raise UserError(f"{path} is a file; name a folder.", "out")
+    if Path(path).resolve() == Path.cwd():
+        raise UserError(f"{path} is the current folder, which cannot be replaced; name another.", "out")
+    if Path(path).exists():
+        foreign = sorted({entry.name for entry in Path(path).iterdir()} - {*names} - OF_FILE_MANAGERS)
+        if foreign:
+            raise UserError(
+                f"{path} would be replaced, but it also holds {foreign[0]}, which was not written there by this verb; "
+                "name another folder, or move the file away.",
+                "out",
+            )
+    path = Path(path).resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:

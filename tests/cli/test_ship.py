@@ -30,7 +30,8 @@ def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus
 
 def test_pull_replaces_what_was_pulled_before(registered, cli):
     (registered / "model").mkdir()
-    (registered / "model" / "old.txt").write_text("old")
+    (registered / "model" / "tokenizer.onnx").write_text("old")
+    (registered / "model" / "card.md").write_text("old")
     assert cli("pull", "models:/tiny/2", "--out", "model").code == 0
     assert [p.name for p in (registered / "model").iterdir()] == ["tokenizer.onnx"]
 

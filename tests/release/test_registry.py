@@ -91,6 +91,21 @@ def test_a_champion_of_other_recordings_is_measured_on_these(exported, measured,
     assert tokenizer.codebook.shape == Tokenizer.from_pretrained(exported, "cpu").codebook.shape
 
 
+def test_a_champion_of_other_classes_is_kept(exported):
+    def register(classes, score):
+        return registry.register(exported, "classes", score, "digest", never, {}, classes)
+
+    assert register(["ode", "air"], 0.5).alias == "champion"
+    other = register(["air", "seven"], 0.9)
+    assert other.alias == "challenger"
+    assert "version 1, was trained on 1 classes that this model does not know, such as ode" in other.why
+    assert register([], 0.9).alias == "challenger"
+    more = register(["ode", "air", "seven"], 0.6)
+    assert more.alias == "champion"
+    registry.promote("classes", other.version)
+    assert version("classes", "champion") == other.version
+
+
 def test_the_signature_leaves_batch_and_time_free(exported, tmp_path):
     registry.register(exported, "signed", 0.5, "digest", never, {})
     info = mlflow.models.get_model_info("models:/signed@champion")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from matplotlib import image
 from tests.helpers import changed, free_port, wav2tok
 from tests.training.trainings import interrupted_after
 from wav2tok.config.parameters import to_dict
+from wav2tok.model import checkpoint
+from wav2tok.model.folder import ModelFolder
 from wav2tok.stages.train import TrainRun, train, train_tracked
 from wav2tok.tracking import lineage, runs
 
@@ -172,11 +175,24 @@ def test_evaluate_goes_on_in_the_same_run(here, trained, monkeypatch):
 def test_training_again_into_the_same_folder_is_another_run(here, trained, tiny_config, tmp_path):
     shutil.copytree("model", tmp_path / "model")
     config = changed(tiny_config, train={"epochs": 1})
-    train_tracked(TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", False))
+    train_tracked(TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", True))
     again = runs.run_of(tmp_path / "model")
     assert again != trained
     assert mlflow.get_run(again).data.params["train.epochs"] == "1"
     assert sorted(points(again, "step/loss")) == list(range(1, 9))
+
+
+def test_more_epochs_are_another_run_that_names_the_first(here, trained, tiny_config, tmp_path):
+    """The first run's parameters say how long it was trained; MLflow cannot change them."""
+    shutil.copytree("model", tmp_path / "model")
+    epochs = tiny_config.train.epochs + 1
+    config = changed(tiny_config, train={"epochs": epochs})
+    train_tracked(TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", False))
+    more = mlflow.get_run(runs.run_of(tmp_path / "model"))
+    assert more.info.run_id != trained
+    assert more.data.tags["continues"] == trained
+    assert more.data.params["train.epochs"] == str(epochs)
+    assert len(points(more.info.run_id, "valid/mrr")) == 1
 
 
 def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, tmp_path):
@@ -198,7 +214,7 @@ def interrupted(here, trained, tiny_config, tmp_path):
         train_tracked(TrainRun(here / "audios.bin", out, None, tiny_config, "cpu", False))
     run_id = runs.run_of(out)
     assert mlflow.active_run() is None
-    assert mlflow.get_run(run_id).info.status in ("FAILED", "KILLED")
+    assert mlflow.get_run(run_id).info.status == "KILLED"
     return out, run_id
 
 
@@ -211,11 +227,36 @@ def test_a_training_that_was_stopped_continues_in_its_run(here, trained, interru
     assert points(run_id, "step/loss") == points(trained, "step/loss")  # as if nothing had happened
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
+def test_a_signal_ends_the_run_as_killed_and_keeps_the_checkpoint(here, tiny_config, tmp_path, sent, said):
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump(to_dict(changed(tiny_config, train={"epochs": 500, "patience": 500}))))
+    out = tmp_path / "model"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wav2tok", "train", "--data", here / "audios.bin", "--out", out, "--params", params],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            process.send_signal(sent)
+            break
+    printed, complaint = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent
+    epochs = checkpoint.peek(ModelFolder(out).last)["epoch"]
+    assert epochs >= 2
+    assert f"stopped after {epochs} finished epochs; the same command resumes from {out}" in printed
+    assert f"wav2tok: {said}; finished work is kept." in complaint
+    assert "Traceback" not in complaint
+    assert mlflow.get_run(runs.run_of(out)).info.status == "KILLED"
+
+
 def test_another_training_over_a_stopped_one_is_another_run(here, interrupted, tiny_config, lines):
     """Its parameters differ, so it starts over: in the old run it would appear under the old parameters."""
     out, run_id = interrupted
     other = changed(tiny_config, train={"epochs": 1}, codebook={"num_tokens": 4})
-    train_tracked(TrainRun(here / "audios.bin", out, None, other, "cpu", False))
+    train_tracked(TrainRun(here / "audios.bin", out, None, other, "cpu", False, replace=True))
     assert not any(line.startswith("resuming") for line in lines)
     again = runs.run_of(out)
     assert mlflow.get_run(again).data.params["codebook.num_tokens"] == "4"

@@ -109,7 +109,7 @@ def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_conf
     values = to_dict(tiny_config)
     values["encoder"]["hidden"] = 6
     with interrupted_after(1):
-        train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", False))
+        train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", True))
     assert not (tmp_path / "tokenizer.onnx").exists()
     assert checkpoint.load(tmp_path)[1].encoder.hidden == 6
 

@@ -22,6 +22,10 @@ from wav2tok.model.folder import ModelFolder
 from wav2tok.training.prepare import TrainRun, prepare
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize("epoch", [1, 4, 5])
 def test_resuming_equals_an_uninterrupted_training(
     tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, epoch: int, lines: list[str]
@@ -100,18 +104,89 @@ def test_a_killed_training_resumes_exactly(
 
 
 @pytest.mark.parametrize(
-    "change", [{"augment": {"noise_db": 9.0}}, {"recipe": {"learning_rate": 4e-3}}, {"train": {"epochs": 7}}]
+    ("change", "said"),
+    [
+        ({"augment": {"noise_db": 9.0}}, r"augment\.noise_db is .* there and 9\.0 here"),
+        ({"recipe": {"learning_rate": 4e-3}}, r"recipes\.staged\.learning_rate is .* there and 0\.004 here"),
+        ({"train": {"epochs": 1}}, r"train\.epochs is 6 there and 1 here"),
+        ({"train": {"name": "other"}}, r"train\.name is wav2tok there and other here"),
+    ],
 )
-def test_changed_parameters_start_over(
-    tiny_split: Path, long_config: Config, tmp_path: Path, change: dict[str, dict[str, object]], lines: list[str]
+def test_another_training_is_not_replaced_unless_asked(
+    tiny_split: Path,
+    long_config: Config,
+    tmp_path: Path,
+    change: dict[str, dict[str, object]],
+    said: str,
+    lines: list[str],
 ) -> None:
     with interrupted_after(1):
         fit(tiny_split, tmp_path, long_config)
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=rf"{said}.*train\.start_epoch.*fresh") as refusal:
+        fit(tiny_split, tmp_path, changed(long_config, **change))
+    assert refusal.value.parameter == "fresh"
+    assert contents(tmp_path) == before
     lines.clear()
     with interrupted_after(1):
-        fit(tiny_split, tmp_path, changed(long_config, **change))
+        fit(tiny_split, tmp_path, changed(long_config, **change), replace=True)
     assert not any(line.startswith("resuming") for line in lines)
     assert len(json.loads((tmp_path / "history.json").read_text())) == 1
+
+
+def test_weights_without_a_training_to_resume_are_not_replaced(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "model"))
+    (out / "last.safetensors").unlink()
+    with pytest.raises(UserError, match=r"holds wav2tok_5\.safetensors of a training without last"):
+        fit(tiny_split, out, long_config)
+    assert (out / "wav2tok_best.safetensors").read_bytes() == (whole / "wav2tok_best.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["tokenizer.onnx", "history.json", "wav2tok_best.safetensors", "last.safetensors"])
+def test_files_of_other_programs_are_not_replaced(
+    tiny_split: Path, long_config: Config, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"{name} would be replaced.*no config\.json"):
+        fit(tiny_split, tmp_path, long_config, fresh=True)
+    (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
+    with pytest.raises(UserError, match="architectures"):
+        fit(tiny_split, tmp_path, long_config, fresh=True)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_files_beside_a_training_stay(tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "model"))
+    for name in ("notes.txt", "mine.onnx", "mine.safetensors"):
+        (out / name).write_text("mine")
+    with interrupted_after(1):
+        fit(tiny_split, out, long_config, fresh=True)
+    assert {(out / name).read_text() for name in ("notes.txt", "mine.onnx", "mine.safetensors")} == {"mine"}
+
+
+def test_a_finished_training_is_left_as_it_is(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "model"))
+    fit(tiny_split, out, long_config)
+    assert any(line.startswith("finished after epoch 6") for line in lines)
+    assert not any(line.startswith("epoch ") for line in lines)
+    assert contents(out) == contents(whole)
+
+
+def test_replace_repeats_a_finished_training_and_resumes_an_interrupted_one(
+    tiny_split: Path, long_config: Config, whole: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "model"))
+    with interrupted_after(2):
+        fit(tiny_split, out, long_config, replace=True)
+    assert any(line.startswith("epoch 1/") for line in lines)
+    lines.clear()
+    fit(tiny_split, out, long_config, replace=True)
+    assert any(line.startswith("resuming after epoch 2") for line in lines)
+    assert_same(whole, out)
 
 
 def test_fresh_starts_over(
@@ -170,8 +245,12 @@ def test_going_back_to_an_epoch_gives_the_same_training_again(
     assert_same(kept, copied)
 
 
-def test_a_finished_training_resumes_for_more_epochs(tiny_split: Path, long_config: Config, copied: Path) -> None:
-    config = changed(long_config, train={"autosave_epoch": 1, "start_epoch": 6, "epochs": 8, "patience": 9})
+@pytest.mark.parametrize("start_epoch", [0, 6])
+def test_a_finished_training_resumes_for_more_epochs(
+    tiny_split: Path, long_config: Config, copied: Path, start_epoch: int
+) -> None:
+    length = {"start_epoch": start_epoch, "epochs": 8, "patience": 9}
+    config = changed(long_config, train={"autosave_epoch": 1, **length})
     progress = fit(tiny_split, copied, config)
     assert [row["epoch"] for row in progress.history] == list(range(1, 9))
     assert checkpoint.read_config(copied).train.epochs == 8

@@ -37,8 +37,8 @@ def interrupted_after(epoch: int) -> Iterator[None]:
         log.setLevel(level)
 
 
-def fit(data: Path, out: Path, config: Config, fresh: bool = False) -> Progress:
-    return train(TrainRun(data, out, None, config, "cpu", fresh))
+def fit(data: Path, out: Path, config: Config, fresh: bool = False, replace: bool = False) -> Progress:
+    return train(TrainRun(data, out, None, config, "cpu", fresh, replace))
 
 
 def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:

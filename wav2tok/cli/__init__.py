@@ -1,6 +1,8 @@
 """The command line. Verbs import what they need when they run, so that ``--help`` and quick verbs start fast."""
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -51,16 +53,33 @@ OPTIONS = {"overrides": "set"}
 """The options whose parameter has another name in Python."""
 
 
+INTERRUPTED = 128 + signal.SIGINT
+"""Typer's exit code after Ctrl-C."""
+
+
 def main() -> None:
-    """Entry point: an error that the user can fix gives one sentence on stderr and exit code 2."""
+    """Entry point: an error that the user can fix gives one sentence on stderr and exit code 2.
+
+    SIGTERM, which schedulers send, ends the work as Ctrl-C does, so that nothing is left half-written.
+    """
+    terminated = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
     settle_threads()
     console.listen()
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except UserError as error:
         name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
         typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("wav2tok: interrupted; finished work is kept.", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        typer.echo(f"wav2tok: {'terminated' if terminated else 'interrupted'}; finished work is kept.", err=True)
+        sys.exit(128 + signal.SIGTERM if terminated else INTERRUPTED)

@@ -36,7 +36,11 @@ def train(
     out: Out = Path("artifacts/model"),
     codebook: Annotated[Path | None, typer.Option(help="What cluster wrote; made first if it is not given.")] = None,
     device: Device = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do not resume an interrupted training in OUT.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, and replace any training in OUT.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Start over if the training in OUT is finished or differs; else resume it."),
+    ] = False,
     track: Annotated[bool, typer.Option(help="Record an MLflow run.")] = True,
     init_from: Annotated[
         str | None,
@@ -51,7 +55,7 @@ def train(
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Train a tokenizer; a training that was interrupted resumes from its last checkpoint."""
+    """Train a tokenizer; a training in OUT that was interrupted, or is to have more epochs, resumes."""
     from wav2tok.config import parameters
     from wav2tok.published.line import setting
 
@@ -70,7 +74,7 @@ def train(
     from wav2tok.stages.train import train as train_untracked
     from wav2tok.tracking import store
 
-    run = TrainRun(data, out, codebook, config, device, fresh)
+    run = TrainRun(data, out, codebook, config, device, fresh, replace)
     if track and store.available():
         train_tracked(run)
         return

@@ -63,10 +63,11 @@ def tokenize(paths: Paths = None, model: Model = CHAMPION, device: Device = "aut
 
 def index(paths: Paths = None, model: Model = CHAMPION, out: Out = Path("index.json"), device: Device = "auto") -> None:
     """Tokenize recordings into an index for search and spot; exit code 1 if some cannot be read."""
-    from wav2tok.search.collection import Collection, write
+    from wav2tok.search.collection import Collection, require_own, write
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
+    require_own(out)
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device)
     entries = [result for result in _tokenized(files, tokenizer) if result is not None]

@@ -152,11 +152,13 @@ def write(path: Path | str, splits: Splits) -> None:
     """Write ``splits`` as an ``audios.bin`` and its ``audios.json``, each whole or not at all.
 
     Raises:
-        UserError: the file next to ``path`` has the name of ``audios.json`` and is something else.
+        UserError: ``path``, or the file next to it with the name of ``audios.json``, is something else.
     """
     path, details = Path(path), details_path(path)
     if path == details:
         raise UserError(f"{path} ends in .json, as the table next to an audios.bin does; name it .bin.", "out")
+    if path.is_file() and path.read_bytes()[:1] not in (b"", b"\x80"):
+        raise UserError(f"{path} would be replaced and is not an audios.bin; use another name.", "out")
     if details.exists() and _table(details) is None:
         raise UserError(f"{details} would be replaced and is not from wav2tok split; use another name.", "out")
 

@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+NAMES = ("index.html", "validations", "expectations")
+"""What the folder of the Data Docs holds."""
 OFFENDERS = 5  # per check, on the index
 
 # No script runs and nothing is fetched, even if a file name contains markup.

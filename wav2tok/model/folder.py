@@ -75,5 +75,5 @@ class ModelFolder:
         return here and re.fullmatch(rf"last|{UNTRAINED}|{re.escape(name)}_(best|\d+)", checkpoint.stem) is not None
 
     def outdated_by(self, name: str) -> list[Path]:
-        """The files that exist and that a new training ``name`` makes invalid; weights of other names stay."""
-        return [*self.written_by(name), *self.path.glob("*.onnx"), self.history]
+        """The files that a new training ``name`` makes invalid, apart from the graph; weights of other names stay."""
+        return [*self.written_by(name), self.history]

@@ -1,11 +1,13 @@
 """The model registry: versions of the ONNX tokenizer, the champion and its challengers.
 
-A version carries as tags its score on held-out recordings and a digest of them. A new version becomes the champion if
-there is none, or if it beats the champion on the same recordings; otherwise it is the challenger.
+A version carries as tags its score on held-out recordings, a digest of them and one of the training data. A new version
+becomes the champion if there is none, or if it beats the champion on the same recordings; otherwise it is the
+challenger. A champion that was trained on classes which the new version does not know stays, until somebody promotes
+the new one by hand.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ import numpy as np
 
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
-from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking.store import connect
+from wav2tok.tracking.store import connect, reaching
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+CLASSES = "wav2tok_classes"
+"""The key of a logged model's metadata that holds the classes of its training recordings."""
 REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
 
 
@@ -39,9 +43,9 @@ def pull(uri: str, out: Path) -> Path:
     Args:
         uri: an MLflow URI, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
     """
-    with located(uri) as source, replacing_folder(out) as folder:
+    with located(uri) as source, replacing_folder(out, (GRAPH_NAMES[0], CARD_FILE)) as folder:
         (folder / GRAPH_NAMES[0]).write_bytes(source.read_bytes())
-        card = source.parent / "card.md"
+        card = source.parent / CARD_FILE
         if card.exists():
             (folder / card.name).write_bytes(card.read_bytes())
     return out / GRAPH_NAMES[0]
@@ -92,8 +96,12 @@ def _signature() -> Any:
     )
 
 
-def log_model(folder: Path, name: str) -> str:
-    """Log the ONNX model of an exported folder to the active run and register it; returns the version's number."""
+def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
+    """Log the ONNX model of an exported folder to the active run and register it; returns the version's number.
+
+    Args:
+        classes: of the training recordings, stored with the model.
+    """
     import onnx
 
     mlflow = connect()
@@ -110,6 +118,7 @@ def log_model(folder: Path, name: str) -> str:
         registered_model_name=name,
         signature=_signature(),
         input_example=example,
+        metadata={CLASSES: sorted(classes)},
         pip_requirements=REQUIREMENTS,
         # One file, so that `pull` can copy it and its digest covers the weights.
         save_as_external_data=False,
@@ -140,8 +149,22 @@ def compare(
     )
 
 
+def unknown_classes(version: Any, classes: Collection[str]) -> list[str]:
+    """The classes that a version was trained on and that are not among ``classes``, sorted."""
+    mlflow = connect()
+    with reaching(mlflow):
+        about = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata or {}
+    return sorted(set(about.get(CLASSES, ())) - set(classes))
+
+
 def register(
-    folder: Path, name: str, score: float, test_digest: str, measure: Callable[[Tokenizer], float], tags: dict[str, Any]
+    folder: Path,
+    name: str,
+    score: float,
+    test_digest: str,
+    measure: Callable[[Tokenizer], float],
+    tags: dict[str, Any],
+    classes: Collection[str] = (),
 ) -> Registered:
     """Register an exported, approved model in the active run, and decide which alias it gets.
 
@@ -152,20 +175,29 @@ def register(
         test_digest: of the held-out recordings and the protocol of that score.
         measure: see `compare`.
         tags: more tags for the version.
+        classes: of the training recordings; none if they have no classes.
     """
     mlflow = connect()
     current = champion(name)
     # Decided first, so that a champion that cannot be scored leaves no version without an alias.
     if current is None:
         won, why = True, "there was no champion"
+    elif unknown := unknown_classes(current, classes):
+        won, why = (
+            False,
+            (
+                f"the champion, version {current.version}, was trained on {len(unknown)} classes that this model does "
+                f"not know, such as {unknown[0]}; promote this one by hand to replace it all the same"
+            ),
+        )
     else:
         won, why = compare(score, current, test_digest, measure)
-    version = log_model(folder, name)
+    version = log_model(folder, name, classes)
     client = mlflow.MlflowClient()
     for key, value in ({"score": score, "test_digest": test_digest} | tags).items():
         client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
     alias = CHAMPION if won else CHALLENGER
     client.set_registered_model_alias(name, alias, version)
-    card = folder / "card.md"
+    card = folder / CARD_FILE
     client.update_model_version(name, version, description=card.read_text(encoding="utf-8") if card.exists() else why)
     return Registered(name, version, alias, why)

@@ -60,6 +60,12 @@ class ReportFolder:
         """A folder of PNG files."""
         return self.path / "plots"
 
+    @property
+    def names(self) -> list[str]:
+        """What the folder holds."""
+        files = (self.metrics, self.curves, self.significance, self.retrieval, self.gate, self.held_out)
+        return [path.name for path in (*files, self.markdown, self.page, self.table, self.plots)]
+
 
 @dataclass(frozen=True)
 class RegisteredFolder:

@@ -37,6 +37,22 @@ class Hit:
     similarity: float
 
 
+def require_own(path: Path) -> None:
+    """Refuse to replace a file that is not a collection.
+
+    Raises:
+        UserError: ``path`` is such a file, or a folder.
+    """
+    if not path.exists():
+        return
+    try:
+        values = read_json(path) if path.is_file() else {}
+    except UserError:
+        values = {}
+    if "recordings" not in values:
+        raise UserError(f"{path} would be replaced and is not an index; name another file.", "out")
+
+
 def write(path: Path, collection: Collection) -> None:
     """Write a collection as JSON, whole or not at all."""
     entries = [

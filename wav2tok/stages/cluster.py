@@ -5,6 +5,7 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
+from wav2tok.files import require_own
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
@@ -16,6 +17,8 @@ from wav2tok.training.pairs import PairSampler
 
 def cluster(data: Path, out: Path, config: Config, device: str) -> None:
     """Write the untrained encoder with its first codebook into the model folder ``out``."""
+    folder = ModelFolder(out)
+    require_own(out, folder.config.name, (folder.untrained.name,))
     used = choose(device)
     train = read_splits(data, config).train
     log.info(describe(used))
@@ -23,5 +26,5 @@ def cluster(data: Path, out: Path, config: Config, device: str) -> None:
     store = build(train.paths, model.front_end, out, used)
     similarity = first_codebook(model, store, PairSampler.of(train, config.train.mode), config)
     checkpoint.write_config(out, config)
-    checkpoint.save(ModelFolder(out).untrained, model, config, {"similarity": similarity})
+    checkpoint.save(folder.untrained, model, config, {"similarity": similarity})
     log.info(f"{config.codebook.num_tokens} tokens from {len(train)} recordings, mean cosine {similarity:.3f}; {out}")

@@ -7,7 +7,7 @@ from wav2tok.corpus import audios_bin
 from wav2tok.evaluation import gate, held_out
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
-from wav2tok.files import write_json
+from wav2tok.files import require_own, write_json
 from wav2tok.progress import log
 from wav2tok.report import files, tables
 from wav2tok.report.folder import ReportFolder
@@ -29,6 +29,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     Returns:
         Whether the gate approves the model, and why.
     """
+    report = ReportFolder(out)
+    require_own(out, report.held_out.name, report.names)
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import page  # needs the extra
@@ -39,13 +41,13 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
         judged = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
     verdict = gate.judge(judged.retrieval, config.gate)
-    report = ReportFolder(out)
+    score = held_out_score(judged.retrieval)
+    digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
+    # First, because the folder is known to be ours by this file.
+    write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})
     files.write(judged, verdict, out)
     rate = tokenizer.sample_rate
     page.write(judged, verdict, report.page, rate, lambda waves: tokenizer.encode_frames(waves, rate))
-    score = held_out_score(judged.retrieval)
-    digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
-    write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})
     log.info(tables.overview(judged.retrieval).text())
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))

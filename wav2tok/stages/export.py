@@ -12,7 +12,7 @@ from wav2tok.progress import log
 from wav2tok.release.export import parity_report, write_onnx
 from wav2tok.report.card.card import model_card
 from wav2tok.report.folder import ReportFolder
-from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
+from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tracking import runs
 
 
@@ -24,7 +24,7 @@ def export(model: Path, report: Path | None, out: Path) -> None:
             without asking.
     """
     verdict = read_json(ReportFolder(report).gate) if report is not None else None
-    with replacing_folder(out) as folder:
+    with replacing_folder(out, (EXPORT_FILE, GRAPH_NAMES[0], CARD_FILE, runs.RUN_FILE)) as folder:
         if verdict is not None and not verdict["approved"]:
             write_json(folder / EXPORT_FILE, {"approved": False, "reasons": verdict["reasons"]})
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
@@ -32,7 +32,7 @@ def export(model: Path, report: Path | None, out: Path) -> None:
             best, config, info = checkpoint.load(model)
             parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
-            (folder / "card.md").write_text(model_card(config, info, report), encoding="utf-8")
+            (folder / CARD_FILE).write_text(model_card(config, info, report), encoding="utf-8")
             log.info(
                 f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames have the token "
                 f"that torch gives, in {len(parity.lengths)} batches of different lengths"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wav2tok.config.schema import Config
+from wav2tok.corpus import audios_bin
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
@@ -11,7 +12,7 @@ from wav2tok.release import registry
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
 from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking import runs, store
+from wav2tok.tracking import lineage, runs, store
 
 
 def register(model: Path, report: Path, data: Path, out: Path, config: Config) -> None:
@@ -22,11 +23,12 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
     Args:
         model: the folder that ``wav2tok export`` wrote.
         report: the folder that ``wav2tok evaluate`` wrote.
-        data: the ``audios.bin`` with the held-out recordings.
+        data: the ``audios.bin`` that the model was trained on, with the held-out recordings.
     """
     exported = read_json(model / EXPORT_FILE)
     table = read_text(ReportFolder(report).table).rstrip()
-    with replacing_folder(out) as folder:
+    written = RegisteredFolder(out)
+    with replacing_folder(out, (written.outcome.name, written.summary.name)) as folder:
         if not exported["approved"]:
             outcome = {"registered": False, "reasons": exported["reasons"]}
             lines = ["not approved, nothing registered: " + " ".join(exported["reasons"])]
@@ -38,6 +40,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                 log.info("scoring the champion on these held-out recordings")
                 return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True).retrieval)
 
+            train = audios_bin.read(data).train
             with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register"):
                 done = registry.register(
                     model,
@@ -45,7 +48,8 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                     held_out["score"],
                     held_out["test_digest"],
                     measure,
-                    {"approved": "true"},
+                    {"approved": "true", "data_digest": lineage.file_digest(data)},
+                    set(train.classes or ()),
                 )
             outcome = {
                 "registered": True,

@@ -25,14 +25,16 @@ def train(run: TrainRun, recorder: Recorder | None = None) -> Progress:
 def train_tracked(run: TrainRun) -> None:
     """`train` within an MLflow run whose id is stored in the model folder.
 
-    A resumed training continues its own MLflow run.
+    A resumed training continues its own MLflow run; with more epochs it is a new run, whose tag ``continues`` names the
+    earlier one.
     """
     need("evaluate", "matplotlib", "pandas")
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
     trainer = prepare(run)
-    resumed = trainer.progress.epoch > 0
+    resumed = trainer.progress.epoch > 0 and not trainer.extended
+    before = runs.run_of(out) if trainer.extended else None
     with runs.run(
         config.register.experiment,
         run_id=runs.run_of(out) if resumed else None,
@@ -49,7 +51,7 @@ def train_tracked(run: TrainRun) -> None:
             for name, part in (("training", parts.train), ("validation", parts.valid), ("testing", parts.test)):
                 columns = {"path": part.paths, "class": part.classes or [""] * len(part), "group": part.groups}
                 recorder.data(name, columns, run.data, digest)
-        recorder.tags(lineage.tags(run.data))
+        recorder.tags(lineage.tags(run.data) | ({"continues": before} if before else {}))
         progress = complete(trainer, recorder)
         recorder.tags({"best_epoch": str(progress.best_epoch)})
         recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
@@ -64,7 +66,11 @@ def train_tracked(run: TrainRun) -> None:
 def complete(trainer: Trainer, recorder: Recorder) -> Progress:
     """Train to the end and write the ONNX graph of the best model into the model folder."""
     out, config = trainer.out, trainer.config
-    progress = trainer.run(recorder)
+    try:
+        progress = trainer.run(recorder)
+    except KeyboardInterrupt:
+        log.info(f"stopped after {trainer.progress.epoch} finished epochs; the same command resumes from {out}")
+        raise
     best, _, info = checkpoint.load(out)
     graph = out / GRAPH_NAMES[0]
     parity = write_onnx(best, config, graph, info["best_epoch"], info["best"])

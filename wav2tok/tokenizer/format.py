@@ -13,6 +13,8 @@ FORMAT = 1
 """The version of the metadata. Version 1 is not named in the graph; a later one must add the key ``format``."""
 GRAPH_NAMES = ("tokenizer.onnx", "model.onnx")
 """What a folder's graph is called: by ``train``, ``export`` and ``pull``, and by MLflow."""
+CARD_FILE = "card.md"
+"""The model card next to an exported graph."""
 EXPORT_FILE = "export.json"
 """Next to an exported graph: whether the gate approved the model, and how well the graph agrees with torch."""
 

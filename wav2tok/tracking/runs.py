@@ -83,7 +83,7 @@ class MLflowRecorder:
 def run(
     experiment: str, *, run_id: str | None = None, name: str | None = None, system_metrics: bool = False
 ) -> Iterator[MLflowRecorder]:
-    """An MLflow run for the length of the block.
+    """An MLflow run for the length of the block; Ctrl-C and SIGTERM end it as KILLED, other exceptions as FAILED.
 
     Args:
         run_id: the run to resume; if the store does not have it, a new run is started.
@@ -96,7 +96,11 @@ def run(
         yield MLflowRecorder(mlflow, active.info.run_id)
         return
     with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as opened:
-        yield MLflowRecorder(mlflow, opened.info.run_id)
+        try:
+            yield MLflowRecorder(mlflow, opened.info.run_id)
+        except KeyboardInterrupt:
+            mlflow.end_run("KILLED")
+            raise
 
 
 def _open(

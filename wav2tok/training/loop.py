@@ -30,7 +30,7 @@ from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.objective import objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
-from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint
+from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
 
@@ -60,7 +60,11 @@ def schedule(step: int, total: int, warmup: float, *, falls: bool = True) -> flo
 
 
 class Trainer:
-    """One training: the model, its data and its progress."""
+    """One training: the model, its data and its progress.
+
+    Attributes:
+        extended: it was resumed with other ``train.epochs`` or ``train.patience`` than it had.
+    """
 
     def __init__(
         self,
@@ -106,6 +110,7 @@ class Trainer:
             fused=True,
         )
         self.progress = Progress()
+        self.extended = False
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
 
@@ -113,13 +118,20 @@ class Trainer:
         """The info that goes into a checkpoint."""
         return dataclasses.asdict(self.progress) | {"fingerprint": self.fingerprint}
 
-    def resume(self) -> bool:
-        """Resume an interrupted training of the same parameters and data from its last checkpoint, if there is one."""
+    def resume(self, *, longer: bool) -> bool:
+        """Resume the training of the same parameters and data from its last checkpoint, if there is one.
+
+        Args:
+            longer: also resume a training that is finished, and one with fewer epochs or less patience. What it ends
+                with is then not what a training of that length gives from the start: the schedules depend on it.
+        """
         path = self.files.last
-        if not path.exists():
+        if not path.exists() or not same_training(path, self.config, self.recordings):
             return False
-        info = checkpoint.peek(path)
-        if info.get("fingerprint") != self.fingerprint or info.get("finished"):
+        stored, ours = checkpoint.peek_config(path).train, self.config.train
+        shorter = ours.epochs < stored.epochs or ours.patience < stored.patience
+        changed = (ours.epochs, ours.patience) != (stored.epochs, stored.patience)
+        if shorter or (not longer and (changed or checkpoint.peek(path)["finished"])):
             return False
         self._restore(path)
         return True
@@ -143,6 +155,8 @@ class Trainer:
     def _restore(self, path: Path) -> None:
         """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch."""
         p = self.progress = Progress.last_reported(checkpoint.restore(path, self.model, self.optimizer))
+        stored = checkpoint.peek_config(path).train
+        self.extended = (stored.epochs, stored.patience) != (self.config.train.epochs, self.config.train.patience)
         p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
 
     def _write_last(self) -> None:

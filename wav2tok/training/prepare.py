@@ -9,13 +9,16 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
 from wav2tok.errors import UserError
+from wav2tok.files import require_own
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.progress import log
+from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.training import allocator
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
+from wav2tok.training.progress import differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +27,14 @@ class TrainRun:
 
     Attributes:
         data: an ``audios.bin``.
-        out: the model folder (`wav2tok.model.folder`). An interrupted training in it is resumed if it has the same
-            parameters and data.
+        out: the model folder (`wav2tok.model.folder`). A training in it is resumed if it has the same parameters and
+            data, or only fewer epochs.
         codebook: a folder that ``wav2tok cluster`` wrote; None clusters first.
         config: with ``train.start_epoch`` the training resumes from the checkpoint of that epoch; later ones are
             deleted.
         device: ``auto``, ``cpu`` or ``cuda``.
         fresh: start over instead of resuming.
+        replace: start over where the training in ``out`` is finished or differs; only an interrupted one is resumed.
     """
 
     data: Path
@@ -39,6 +43,7 @@ class TrainRun:
     config: Config
     device: str
     fresh: bool
+    replace: bool = False
 
 
 def debug_run(config: Config) -> Config:
@@ -78,8 +83,7 @@ def prepare(run: TrainRun) -> Trainer:
         )
     device = choose(run.device)
     splits = read_splits(run.data, config)
-    if out.is_file():
-        raise UserError(f"{out} is a file; name a folder.")
+    _require_model_folder(config, out)
     log.info(describe(device))
     allocator.keep_freed_memory()
     source = _initial_weights(config, out)
@@ -87,9 +91,13 @@ def prepare(run: TrainRun) -> Trainer:
     trainer = Trainer(model, config, splits.train, splits.valid, out, device)
     if start:
         trainer.rewind(start)
-    if start or (not run.fresh and trainer.resume()):
-        log.info(f"resuming after epoch {trainer.progress.epoch} in {out}")
+    if start or (not run.fresh and trainer.resume(longer=not run.replace)):
+        p = trainer.progress
+        log.info(f"{'finished' if p.finished else 'resuming'} after epoch {p.epoch} in {out}")
+        checkpoint.write_config(out, config)
         return trainer
+    if not (run.fresh or run.replace):
+        _require_nothing_lost(config, out)
     if run.codebook is None:
         first_codebook(trainer.model, trainer.store, trainer.sampler, config)
     untrained = copy.deepcopy(trainer.model)
@@ -98,11 +106,33 @@ def prepare(run: TrainRun) -> Trainer:
         log.info(f"starting from the weights of {source}")
     # Only now, when no error can occur any more.
     folder = ModelFolder(out)
-    for path in folder.outdated_by(config.train.name):
+    for path in (*folder.outdated_by(config.train.name), out / GRAPH_NAMES[0]):
         path.unlink(missing_ok=True)
     checkpoint.write_config(out, config)
     checkpoint.save(folder.untrained, untrained, config, {})
     return trainer
+
+
+def _require_model_folder(config: Config, out: Path) -> None:
+    """Refuse a folder whose files this training would replace although no training wrote them."""
+    folder = ModelFolder(out)
+    names = [path.name for path in folder.outdated_by(config.train.name)]
+    require_own(out, folder.config.name, (*names, folder.history.name, GRAPH_NAMES[0]))
+    if folder.config.exists():
+        checkpoint.read_config(out)
+
+
+def _require_nothing_lost(config: Config, out: Path) -> None:
+    """Refuse to start over where a training would be lost that has at least one epoch."""
+    folder = ModelFolder(out)
+    ways = "name another folder, resume from one of its epochs by train.start_epoch, or start over with fresh."
+    if folder.last.exists():
+        reasons = differences(folder.last, config) or ["its recordings are others"]
+        more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        raise UserError(f"{out} holds another training ({', '.join(reasons[:3])}{more}); {ways}", "fresh")
+    kept = sorted(path.name for path in folder.written_by(config.train.name) if path != folder.untrained)
+    if kept:
+        raise UserError(f"{out} holds {kept[0]} of a training without {folder.last.name}; {ways}", "fresh")
 
 
 def _initial_weights(config: Config, out: Path) -> Path | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,42 @@ def data_digest(train: Recordings, valid: Recordings) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(config: Config, recordings: str) -> str:
-    """What must match before training can resume from a checkpoint: the parameters it reads, and `data_digest`."""
+def _read_by_training(config: Config) -> dict[str, Any]:
+    """The parameters that decide the result of a training."""
     read = ("seed", "data", "features", "encoder", "codebook", "augment", "train", "recipes")
     # These decide where training starts and what it stores, but not its results.
     silent = dataclasses.replace(config.train, start_epoch=0, autosave_epoch=1)
     values = to_dict(dataclasses.replace(config, train=silent))
-    content = [{key: values[key] for key in read}, recordings]
+    return {key: values[key] for key in read}
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def fingerprint(config: Config, recordings: str) -> str:
+    """What must match before training can resume from a checkpoint: the parameters it reads, and `data_digest`."""
+    content = [_read_by_training(config), recordings]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def same_training(path: Path, config: Config, recordings: str) -> bool:
+    """Whether a checkpoint is of this training; ``train.epochs`` and ``train.patience`` may differ."""
+    stored = checkpoint.peek_config(path).train
+    train = dataclasses.replace(config.train, epochs=stored.epochs, patience=stored.patience)
+    return checkpoint.peek(path).get("fingerprint") == fingerprint(dataclasses.replace(config, train=train), recordings)
+
+
+def differences(path: Path, config: Config) -> list[str]:
+    """How the parameters of a checkpoint differ from ``config``: sentences such as "seed is 0 there and 1 here"."""
+    theirs, ours = (dict(_flat(_read_by_training(one))) for one in (checkpoint.peek_config(path), config))
+    return [
+        f"{key} is {theirs.get(key)} there and {value} here" for key, value in ours.items() if theirs.get(key) != value
+    ]
 
 
 def checkpoint_of(epoch: int, out: Path, config: Config, recordings: str) -> Path:
@@ -66,9 +95,7 @@ def checkpoint_of(epoch: int, out: Path, config: Config, recordings: str) -> Pat
             f"train.start_epoch is {epoch}, but {path} does not exist "
             f"({'there are: ' + ', '.join(stems) if stems else 'nor any other epoch'}); name one that does, or 0."
         )
-    stored = checkpoint.peek_config(path).train
-    train = dataclasses.replace(config.train, epochs=stored.epochs, patience=stored.patience, start_epoch=0)
-    if checkpoint.peek(path).get("fingerprint") != fingerprint(dataclasses.replace(config, train=train), recordings):
+    if not same_training(path, config, recordings):
         raise UserError(
             f"{path} is of other parameters or recordings than these; use train.init_from to start from its weights."
         )

@@ -1,0 +1,56 @@
+"""``--out`` never deletes what its verb did not write."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def inputs(folder, tiny_corpus, tiny_split, tiny_model):
+    """The working folder, with recordings, a split and a model; ``report`` was refused by a gate."""
+    shutil.copytree(tiny_corpus, folder / "corpus")
+    shutil.copy(tiny_split, folder / "audios.bin")
+    shutil.copytree(tiny_model, folder / "model")
+    report = folder / "report"
+    report.mkdir()
+    (report / "gate.json").write_text('{"approved": false, "reasons": ["it is small."]}')
+    (report / "table.txt").write_text("a table\n")
+    return folder
+
+
+VERBS = {
+    "validate": ("validation.json", ["corpus"]),
+    "cluster": ("untrained.safetensors", ["--data", "audios.bin"]),
+    "train": ("tokenizer.onnx", ["--data", "audios.bin", "--no-track"]),
+    "evaluate": ("metrics.json", ["--data", "audios.bin", "--model", "model"]),
+    "export": ("notes.txt", ["--model", "model"]),
+    "register": ("notes.txt", ["--model", "export", "--report", "report"]),
+    "pull": ("notes.txt", ["model"]),
+    "sample": ("notes.txt", []),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_file_of_somebody_else_stays(inputs, cli, verb):
+    name, arguments = VERBS[verb]
+    (inputs / "export").mkdir()
+    (inputs / "export" / "export.json").write_text('{"approved": false, "reasons": ["it is small."]}')
+    out = inputs / "mine"
+    out.mkdir()
+    (out / name).write_text("mine")
+    place = [str(out)] if verb == "sample" else ["--out", out]
+    complaint = cli(verb, *arguments, *place).complaint
+    assert name in complaint or verb == "sample"
+    assert str(out) in complaint
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize(("verb", "arguments"), [("split", ["corpus"]), ("index", ["corpus", "--model", "model"])])
+def test_a_file_that_is_not_of_the_verb_stays(inputs, cli, verb, arguments):
+    song = inputs / "song.bin"
+    song.write_bytes(b"RIFF....WAVE")
+    assert "song.bin would be replaced and is not an" in cli(verb, *arguments, "--out", song).complaint
+    assert song.read_bytes() == b"RIFF....WAVE"
+    for _ in range(2):  # but its own file is replaced
+        assert cli(verb, *arguments, "--out", inputs / "own.bin").code == 0

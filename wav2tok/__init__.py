@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
 __version__ = "0.1.0"
-__all__ = ["Tokenizer", "__version__"]
+__all__ = ["Index", "Tokenizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from wav2tok.tokenizer.tokenizer import Tokenizer
 
         return Tokenizer
+    if name == "Index":
+        from wav2tok.search.index import Index
+
+        return Index
     raise AttributeError(f"module 'wav2tok' has no attribute {name!r}")

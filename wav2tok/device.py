@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wav2tok.errors import UserError
@@ -60,6 +61,16 @@ def pick(word: str, devices: int, seen_by: str) -> int | None:
     if number >= devices:
         raise UserError(f"device is {word!r}, but the last CUDA device here is cuda:{devices - 1}.", "device")
     return number
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may use: by its affinity, and by the quota of its container (cgroup v2)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
 
 
 def cuda_devices() -> int:

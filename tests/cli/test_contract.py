@@ -23,10 +23,10 @@ OPTIONS = {
     "export": ["--model", "--report", "--out"],
     "register": ["--model", "--report", "--data", "--out"],
     "pull": ["--out"],
-    "tokenize": ["--model", "--device"],
-    "index": ["--model", "--out", "--device"],
-    "search": ["--index", "--model", "--top", "--device"],
-    "spot": ["--index", "--model", "--top", "--device"],
+    "tokenize": ["--model", "--device", "--format", "--threads"],
+    "index": ["--model", "--out", "--device", "--threads"],
+    "search": ["--index", "--model", "--top", "--device", "--format", "--threads"],
+    "spot": ["--index", "--model", "--top", "--device", "--format", "--threads"],
     "params": ["--schema", "--params", "--set"],
 }
 
@@ -65,6 +65,12 @@ def test_verbs_with_explicit_paths_take_no_arguments():
         assert arguments(verb) == []
 
 
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_can_be_quiet_or_verbose_and_has_short_help(verb, cli):
+    assert {"-q", "--quiet", "-v", "--verbose"} <= options(verb)
+    assert cli(verb, "-h").out == cli(verb, "--help").out
+
+
 def test_set_may_be_repeated():
     for verb in ("validate", "split", "cluster", "train", "evaluate", "register"):
         (found,) = [p for p in COMMANDS[verb].params if "--set" in p.opts]
@@ -75,6 +81,6 @@ def test_python_names():
     tokenizer = wav2tok.Tokenizer
     assert list(inspect.signature(tokenizer.from_pretrained).parameters)[:2] == ["model", "device"]
     assert list(inspect.signature(tokenizer.encode).parameters) == ["self", "waveforms", "sample_rate"]
-    assert set(wav2tok.__all__) == {"Tokenizer", "__version__"}
+    assert set(wav2tok.__all__) == {"Index", "Tokenizer", "__version__"}
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         wav2tok.nothing_of_the_kind  # noqa: B018

@@ -38,7 +38,7 @@ def test_a_recording_finds_itself_first(indexed, cli, tiny_model, tiny_corpus):
         found = lines(
             cli("search", tiny_corpus / name, "--model", tiny_model, "--index", "index.json", "--top", 28).out
         )
-        assert all(list(hit) == ["path", "distance"] for hit in found)
+        assert all(list(hit) == ["path", "distance", "model", "identity"] for hit in found)
         assert len(found) == 28
         distances = [hit["distance"] for hit in found]
         assert distances == sorted(distances)
@@ -66,7 +66,7 @@ def test_spotting_says_where(cli, folder, tiny_model, tiny_corpus):
     assert cli("index", "long", "--model", tiny_model, "--out", "index.json").code == 0
     done = cli("spot", tiny_corpus / "zigzag" / "ada_0.flac", "--model", tiny_model, "--index", "index.json")
     found = lines(done.out)
-    assert [list(hit) for hit in found] == [["path", "start_s", "end_s", "similarity"]] * 2
+    assert [list(hit) for hit in found] == [["path", "start_s", "end_s", "similarity", "model", "identity"]] * 2
     assert [hit["path"] for hit in found] == ["long/long.flac", "long/without.flac"]
     assert found[0]["similarity"] > found[1]["similarity"]
     start, end = len(around[0]) / rate, (len(around[0]) + len(query)) / rate

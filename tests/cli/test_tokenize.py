@@ -1,5 +1,7 @@
 """``wav2tok tokenize``: one JSON line per recording, in order; a bad file does not affect the others."""
 
+import csv
+import io
 import json
 import shutil
 import subprocess
@@ -10,12 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from pyarrow import parquet
 
 from wav2tok.audio import ahead, decode
 from wav2tok.model import checkpoint
 from wav2tok.tokenizer import batch
 
-KEYS = ["path", "duration_s", "tokens", "model"]
+FORMATS = ("jsonl", "csv", "parquet")
+KEYS = ["path", "duration_s", "tokens", "model", "identity"]
 
 
 def lines(text: str) -> list[dict]:
@@ -48,6 +52,29 @@ def test_a_line_has_exactly_these_keys_in_this_order(cli, expected, tiny_model):
         info = soundfile.info(line["path"])
         assert line["duration_s"] == pytest.approx(info.frames / info.samplerate, abs=1e-3)
         assert line["model"] == str(tiny_model)
+
+
+def test_csv_and_parquet_hold_what_the_lines_hold(expected, tiny_model, tmp_path):
+    paths = sorted(expected)[:3]
+    command = [Path(sys.executable).parent / "wav2tok", "tokenize", *paths, "--model", tiny_model, "--format"]
+    made = {form: subprocess.run([*command, form], capture_output=True, check=True).stdout for form in FORMATS}
+    rows = lines(made["jsonl"].decode())
+    assert [row["tokens"] for row in rows] == [expected[path] for path in paths]
+    in_csv = list(csv.DictReader(io.StringIO(made["csv"].decode())))
+    assert [row | {"tokens": [int(t) for t in row["tokens"].split()]} for row in in_csv] == [
+        row | {"duration_s": str(row["duration_s"])} for row in rows
+    ]
+    assert parquet.read_table(io.BytesIO(made["parquet"])).to_pylist() == rows
+
+
+def test_quiet_verbose_and_threads(cli, expected, tiny_model):
+    path = sorted(expected)[0]
+    plain = cli("tokenize", path, "--model", tiny_model)
+    detailed = cli("tokenize", path, "--model", tiny_model, "-v", "--threads", 1)
+    assert (plain.err, detailed.out) == ("", plain.out)
+    assert "1 threads" in detailed.err
+    assert "tokenize took" in detailed.err
+    assert cli("tokenize", path, "--model", tiny_model, "-q").out == plain.out
 
 
 def test_a_folder_is_walked_in_order(cli, expected, tiny_model, tiny_corpus):

@@ -10,7 +10,6 @@ import soundfile
 from wav2tok.audio import ahead, decode
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import Tokenized
-from wav2tok.tokenizer import batch as batching
 from wav2tok.tokenizer import tokenizer as tokenizing
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -46,7 +45,7 @@ def test_more_files_than_are_held_at_once(
     tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches end with the file that fills them, and a long file ends one and begins the next."""
-    monkeypatch.setattr(batching, "SAMPLES_AT_ONCE", 20_000)
+    monkeypatch.setattr(tokenizer, "samples_at_once", 20_000)
     monkeypatch.setattr(ahead, "LONG_SAMPLES", 20_000)
     some = [str(p) for p in decode.find(tiny_corpus)]
     lengths = [len(decode.read(path, 8000)) for path in some]

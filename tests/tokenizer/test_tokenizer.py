@@ -1,9 +1,12 @@
 """The tokenizer as users see it, and how the tiny trained model behaves."""
 
+import pickle
+import shutil
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +55,47 @@ def test_a_batch_gives_each_recording_what_it_gets_alone(tokenizer: Tokenizer, w
     together = tokenizer.encode(waves, 8000)
     alone = [tokenizer.encode([wave], 8000)[0] for wave in waves]
     assert [s.tolist() for s in together] == [s.tolist() for s in alone]
+
+
+def test_a_pickled_copy_needs_no_file(tiny_model: Path, tmp_path: Path, waves: list[np.ndarray]) -> None:
+    graph = Path(shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "graph.onnx"))
+    original = Tokenizer.from_pretrained(graph, "cpu", threads=1)
+    graph.unlink()
+    copy = pickle.loads(pickle.dumps(original))
+    assert repr(copy) == repr(original)
+    assert str(graph) in repr(copy)
+    assert original.identity in repr(copy)
+    assert [s.tolist() for s in copy.encode(waves[:3], 8000)] == [s.tolist() for s in original.encode(waves[:3], 8000)]
+
+
+def test_files_give_what_their_waveforms_give(
+    tokenizer: Tokenizer, waves: list[np.ndarray], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    paths = decode.find(tiny_corpus)
+    assert [s.tolist() for s in tokenizer.encode_files(paths)] == [s.tolist() for s in tokenizer.encode(waves, 8000)]
+    assert tokenizer.encode_file(str(paths[3])).tolist() == tokenizer.encode([waves[3]], 8000)[0].tolist()
+    with pytest.raises(decode.UnreadableError, match=r"none\.wav cannot be read as audio \(no such file\)"):
+        tokenizer.encode_files([paths[0], tmp_path / "none.wav"])
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "rate", "said"),
+    [
+        ("query.wav", 8000, "waveforms is the path query.wav; encode a file with encode_file"),
+        (Path("query.wav"), 8000, "encode_file"),
+        (np.zeros(800, np.float32), 8000, "put it in a list"),
+        ([np.zeros(800, np.int16)], 8000, "waveform 0 has dtype int16; .*32768"),
+        ([np.zeros(800, np.float32), np.zeros(800, complex)], 8000, "waveform 1 has dtype complex128"),
+        ([["a", "b"]], 8000, "waveform 0 has dtype <U1"),
+        ([np.zeros((2, 800), np.float32)], 8000, r"shape \(2, 800\); it must be one channel"),
+        ([np.zeros(800, np.float32)], 0, "sample_rate is 0"),
+        ([np.zeros(800, np.float32)], 8000.5, r"sample_rate is 8000\.5"),
+        ([np.zeros(800, np.float32)], "8000", "sample_rate is '8000'"),
+    ],
+)
+def test_what_is_no_waveform_is_refused_by_name(tokenizer: Tokenizer, waveforms: Any, rate: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        tokenizer.encode(waveforms, rate)
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.25, 2.0, 4.0])

@@ -13,7 +13,6 @@ from wav2tok.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn audio into short strings of tokens, learned from pairs of similar recordings.",
@@ -46,7 +45,7 @@ for verb in (
     doctor.doctor,
     params.params,
 ):
-    app.command()(verb)
+    app.command()(console.adjustable(verb))
 
 
 OPTIONS = {"overrides": "set"}

@@ -1,19 +1,29 @@
 """What a verb shows while it works: the library's log lines on standard output, and bars on a terminal."""
 
+import functools
+import inspect
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
 
 from wav2tok import progress
 
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
+
 
 class _Lines(logging.Handler):
-    """Prints each record on standard output at once, warnings and errors with their level."""
+    """Prints each record on standard output at once, with the level of warnings; details on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(f"{level}{record.getMessage()}", flush=True)
+        stream = sys.stdout if record.levelno >= logging.INFO else sys.stderr
+        print(f"{level}{record.getMessage()}", file=stream, flush=True)
 
 
 @contextmanager
@@ -72,9 +82,33 @@ def listen() -> None:
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 
+def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
+    """``verb`` with the options ``--quiet`` and ``--verbose``."""
+
+    @functools.wraps(verb)
+    def run(*arguments: Any, quiet: bool, verbose: bool, **options: Any) -> None:
+        progress.log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+        if quiet:
+            progress.show_with(_nothing)
+        started = time.perf_counter()
+        verb(*arguments, **options)
+        progress.log.debug(f"{verb.__name__} took {time.perf_counter() - started:.1f} s")
+
+    own = {"quiet": Quiet, "verbose": Verbose}
+    signature = inspect.signature(verb, eval_str=True)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in own.items()
+    ]
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    run.__annotations__ = verb.__annotations__ | own
+    return run
+
+
 def keep_output_clean() -> None:
     """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
 
     There is no bar either if standard output is a terminal, where the results themselves show how far the work is.
     """
-    progress.show_with(_bar if sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)
+    loud = progress.log.isEnabledFor(logging.INFO)
+    progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

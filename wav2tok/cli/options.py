@@ -12,4 +12,5 @@ Sets = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; cuda never falls back silently.")]
 Model = Annotated[str, typer.Option(help="An ONNX file, a folder that train, export or pull wrote, or an MLflow URI.")]
 DataFile = Annotated[Path, typer.Option("--data", help="The split, audios.bin.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all that this process may use.")]
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

@@ -10,25 +10,19 @@ import typer
 
 from wav2tok import progress
 from wav2tok.cli import console
-from wav2tok.cli.options import Device, Model, Out
+from wav2tok.cli.options import Device, Model, Out, Threads
+from wav2tok.cli.rows import Format, FormatOption, printing
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from wav2tok.matching.strings import Tokenized
-    from wav2tok.search.collection import Collection
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
 CHAMPION = "models:/wav2tok@champion"
 Paths = Annotated[
     list[str] | None, typer.Argument(help="Files and folders; none, or -, reads a list from standard input.")
 ]
-Index = Annotated[Path, typer.Option("--index", help="What index wrote.")]
+IndexFile = Annotated[Path, typer.Option("--index", help="What index wrote.")]
 Top = Annotated[int, typer.Option(help="Maximum number of answers.")]
-
-
-def _print(values: dict[str, object]) -> None:
-    print(json.dumps(values, ensure_ascii=False), flush=True)
 
 
 def _tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized | None"]:
@@ -45,72 +39,95 @@ def _tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized 
             yield result
 
 
-def tokenize(paths: Paths = None, model: Model = CHAMPION, device: Device = "auto") -> None:
+def _made_by(tokenizer: "Tokenizer") -> dict[str, str]:
+    """What every row says of its model: where it is, with the version's number, and the digest of its graph."""
+    return {"model": tokenizer.source, "identity": tokenizer.identity}
+
+
+def tokenize(
+    paths: Paths = None,
+    model: Model = CHAMPION,
+    form: FormatOption = Format.JSONL,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
     """Print the token string of each recording, one JSON line each; exit code 1 if some cannot be read."""
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
     files = expand(paths or [], sys.stdin)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads)
     failed = False
-    for result in _tokenized(files, Tokenizer.from_pretrained(model, device)):
-        if result is None:
-            failed = True
-            continue
-        _print({"path": result.path, "duration_s": result.seconds, "tokens": result.tokens.tolist(), "model": model})
+    with printing(form) as emit:
+        for result in _tokenized(files, tokenizer):
+            if result is None:
+                failed = True
+                continue
+            row = {"path": result.path, "duration_s": result.seconds, "tokens": result.tokens.tolist()}
+            emit(row | _made_by(tokenizer))
     if failed:
         raise typer.Exit(1)
 
 
-def index(paths: Paths = None, model: Model = CHAMPION, out: Out = Path("index.json"), device: Device = "auto") -> None:
+def index(
+    paths: Paths = None,
+    model: Model = CHAMPION,
+    out: Out = Path("index.json"),
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
     """Tokenize recordings into an index for search and spot; exit code 1 if some cannot be read."""
-    from wav2tok.search.collection import Collection, require_own, write
+    from wav2tok.search.index import Index, require_replaceable
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    require_own(out)
+    require_replaceable(out)
     files = expand(paths or [], sys.stdin)
-    tokenizer = Tokenizer.from_pretrained(model, device)
-    entries = [result for result in _tokenized(files, tokenizer) if result is not None]
-    write(out, Collection(tokenizer.identity, tokenizer.frame_seconds, entries))
-    print(f"{len(entries)} recordings, {sum(len(e.tokens) for e in entries)} tokens; {out}", file=sys.stderr)
-    if len(entries) < len(files):
+    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    made = Index.of(tokenizer, [result for result in _tokenized(files, tokenizer) if result is not None])
+    made.save(out)
+    tokens = sum(len(entry.tokens) for entry in made.entries)
+    print(f"{len(made.entries)} recordings, {tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
+    if len(made.entries) < len(files):
         raise typer.Exit(1)
-
-
-def _read(query: str, index: Path, model: str, device: str) -> tuple["Collection", "np.ndarray"]:
-    """The index, and the token string of the query by the tokenizer that made the index."""
-    from wav2tok.audio import decode
-    from wav2tok.search.collection import read
-    from wav2tok.tokenizer.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.from_pretrained(model, device)
-    collection = read(index, tokenizer.identity)
-    return collection, tokenizer.encode([decode.read(query, tokenizer.sample_rate)], tokenizer.sample_rate)[0]
 
 
 def search(
     query: Annotated[str, typer.Argument(help="A recording.")],
-    index: Index = Path("index.json"),
+    index: IndexFile = Path("index.json"),
     model: Model = CHAMPION,
     top: Top = 10,
+    form: FormatOption = Format.JSONL,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Print the recordings of an index nearest to QUERY by edit distance, one JSON line each, best first."""
-    from wav2tok.search.collection import nearest
+    from wav2tok.search.index import Index
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    for path, distance in nearest(*_read(query, index, model, device), top):
-        _print({"path": path, "distance": distance})
+    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    loaded = Index.load(index, tokenizer)
+    with printing(form) as emit:
+        for match in loaded.search(tokenizer.encode_file(query), top):
+            emit({"path": match.path, "distance": match.distance} | _made_by(tokenizer))
 
 
 def spot(
     query: Annotated[str, typer.Argument(help="A recording of what to look for.")],
-    index: Index = Path("index.json"),
+    index: IndexFile = Path("index.json"),
     model: Model = CHAMPION,
     top: Top = 10,
+    form: FormatOption = Format.JSONL,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Print where QUERY occurs in the recordings of an index, one JSON line each with start and end in seconds."""
-    from wav2tok.search import collection
+    from wav2tok.search.index import Index
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    for hit in collection.spot(*_read(query, index, model, device), top):
-        _print({"path": hit.path, "start_s": hit.start, "end_s": hit.end, "similarity": hit.similarity})
+    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    loaded = Index.load(index, tokenizer)
+    with printing(form) as emit:
+        for hit in loaded.spot(tokenizer.encode_file(query), top):
+            times = {"start_s": hit.start, "end_s": hit.end, "similarity": hit.similarity}
+            emit({"path": hit.path} | times | _made_by(tokenizer))

@@ -43,9 +43,9 @@ def pull(uri: str, out: Path) -> Path:
     Args:
         uri: an MLflow URI, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
     """
-    with located(uri) as source, replacing_folder(out, (GRAPH_NAMES[0], CARD_FILE)) as folder:
-        (folder / GRAPH_NAMES[0]).write_bytes(source.read_bytes())
-        card = source.parent / CARD_FILE
+    with replacing_folder(out, (GRAPH_NAMES[0], CARD_FILE)) as folder, located(uri) as (graph, _):
+        (folder / GRAPH_NAMES[0]).write_bytes(graph.read_bytes())
+        card = graph.parent / CARD_FILE
         if card.exists():
             (folder / card.name).write_bytes(card.read_bytes())
     return out / GRAPH_NAMES[0]

@@ -35,9 +35,9 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import page  # needs the extra
 
-    with located(model) as graph:
-        tokenizer = Tokenizer(graph, device)
-        log.info(f"model {model}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
+    with located(model) as (graph, source):
+        tokenizer = Tokenizer(graph, device, source=source)
+        log.info(f"model {source}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
         judged = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
     verdict = gate.judge(judged.retrieval, config.gate)

@@ -1,9 +1,9 @@
 """Tokenizing many files: decoded in threads, encoded in batches, returned in order; a bad file stops no others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import numpy as np
 
@@ -11,10 +11,22 @@ from wav2tok.audio import decode
 from wav2tok.audio.ahead import LongRecording, read_ahead
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, runs
-from wav2tok.tokenizer.tokenizer import SAMPLES_AT_ONCE, Tokenizer
 
 FILES_AT_ONCE = 1024
 """At most so many short files in a batch."""
+
+
+class Encoder(Protocol):
+    """What is needed of a `wav2tok.tokenizer.tokenizer.Tokenizer` here."""
+
+    sample_rate: int
+    samples_at_once: int
+
+    def encode_frames(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
+        """One token per step of each waveform."""
+
+    def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
+        """One token per step of a recording of any length."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +37,22 @@ class Failure:
     error: str
 
 
-def expand(paths: Sequence[str], stdin: TextIO) -> list[str]:
-    """Turn arguments into files: a folder stands for the recordings below it, ``-`` or nothing for ``stdin``'s lines.
+def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
+    """Turn arguments into files: a folder stands for the recordings below it.
+
+    Args:
+        stdin: ``-``, or no path at all, stands for its lines.
 
     Raises:
         UserError: nothing is named and standard input is a terminal, or a folder holds no recordings.
     """
-    if not paths and stdin.isatty():
-        raise UserError("no PATH was given; name files or folders, or pipe a list of files in.")
+    if stdin is not None and not paths:
+        if stdin.isatty():
+            raise UserError("no PATH was given; name files or folders, or pipe a list of files in.")
+        paths = ["-"]
     out: list[str] = []
-    for path in paths or ["-"]:
-        if path == "-":
+    for path in paths:
+        if path == "-" and stdin is not None:
             out += [line.rstrip("\n") for line in stdin if line.strip()]
         elif Path(path).is_dir():
             recordings = decode.find(path)
@@ -49,7 +66,7 @@ def expand(paths: Sequence[str], stdin: TextIO) -> list[str]:
     return out
 
 
-def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Tokenized | Failure]:
+def tokenize_files(paths: Sequence[str], tokenizer: Encoder) -> Iterator[Tokenized | Failure]:
     """Token strings of files, in order, in constant memory for any number and length of files.
 
     While one batch is encoded, the next one is decoded.
@@ -71,7 +88,7 @@ def tokenize_files(paths: Sequence[str], tokenizer: Tokenizer) -> Iterator[Token
             continue
         waiting.append((path, Failure(path, str(decoded)) if isinstance(decoded, UserError) else decoded))
         samples += 0 if isinstance(decoded, UserError) else len(decoded)
-        if samples >= SAMPLES_AT_ONCE * tokenizer.batches or len(waiting) == FILES_AT_ONCE:
+        if samples >= tokenizer.samples_at_once or len(waiting) == FILES_AT_ONCE:
             yield from flush()
             samples = 0
     yield from flush()
@@ -82,7 +99,7 @@ def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
     return Tokenized(path, round(seconds, 4), frames[starts], starts)
 
 
-def _long(recording: LongRecording, tokenizer: Tokenizer) -> Tokenized | Failure:
+def _long(recording: LongRecording, tokenizer: Encoder) -> Tokenized | Failure:
     try:
         seconds = decode.seconds(recording.path)
         return _tokenized(recording.path, seconds, tokenizer.encode_blocks(recording.blocks))

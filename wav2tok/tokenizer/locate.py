@@ -31,8 +31,8 @@ def locate(model: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def located(model: str | Path) -> Iterator[Path]:
-    """The ONNX file of a model: a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``.
+def located(model: str | Path) -> Iterator[tuple[Path, str]]:
+    """The ONNX file of a model (a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``) and its name.
 
     A model that a URI names is downloaded, and deleted at the end of the block.
 
@@ -41,6 +41,6 @@ def located(model: str | Path) -> Iterator[Path]:
     """
     if str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
         with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
-            yield locate(fetch(str(model), Path(folder)))
+            yield locate(fetch(str(model), Path(folder))), str(model)
     else:
-        yield locate(model)
+        yield locate(model), str(model)

@@ -13,9 +13,11 @@ import onnxruntime
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
 from wav2tok.audio.windows import windows
-from wav2tok.device import cuda_devices, pick
+from wav2tok.device import available_cpus, cuda_devices, pick
 from wav2tok.errors import UserError, reason
 from wav2tok.matching import deduplicate
+from wav2tok.progress import log
+from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata
 from wav2tok.tokenizer.locate import located
 
@@ -34,12 +36,16 @@ FEATURE_FRAMES = 768
 
 
 class Tokenizer:
-    """A loaded tokenizer.
+    """A loaded tokenizer. It can be pickled: the copy holds the graph, and needs no file.
 
-        tokenizer = Tokenizer.from_pretrained("artifacts/model")
-        strings = tokenizer.encode([waveform], sample_rate=16000)
+    >>> tokenizer = Tokenizer.from_pretrained("model")
+    >>> tokenizer.encode_file("query.flac")
+    array([5, 7, ..., 2, 1]...)
+    >>> waveform = np.sin(np.arange(8000) / 5).astype(np.float32)
+    >>> (tokens,) = tokenizer.encode([waveform], sample_rate=16000)
 
     Attributes:
+        source: the model that was loaded, a path or a URI with the version's number.
         metadata: what the graph says of itself.
         sample_rate: Hz, the rate that the graph takes; `encode` converts to it.
         num_tokens: size of the codebook.
@@ -48,26 +54,28 @@ class Tokenizer:
         frame_seconds: the same in seconds.
         identity: a digest of the graph; token strings of tokenizers with different identities do not compare.
         provider: what computes, such as ``CPUExecutionProvider``.
-        batches: how many times `SAMPLES_AT_ONCE` are computed at once.
+        samples_at_once: padded samples in a batch.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: Path, device: str = "auto", threads: int | None = None, source: str | None = None) -> None:
         """Load an ONNX file; `from_pretrained` loads from other places too and describes the arguments."""
+        self._open(path.read_bytes(), source or str(path), device, threads)
+
+    def _open(self, content: bytes, source: str, device: str, threads: int | None) -> None:
+        # Kept in memory: a downloaded file is deleted before `_part` may need it.
+        self._content, self.source, self._device, self._threads = content, source, device, threads
         number = pick(device, 0 if device == "cpu" else cuda_devices(), "the driver")
         if number is not None:
             onnxruntime.preload_dlls()
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
-        if threads is not None:
-            self._options.intra_op_num_threads = threads
+        self._options.intra_op_num_threads = threads or available_cpus()
         cuda = [] if number is None else [("CUDAExecutionProvider", {"device_id": number})]
         self._providers: list[Any] = [*cuda, "CPUExecutionProvider"]
-        # Kept in memory: a downloaded file is deleted before `_part` may need it.
-        self._content = path.read_bytes()
         try:
-            self.session = self._load(self._content)
+            self.session = self._load(content)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
-            raise UserError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
+            raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         self.provider = self.session.get_providers()[0]
         if device not in ("auto", "cpu") and self.provider != "CUDAExecutionProvider":
             raise UserError(
@@ -75,21 +83,23 @@ class Tokenizer:
                 "device",
             )
         # A CUDA device has room for larger batches and needs them to be busy.
-        self.batches = 1 if self.provider == "CPUExecutionProvider" else 16
-        self.identity = hashlib.sha256(self._content).hexdigest()[:16]
+        scale = 1 if self.provider == "CPUExecutionProvider" else 16
+        self.samples_at_once, self._windows_at_once = scale * SAMPLES_AT_ONCE, scale * WINDOWS_AT_ONCE
+        self.identity = hashlib.sha256(content).hexdigest()[:16]
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
-            raise UserError(f"{path} is not a tokenizer of wav2tok (its metadata does not say so).", "model")
+            raise UserError(f"{source} is not a tokenizer of wav2tok (its metadata does not say so).", "model")
         try:
             self.metadata = Metadata.from_json(text)
         except ValueError as error:
-            raise UserError(f"{path} {error}.", "model") from None
+            raise UserError(f"{source} {error}.", "model") from None
         self.sample_rate = self.metadata.sample_rate
         self.num_tokens = self.metadata.num_tokens
         self.codebook = self.metadata.codebook
         self.step = self.metadata.hop * self.metadata.stack
         self.frame_seconds = self.step / self.sample_rate
+        log.debug(f"loaded {self!r}, {self._options.intra_op_num_threads} threads")
 
     @classmethod
     def from_pretrained(cls, model: str | Path, device: str = "auto", threads: int | None = None) -> "Tokenizer":
@@ -98,13 +108,25 @@ class Tokenizer:
         Args:
             model: an ONNX file, a folder that ``wav2tok train``, ``export`` or ``pull`` wrote, or an MLflow URI.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; an explicit ``cuda`` never falls back silently.
-            threads: CPU threads; None means all.
+            threads: CPU threads; None means as many as this process may use.
 
         Raises:
             UserError: no such model or device, or not a tokenizer.
         """
-        with located(model) as graph:
-            return cls(graph, device, threads)
+        with located(model) as (graph, source):
+            return cls(graph, device, threads, source)
+
+    def __repr__(self) -> str:
+        return (
+            f"Tokenizer({self.source!r}, num_tokens={self.num_tokens}, sample_rate={self.sample_rate}, "
+            f"identity={self.identity!r}, provider={self.provider!r})"
+        )
+
+    def __getstate__(self) -> tuple[bytes, str, str, int | None]:
+        return self._content, self.source, self._device, self._threads
+
+    def __setstate__(self, state: tuple[bytes, str, str, int | None]) -> None:
+        self._open(*state)
 
     def run(self, waveform: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run the graph on a padded batch.
@@ -172,7 +194,7 @@ class Tokenizer:
         session = self._part(output)
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
         remaining = windows(blocks, hop, core, margin)
-        while batch := list(islice(remaining, WINDOWS_AT_ONCE * self.batches)):
+        while batch := list(islice(remaining, self._windows_at_once)):
             feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
             (rows,) = session.run([output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):
@@ -182,19 +204,19 @@ class Tokenizer:
         """One token per step: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // step + 1.
 
         Raises:
-            UserError: ``sample_rate`` is not positive, or a waveform is empty, not one-dimensional, or not finite.
+            UserError: ``sample_rate`` is not positive, or a waveform is empty, not one-dimensional, not finite, or not
+                of floats.
         """
-        if sample_rate <= 0:
-            raise UserError(f"sample_rate is {sample_rate}; it must be positive, in Hz.")
-        ready: list[np.ndarray] = []
-        for i, wave in enumerate(waveforms):
-            wave = np.asarray(wave, dtype=np.float32)
-            if wave.ndim != 1 or len(wave) == 0 or not np.isfinite(wave).all():
-                raise UserError(f"waveform {i} has shape {wave.shape}; it must be one channel of finite samples.")
-            ready.append(decode.resample(wave, sample_rate, self.sample_rate))
+        if not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
+            raise UserError(f"sample_rate is {sample_rate!r}; it must be a positive integer, in Hz.")
+        if isinstance(waveforms, str | Path):
+            raise UserError(f"waveforms is the path {waveforms}; encode a file with encode_file.")
+        if isinstance(waveforms, np.ndarray) and waveforms.ndim == 1 and waveforms.dtype != object:
+            raise UserError("waveforms is one array; put it in a list: encode([waveform], sample_rate).")
+        ready = [decode.resample(_checked(i, wave), sample_rate, self.sample_rate) for i, wave in enumerate(waveforms)]
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
-        for part in _batches([len(ready[i]) for i in short], SAMPLES_AT_ONCE * self.batches):
+        for part in _batches([len(ready[i]) for i in short], self.samples_at_once):
             batch = _stack([ready[short[k]] for k in part])
             for k, tokens, count in zip(part, *self.run(**batch), strict=True):
                 out[short[k]] = tokens[:count]
@@ -205,6 +227,45 @@ class Tokenizer:
     def encode(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """Token strings without repeats: float [N] each, at ``sample_rate`` Hz -> int64 [L] each."""
         return [deduplicate(tokens) for tokens in self.encode_frames(waveforms, sample_rate)]
+
+    def encode_file(self, path: str | Path) -> np.ndarray:
+        """The token string of a recording without repeats, int64 [L]; of any length, in constant memory.
+
+        Raises:
+            UnreadableError: the file is missing, not audio, damaged or empty.
+        """
+        return self.encode_files([path])[0]
+
+    def encode_files(self, paths: Sequence[str | Path]) -> list[np.ndarray]:
+        """The token strings of recordings, int64 [L] each; files are decoded in threads and encoded in batches.
+
+        `wav2tok.tokenizer.batch.tokenize_files` also gives lengths and positions, and goes on after a bad file.
+
+        Raises:
+            UnreadableError: a file is missing, not audio, damaged or empty.
+        """
+        strings = []
+        for result in tokenize_files([str(path) for path in paths], self):
+            if isinstance(result, Failure):
+                raise decode.UnreadableError(result.error)
+            strings.append(result.tokens)
+        return strings
+
+
+def _checked(number: int, waveform: np.ndarray) -> np.ndarray:
+    """A waveform as float32 [N], if it is one channel of finite floats."""
+    wave = np.asarray(waveform)
+    if wave.dtype.kind in "iu":
+        raise UserError(
+            f"waveform {number} has dtype {wave.dtype}; convert it to floats in [-1, 1] first (divide 16-bit samples "
+            "by 32768)."
+        )
+    if wave.dtype.kind != "f":
+        raise UserError(f"waveform {number} has dtype {wave.dtype}; it must be an array of floats.")
+    wave = wave.astype(np.float32, copy=False)
+    if wave.ndim != 1 or len(wave) == 0 or not np.isfinite(wave).all():
+        raise UserError(f"waveform {number} has shape {wave.shape}; it must be one channel of finite samples.")
+    return wave
 
 
 def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.store import connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
+REQUIREMENTS = ["numpy", "onnxruntime"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ def log_model(folder: Path, name: str) -> str:
         registered_model_name=name,
         signature=_signature(),
         input_example=example,
+        # MLflow runs the example, and by default asks for CUDA even where there is no device: errors in red.
+        onnx_execution_providers=["CPUExecutionProvider"],
         pip_requirements=REQUIREMENTS,
         # One file, so that `pull` can copy it and its digest covers the weights.
         save_as_external_data=False,

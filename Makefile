@@ -12,28 +12,46 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py sample spectra tokenizer training/test_augment.py training/test_objective.py)
 
-.PHONY: all help setup run retrain schedule ui test test-slow test-numbers bench docs-map lint format clean
+# `make setup TORCH=cpu` takes torch's build for the CPU, without 3.3 GB of CUDA libraries.
+TORCH ?=
+CUDA := ^(cuda-|nvidia-|triton=)
+BACKEND := $(if $(TORCH),--torch-backend $(TORCH))
+# Where onnxruntime-gpu has no wheels. (The two packages overwrite each other, so the lock never has both.)
+NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 
-all: run  ## set up, then run the graph: recordings in, a registered tokenizer out
+.PHONY: all cost help setup lock run retrain schedule ui test test-slow test-numbers bench docs-map lint format clean
+
+all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready  ## create the virtual environment .venv
+cost:
+	@echo "set-up: a few minutes, 6 GB of disk (once); the graph: about 5 minutes on two quiet cores, PEAK GB of memory"
+
+setup: .venv/ready  ## create the virtual environment .venv; TORCH=cpu takes the build for the CPU
 
 .venv/ready: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	grep -vE '$(if $(filter cpu,$(TORCH)),$(CUDA),^$$)' requirements.txt \
+		| $(BIN)/uv pip install --quiet --python $(BIN)/python $(BACKEND) -r -
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+
+lock: setup  ## write requirements.txt again from pyproject.toml; present versions stay (UPGRADE="--upgrade" renews them)
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --all-extras --group gpu \
+		--override <(echo "onnxruntime>=1.23; $(NO_GPU_WHEELS)") $(UPGRADE) pyproject.toml -o requirements.txt
 
 data: | setup
 	wav2tok sample data --seed 0
 
 run: setup | data  ## run the graph: validate, split, cluster, train, evaluate, export, register
+	@mkdir -p .dvc/tmp && touch .dvc/tmp/started
 	dvc repro
-	@echo; cat artifacts/registered/summary.txt
+	@# register has printed the result, if it ran.
+	@test artifacts/registered/summary.txt -nt .dvc/tmp/started || cat artifacts/registered/summary.txt
 
 retrain: setup | data  ## run the graph once through the Prefect flow, with retries and time limits
 	python -m flows.retrain

@@ -4,7 +4,6 @@ Nothing here depends on Prefect.
 """
 
 import contextlib
-import fcntl
 import os
 import queue
 import re
@@ -16,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 import yaml
@@ -27,6 +27,21 @@ GRACE_SECONDS = 5.0
 
 _EXITED = re.compile(r"exited with (-?\d+)")
 _LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: TextIO) -> None:
+        """Lock a file until it is closed, or raise OSError; a byte far behind its text, which others may then read."""
+        file.seek(1 << 30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: TextIO) -> None:
+        """Lock a file until it is closed, or raise OSError."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class StageFailed(Exception):
@@ -71,8 +86,8 @@ def alone(root: Path) -> Iterator[None]:
     # The file is never deleted: a lock on an unlinked file would not stop other processes.
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(file)
+        except (BlockingIOError, PermissionError):  # on Windows the latter
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise UserError(
@@ -174,6 +189,14 @@ def _listen(process: subprocess.Popen[str], deadline: float, say: Callable[[str]
     return worked, list(tail)
 
 
+def _signal(process: subprocess.Popen[str], number: int) -> None:
+    """Send a signal to a process and its group; on Windows, which has no groups, end the process."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, number)
+    else:
+        process.terminate()
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     """Kill a process, its group, and those of its children that have left the group."""
     family: list[psutil.Process] = []
@@ -182,11 +205,11 @@ def _end(process: subprocess.Popen[str]) -> None:
             family = psutil.Process(process.pid).children(recursive=True)
         # Like Ctrl-C: the stage ends first, and DVC, which waits for it, releases its own locks.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
+            _signal(process, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
     for child in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()

@@ -1,8 +1,13 @@
-"""What several tests do: run a verb, change a configuration, make a tune, find a free port."""
+"""What several tests do: run a verb or uv, change a configuration, make a tune, find a free port."""
 
+import os
+import re
+import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,3 +48,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def uv(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run uv of this environment or of the path; the test is skipped without it or without the package index."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    program = shutil.which("uv", path=places)
+    if program is None:
+        pytest.skip("uv is not installed")
+    done = subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode and re.search(r"[Ff]ailed to fetch|error sending request|dns error", done.stderr):
+        pytest.skip(f"the package index cannot be reached: {done.stderr.strip().splitlines()[-1]}")
+    return done

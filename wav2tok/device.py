@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def available_cpus() -> int:
 def cuda_devices() -> int:
     """How many NVIDIA devices the driver sees. (ONNX Runtime names CUDA as available where there is none.)"""
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
         return 0
     count = ctypes.c_int()

@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, doctor, learn, params, ship, use
+from wav2tok.cli import benchmark, console, data, doctor, learn, params, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -72,7 +72,8 @@ def main() -> None:
     console.listen()
     signal.signal(signal.SIGTERM, terminate)
     try:
-        app()
+        with stage.announced():
+            app()
     except UserError as error:
         name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
         typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)

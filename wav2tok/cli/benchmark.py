@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Device, Params, Sets
+from wav2tok.extras import need
 
 
 def benchmark(
@@ -17,6 +18,7 @@ def benchmark(
     sets: Sets = None,
 ) -> None:
     """Time each part of training and tokenizing on synthetic recordings, compared with what the machine could do."""
+    need("train")
     from wav2tok.config import parameters
     from wav2tok.device import choose
     from wav2tok.speed.machine import describe

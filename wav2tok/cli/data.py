@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Out, Params, Sets
+from wav2tok.extras import need
 
 
 def sample(
@@ -27,6 +28,7 @@ def validate(
     sets: Sets = None,
 ) -> None:
     """Measure every recording, judge the corpus, and write a manifest and Data Docs."""
+    need("workflow", "great_expectations", "pandas", "pydantic", "yaml")
     from wav2tok.config import parameters
     from wav2tok.stages.validate import validate as stage
 
@@ -66,6 +68,7 @@ def split(
     sets: Sets = None,
 ) -> None:
     """Split a corpus into training, validation and test recordings: audios.bin, and audios.json with their groups."""
+    need("train", "pydantic", "yaml")
     from wav2tok.config import parameters
     from wav2tok.stages.split import split as stage
 

@@ -22,6 +22,8 @@ PACKAGES = (
     "fastapi",
     "sqlalchemy",
 )
+RUNTIMES = ("onnxruntime-gpu", "onnxruntime")
+"""One of the two is installed, never both."""
 
 
 def _version(package: str) -> str | None:
@@ -36,7 +38,7 @@ def doctor() -> None:
     typer.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     versions = {name: _version(name) for name in PACKAGES}
     for name, version in versions.items():
-        if version or name != "onnxruntime":
+        if version or name not in RUNTIMES or not any(versions[other] for other in RUNTIMES):
             typer.echo(f"  {name:20} {version or 'not installed'}")
     from wav2tok.device import cuda_devices
 
@@ -61,6 +63,11 @@ def doctor() -> None:
         typer.echo(
             "problem: onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall both, "
             "then install onnxruntime-gpu."
+        )
+    if devices and versions["onnxruntime"] and not versions["onnxruntime-gpu"]:
+        typer.echo(
+            "problem: the driver sees a device that this ONNX Runtime cannot use; uninstall onnxruntime, then install "
+            "onnxruntime-gpu."
         )
     if devices and versions["torch"]:
         import torch

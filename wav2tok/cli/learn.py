@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
+from wav2tok.extras import need
 
 Value = TypeVar("Value")
 
@@ -18,6 +19,7 @@ def cluster(
     sets: Sets = None,
 ) -> None:
     """Make the first codebook: k-means over the embeddings of the untrained encoder."""
+    need("train")
     from wav2tok.config import parameters
     from wav2tok.stages.cluster import cluster as run
 
@@ -56,6 +58,7 @@ def train(
     sets: Sets = None,
 ) -> None:
     """Train a tokenizer; a training in OUT that was interrupted, or is to have more epochs, resumes."""
+    need("train")
     from wav2tok.config import parameters
     from wav2tok.published.line import setting
 
@@ -93,6 +96,7 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Measure retrieval on the test recordings, compare it with the baselines, and write the report and the gate."""
+    need("evaluate")
     from wav2tok.config import parameters
     from wav2tok.stages.evaluate import evaluate as run
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Params, Sets
+from wav2tok.extras import need
 
 
 def params(
@@ -16,6 +17,7 @@ def params(
 
     The output works as a parameter file. To change values of a profile in it, set its profile to null.
     """
+    need("train", "pydantic", "yaml")
     import yaml
 
     from wav2tok.config import parameters

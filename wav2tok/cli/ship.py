@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import DataFile, Out, Params, Sets
+from wav2tok.extras import need
 
 
 def export(
@@ -16,6 +17,7 @@ def export(
     out: Out = Path("artifacts/export"),
 ) -> None:
     """Write the model as one ONNX graph, from waveform to tokens, and compare it with torch."""
+    need("train")
     from wav2tok.stages.export import export as run
 
     run(model, report, out)
@@ -30,6 +32,7 @@ def register(
     sets: Sets = None,
 ) -> None:
     """Register an approved model; it becomes the champion if there is none or if it beats the present one."""
+    need("train")
     from wav2tok.config import parameters
     from wav2tok.stages.register import register as run
 
@@ -42,6 +45,7 @@ def promote(
     sets: Sets = None,
 ) -> None:
     """Make VERSION of the registered model the champion."""
+    need("workflow", "mlflow", "pydantic", "yaml")
     from wav2tok.config import parameters
     from wav2tok.release import registry
 

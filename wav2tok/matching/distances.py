@@ -9,8 +9,8 @@ There are three. Reports always have the first; the other two need the codebook 
 **An empty string is infinitely far from everything**, also from another empty string: without tokens nothing can match.
 It therefore ranks behind every real match, and rankings omit it.
 
-rapidfuzz, and numba for the two weighted distances (``pip install wav2tok[evaluate]``), are imported on the first call,
-so that tokenizing starts quickly.
+rapidfuzz, and numba for the two weighted distances (``pip install "wav2tok[evaluate]"``), are imported on the first
+call, so that tokenizing starts quickly.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _over_strings(
     try:
         from wav2tok.matching import kernels
     except ModuleNotFoundError as error:
-        raise UserError(f"weighted matching needs {error.name}: pip install 'wav2tok[evaluate]'.") from None
+        raise UserError(f'weighted matching needs {error.name}: pip install "wav2tok[evaluate]"') from None
     if not len(queries) or not len(database):
         return np.zeros((len(queries), len(database)))
     # Tokens are renumbered among those that occur, which keeps the table small for a codebook of any size.

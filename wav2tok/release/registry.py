@@ -24,7 +24,7 @@ from wav2tok.tracking.store import connect, reaching
 CHAMPION, CHALLENGER = "champion", "challenger"
 CLASSES = "wav2tok_classes"
 """The key of a logged model's metadata that holds the classes of its training recordings."""
-REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
+REQUIREMENTS = ["numpy", "onnxruntime"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
         signature=_signature(),
         input_example=example,
         metadata={CLASSES: sorted(classes)},
+        # MLflow runs the example, and by default asks for CUDA even where there is no device: errors in red.
+        onnx_execution_providers=["CPUExecutionProvider"],
         pip_requirements=REQUIREMENTS,
         # One file, so that `pull` can copy it and its digest covers the weights.
         save_as_external_data=False,

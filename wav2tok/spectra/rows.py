@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ class Rows:
         while not self._folder.is_dir():
             self._folder = self._folder.parent
         self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        self._turn = threading.Lock()
         self.width, self.count = width, 0
 
     def write(self, rows: np.ndarray, first: int | None = None) -> None:
@@ -31,7 +33,7 @@ class Rows:
         view, place = np.ascontiguousarray(rows, dtype=np.float32).data.cast("B"), first * self.width * 4
         while view:
             try:
-                done = os.pwrite(self._file.fileno(), view, place)
+                done = self._write_at(view, place)
             except OSError as error:
                 raise UserError(
                     f"{self._folder}: the spectra of the recordings cannot be kept there ({error.strerror}); "
@@ -44,7 +46,23 @@ class Rows:
         """Fill the contiguous float32 array ``into`` [n, width] from row ``first`` on."""
         view, place = into.data.cast("B"), first * self.width * 4
         while view:
-            done = os.preadv(self._file.fileno(), [view], place)
+            done = self._read_at(view, place)
             if not done:
                 raise IndexError(f"rows {first} to {first + len(into)} of {self.count}")
             view, place = view[done:], place + done
+
+    # Windows has no reading and writing at a place: there one thread at a time moves to it.
+
+    def _write_at(self, view: memoryview, place: int) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._file.fileno(), view, place)
+        with self._turn:
+            self._file.seek(place)
+            return self._file.write(view)
+
+    def _read_at(self, view: memoryview, place: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [view], place)
+        with self._turn:
+            self._file.seek(place)
+            return self._file.readinto(view)

@@ -64,13 +64,12 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
             ]
         write_json(RegisteredFolder(folder).outcome, outcome)
         uri = store.connect().get_tracking_uri() if store.available() else None
-        lines += [
-            "",
-            table,
-            "",
+        links = [
             f"report: {ReportFolder(report).page}",
             f"runs: mlflow ui --backend-store-uri {uri}" if uri else "",
         ]
-        RegisteredFolder(folder).summary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    for line in lines:
+        summary = "\n".join([*lines, "", table, "", *links]).rstrip()
+        RegisteredFolder(folder).summary.write_text(summary + "\n", encoding="utf-8")
+    # evaluate has printed the table.
+    for line in filter(None, [*lines, *links]):
         log.info(line)

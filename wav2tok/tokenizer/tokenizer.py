@@ -65,6 +65,8 @@ class Tokenizer:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
         self._content, self.source, self._device, self._threads = content, source, device, threads
         number = pick(device, 0 if device == "cpu" else cuda_devices(), "the driver")
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():  # the package onnxruntime
+            number = None
         if number is not None:
             onnxruntime.preload_dlls()
         self._options = onnxruntime.SessionOptions()
@@ -79,7 +81,7 @@ class Tokenizer:
         self.provider = self.session.get_providers()[0]
         if device not in ("auto", "cpu") and self.provider != "CUDAExecutionProvider":
             raise UserError(
-                f"device is {device!r}, but ONNX Runtime fell back to the CPU; see wav2tok doctor, or use cpu.",
+                f"device is {device!r}, but ONNX Runtime computes on the CPU; see wav2tok doctor, or use cpu.",
                 "device",
             )
         # A CUDA device has room for larger batches and needs them to be busy.

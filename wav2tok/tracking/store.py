@@ -32,7 +32,7 @@ def connect() -> Any:
     """
     if not available():
         raise UserError(
-            "MLflow is not installed, so there is no registry; install wav2tok[workflow], or name a model by its path."
+            'MLflow is not installed, so there is no registry; pip install "wav2tok[workflow]" or name a path.'
         )
     # MLflow has no other switches for these: it reads the environment, and telemetry starts when it is imported.
     for variable, value in _ENVIRONMENT.items():

@@ -1,0 +1,127 @@
+"""The wheel, installed by itself: it tokenizes and searches from any folder, and says what else needs which extra."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.helpers import uv
+from wav2tok.extras import EXTRAS
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[1]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing is left in the project."""
+    root = tmp_path_factory.mktemp("source")
+    shutil.copytree(PROJECT / "wav2tok", root / "wav2tok", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, root)
+    done = uv(["build", "--quiet", "--wheel", "--out-dir", "dist"], root)
+    assert done.returncode == 0, done.stderr
+    (built,) = (root / "dist").glob("*.whl")
+    return built
+
+
+def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("wav2tok/")}
+    files = (path for path in (PROJECT / "wav2tok").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert held == {path.relative_to(PROJECT).as_posix() for path in files if path.suffix not in (".nbi", ".nbc")}
+    assert any(name.endswith("LICENSE") for name in zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.fixture(scope="module")
+def run(wheel: Path, tiny_model: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run ``wav2tok ARGUMENTS`` of an environment with the base packages only, in a folder with some recordings."""
+    root = tmp_path_factory.mktemp("elsewhere")
+    assert uv(["venv", "--quiet", "--python", sys.executable, "environment"], root).returncode == 0
+    done = uv(["pip", "install", "--quiet", "--python", "environment", str(wheel)], root)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(tiny_model / "tokenizer.onnx", root)
+    shutil.copytree(tiny_corpus / "arch", root / "recordings")
+    (program,) = [path for path in (root / "environment").glob("*/wav2tok*") if path.stem == "wav2tok"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, *arguments], cwd=root, env=environment, capture_output=True, text=True)
+
+    run.root = root  # type: ignore[attr-defined]
+    return run
+
+
+def test_help(run: Run) -> None:
+    shown = run("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "tokenize" in shown.stdout
+
+
+def test_doctor_finds_no_torch_and_no_problem(run: Run) -> None:
+    shown = run("doctor")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["torch", "not", "installed"] in lines
+    assert "problem" not in shown.stdout
+
+
+def test_tokenize_index_search_and_spot(run: Run) -> None:
+    done = run("tokenize", "recordings", "--model", "tokenizer.onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(json.loads(line)["tokens"] for line in done.stdout.splitlines())
+    assert len(done.stdout.splitlines()) == 7
+    made = run("index", "recordings", "--model", "tokenizer.onnx", "--out", "index.json")
+    assert made.returncode == 0, made.stderr
+    for verb in ("search", "spot"):
+        found = run(verb, "recordings/ada_0.flac", "--model", "tokenizer.onnx", "--index", "index.json")
+        assert (found.returncode, found.stderr) == (0, "")
+        best = json.loads(found.stdout.splitlines()[0])
+        assert best["path"] == "recordings/ada_0.flac" or verb == "spot"
+        assert best.get("distance", 0.0) == 0.0
+        assert best.get("similarity", 100.0) == 100.0
+
+
+def test_a_recording_longer_than_a_window(run: Run) -> None:
+    """Its graph is cut into parts, which another package does."""
+    root: Path = run.root  # type: ignore[attr-defined]
+    wave = 0.1 * np.random.default_rng(0).standard_normal(8000 * 140)
+    soundfile.write(root / "long.wav", wave, 8000)
+    done = run("tokenize", "long.wav", "--model", "tokenizer.onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["duration_s"] == 140.0
+
+
+@pytest.mark.parametrize(
+    ("extra", "arguments"),
+    [
+        ("train", "split recordings"),
+        ("train", "cluster"),
+        ("train", "train"),
+        ("train", "export"),
+        ("train", "register"),
+        ("train", "benchmark"),
+        ("train", "params"),
+        ("evaluate", "evaluate"),
+        ("workflow", "validate recordings"),
+        ("workflow", "promote 1"),
+        ("workflow", "pull models:/wav2tok@champion"),
+        ("workflow", "tokenize recordings --model models:/wav2tok@champion"),
+    ],
+)
+def test_a_verb_names_the_extra_that_it_needs(run: Run, extra: str, arguments: str) -> None:
+    done = run(*arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("wav2tok: ")
+    assert f'pip install "wav2tok[{extra}]"' in line
+    assert extra in EXTRAS

@@ -11,8 +11,13 @@ class ReportFolder:
     path: Path
 
     @property
+    def headline(self) -> Path:
+        """The few figures that runs are compared by, for ``dvc exp show`` and ``dvc metrics``."""
+        return self.path / "headline.json"
+
+    @property
     def metrics(self) -> Path:
-        """All figures, for ``dvc metrics``."""
+        """All figures."""
         return self.path / "metrics.json"
 
     @property

@@ -50,6 +50,7 @@ data: | setup
 run: setup | data  ## run the graph: validate, split, cluster, train, evaluate, export, register
 	@mkdir -p .dvc/tmp && touch .dvc/tmp/started
 	dvc repro
+	@python -m wav2tok.tracking.registered artifacts/registered/registered.json || dvc repro --force --single-item register
 	@# register has printed the result, if it ran.
 	@test artifacts/registered/summary.txt -nt .dvc/tmp/started || cat artifacts/registered/summary.txt
 
@@ -60,7 +61,7 @@ schedule: setup | data  ## serve the flow on the cron schedule of params.yaml
 	python -m flows.schedule
 
 ui: setup  ## serve the runs and the registry: http://127.0.0.1:5000
-	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --workers 1
+	@python -m wav2tok.tracking.ui
 
 test: setup  ## run the tests but for the slow ones
 	pytest -m "not slow"

@@ -1,17 +1,16 @@
 """Prefect artifacts of a retraining: a table, a report and links, made from the files that the stages wrote."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from wav2tok.files import read_json, read_text
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
 from wav2tok.report.names import METRICS, VIEWS
+from wav2tok.tracking import links
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 
@@ -62,17 +61,12 @@ def _retrieval(report: ReportFolder) -> None:
 
 
 def _mlflow(artifacts: Path) -> None:
-    store = os.environ.get("MLFLOW_TRACKING_URI", "")
-    where = urlsplit(store)
-    if where.scheme in ("http", "https"):
-        # The address may contain a user and password, which are removed.
-        base, how = f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path.rstrip('/')}", ""
-    else:
-        base, how = "http://localhost:5000", " Its store is a file: start `mlflow ui` first."
+    base = links.server() or links.LOCAL
+    how = "" if links.server() else " Its store is a file: run `make ui` first."
     run = artifacts / "model" / "run.json"
     if run.exists():
         create_link_artifact(
-            f"{base}/#/runs/{read_json(run)['run_id']}",
+            links.run(base, read_json(run)["run_id"], read_json(run).get("experiment_id")),
             link_text="MLflow run",
             key="mlflow-run",
             description="Parameters, curves and files of the training run." + how,
@@ -80,7 +74,7 @@ def _mlflow(artifacts: Path) -> None:
     outcome = read_json(RegisteredFolder(artifacts / "registered").outcome)
     if outcome["registered"]:
         create_link_artifact(
-            f"{base}/#/models/{quote(outcome['name'], safe='')}/versions/{outcome['version']}",
+            links.version(base, outcome["name"], outcome["version"]),
             link_text=f"{outcome['name']} version {outcome['version']}",
             key="mlflow-registry",
             description=f"Registered as {outcome['alias']}: {outcome['why']}." + how,

@@ -99,6 +99,20 @@ def alone(root: Path) -> Iterator[None]:
         yield
 
 
+def missing_version(outcome: Path, root: Path) -> str | None:
+    """A sentence if the MLflow store of ``root`` does not hold the version that a registration reported; else None.
+
+    Args:
+        outcome: the file that the stage ``register`` wrote, which need not exist.
+    """
+    if not outcome.exists():
+        return None
+    # A process of its own: the store depends on the working folder.
+    asked = [sys.executable, "-m", "wav2tok.tracking.registered", str(outcome)]
+    answer = subprocess.run(asked, cwd=root, text=True, capture_output=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 1 and answer.stdout.strip() else None
+
+
 def command(stage: str, root: Path, force: bool = False) -> list[str]:
     """The DVC command that runs a stage of ``root/dvc.yaml``.
 

@@ -34,6 +34,11 @@ def _may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 def stage(name: str, root: Path, minutes: float, force: bool = False) -> State[Any]:
     """Run one stage of the graph if it is stale, and publish its artifacts."""
     log = get_run_logger()
+    # DVC knows the files of a registration, not whether the present store holds the version.
+    sentence = process.missing_version(registered(root).outcome, root) if name == "register" else None
+    if sentence:
+        log.info("%s", sentence)
+        force = True
     try:
         worked = process.run(name, root, minutes, lambda line: log.info("%s", line), force)
     except StageFailed as error:

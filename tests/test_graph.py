@@ -62,7 +62,7 @@ def test_a_stage_depends_on_the_profiles(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_the_verb_of_its_name(stage: str) -> None:
-    assert STAGES[stage]["cmd"].split()[:2] == ["wav2tok", stage]
+    assert STAGES[stage]["cmd"].split()[:4] == ["python", "-m", "wav2tok", stage]
     assert (PROJECT / "wav2tok" / "stages" / f"{stage}.py").is_file()
 
 

@@ -1,4 +1,4 @@
-"""``python -m wav2tok`` is ``wav2tok``."""
+"""``python -m wav2tok VERB``: the command line, run from the code in the working folder if there is any."""
 
 from wav2tok.cli import main
 

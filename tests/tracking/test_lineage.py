@@ -1,12 +1,16 @@
 """Digests and tags: what says that two runs saw the same code and the same data."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
-from wav2tok.config.schema import Evaluate
+from wav2tok.config import parameters
+from wav2tok.config.schema import Config, Evaluate
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import held_out
 from wav2tok.tracking import lineage
@@ -83,18 +87,52 @@ def test_tags_follow_git(folder):
     assert again["git.commit"] == git("rev-parse", "HEAD") != tags["git.commit"]
 
 
-def test_tags_follow_dvc(folder, monkeypatch):
-    (folder / "data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
+def tracked(folder, name="data"):
+    """Two recordings in a folder that DVC tracks, in a real DVC project; returns their paths and the hash."""
+    git("init", "-q")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], check=True)
+    paths = [noise(Path(name) / label / "ada_1.wav", i) for i, label in enumerate("xy")]
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", name], check=True)
+    return paths, yaml.safe_load(Path(f"{name}.dvc").read_text())["outs"][0]["md5"]
+
+
+@pytest.mark.parametrize("name", ["data", "my hums"])
+def test_tags_follow_dvc(folder, monkeypatch, name):
+    paths, digest = tracked(folder, name)
     monkeypatch.setenv("DVC_STAGE", "train")
     monkeypatch.setenv("DVC_EXP_NAME", "waxy-seal")
-    tags = lineage.tags(folder / "audios.bin")
-    assert (tags["dvc.data"], tags["dvc.stage"], tags["dvc.experiment"]) == ("0123abcd.dir", "train", "waxy-seal")
+    tags = lineage.tags(folder / "audios.bin", paths)
+    assert (tags["dvc.data"], tags["dvc.stage"], tags["dvc.experiment"]) == (digest, "train", "waxy-seal")
 
 
-@pytest.mark.parametrize("text", ["", "outs: []\n", "outs:\n- path: data\n"])
+def test_the_data_tag_is_of_what_was_read(folder):
+    """Recordings beside the tracked ones, and tracked ones that have changed since, have no hash in DVC."""
+    paths, digest = tracked(folder)
+    assert lineage.dvc_data(paths) == digest
+    assert lineage.dvc_data([*paths, noise(Path("others") / "ben_1.wav", 5)]) is None
+    assert lineage.dvc_data([]) is None
+    noise(Path(paths[0]), 9)
+    assert lineage.dvc_data(paths) is None
+
+
+@pytest.mark.parametrize("text", ["", "outs: []\n", "outs:\n- path: data\n", "outs:\n- md5: 0a\n  path: other\n"])
 def test_a_data_file_without_a_hash_gives_no_tag(folder, text):
     (folder / "data.dvc").write_text(text)
-    assert "dvc.data" not in lineage.tags(folder / "audios.bin")
+    assert "dvc.data" not in lineage.tags(folder / "audios.bin", [noise(Path("data") / "x" / "ada_1.wav", 0)])
+
+
+def test_a_run_is_compared_with_the_committed_parameters(folder):
+    config = parameters.load(None, ["train.epochs=2"])
+    assert lineage.committed(config) == Config()  # without a file: the defaults
+    (folder / "params.yaml").write_text("train: {epochs: 7}\n")
+    assert lineage.committed(config).train.epochs == 7
+    git("init", "-q")
+    git("add", "params.yaml")
+    git("commit", "-qm", "parameters")
+    (folder / "params.yaml").write_text("train: {epochs: 2}\n")
+    assert lineage.committed(config).train.epochs == 7
+    humming = parameters.load(None, ["profile=humming"])
+    assert lineage.committed(humming).features == humming.features
 
 
 def test_scores_by_another_protocol_do_not_compare(folder):

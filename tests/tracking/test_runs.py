@@ -127,7 +127,7 @@ def test_the_store_is_mlflow_db_here_by_default(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     code = "from wav2tok.tracking import runs\nwith runs.run('here') as r: print(r.mlflow.get_tracking_uri())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["sqlite:///mlflow.db"], done.stderr
+    assert done.stdout.split() == [f"sqlite:///{tmp_path}/mlflow.db"], done.stderr
     assert (tmp_path / "mlflow.db").stat().st_size > 0
 
 
@@ -135,7 +135,7 @@ def test_a_change_of_the_environment_is_noticed(store, uri, tmp_path, monkeypatc
     """A notebook can turn to another store."""
     mlflow.set_tracking_uri(None)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert stores.connect().get_tracking_uri() == stores.DEFAULT_STORE
+    assert stores.connect().get_tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert stores.connect().get_tracking_uri() == uri
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wav2tok.audio import decode
 from wav2tok.config.schema import Split
+from wav2tok.corpus.groups import TABLE, groups_of
 from wav2tok.corpus.manifest import read_csv
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
@@ -14,27 +15,30 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
     """The recordings below ``folder``; in dictionary data each subfolder is a class.
 
     Args:
-        config: ``kind`` decides whether there are classes; ``group_by`` "column" takes groups from the manifest.
+        config: ``kind`` decides whether there are classes; ``group_by`` "column" takes groups from the manifest, or
+            without one from the folder's ``groups.csv``.
         manifest: the ``manifest.csv`` of ``validate``. Its unreadable files are left out, and its lengths and digests
             are carried on. None lists the files of the folder, whose lengths and digests stay unknown.
 
     Raises:
         UserError: no recordings, files outside class folders in dictionary data, or no manifest to take groups from.
     """
-    if config.group_by == "column" and manifest is None:
+    by_column = config.group_by == "column"
+    if by_column and manifest is None and not (folder / TABLE).is_file():
         raise UserError(
-            "groups by column are read from a manifest.csv, and none is given; write one with wav2tok validate.",
+            f"groups by column are read from a manifest.csv, and none is given; write {folder / TABLE} with the "
+            "columns path and group, or a manifest with wav2tok validate.",
             parameter="manifest",
         )
     if manifest is None:
         names = [path.relative_to(folder).as_posix() for path in decode.find(folder)]
-        recordings = Recordings(_below(folder, names))
+        recordings = Recordings(_below(folder, names), groups=tuple(groups_of(folder, names)) if by_column else ())
     else:
         entries = [entry for entry in read_csv(manifest) if not entry.error]
         names = [entry.path for entry in entries]
         recordings = Recordings(
             _below(folder, names),
-            groups=tuple(entry.group for entry in entries) if config.group_by == "column" else (),
+            groups=tuple(entry.group for entry in entries) if by_column else (),
             seconds=tuple(entry.seconds for entry in entries),
             digests=tuple(entry.sha256 for entry in entries),
         )

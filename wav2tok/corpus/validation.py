@@ -8,6 +8,7 @@ all of these are written; a warning is only reported. Unreadable files are liste
 """
 
 import collections
+import dataclasses
 import html
 import os
 import tempfile
@@ -23,6 +24,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import datadocs, manifest
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
+from wav2tok.corpus.groups import groups_of
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
 
@@ -178,7 +180,8 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     Args:
         root: the corpus; each folder in it is a class.
         out: a folder, made if necessary; files of the same names in it are replaced.
-        config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate.
+        config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate. If ``split.group_by`` is
+            "column", the manifest has the groups of the corpus's ``groups.csv``.
 
     Raises:
         UserError: no recordings, an impossible threshold, or a failed critical check (after all files are written).
@@ -190,6 +193,9 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     entries = manifest.build(root)
     if not entries:
         raise UserError(f"{root} holds no recordings (.wav, .flac, .ogg, .mp3, ...); name a folder that does.")
+    if config.split.group_by == "column":
+        groups = groups_of(root, [e.path for e in entries])
+        entries = [dataclasses.replace(e, group=group) for e, group in zip(entries, groups, strict=True)]
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")

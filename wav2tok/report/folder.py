@@ -11,8 +11,13 @@ class ReportFolder:
     path: Path
 
     @property
+    def headline(self) -> Path:
+        """The few figures that runs are compared by, for ``dvc exp show`` and ``dvc metrics``."""
+        return self.path / "headline.json"
+
+    @property
     def metrics(self) -> Path:
-        """All figures, for ``dvc metrics``."""
+        """All figures."""
         return self.path / "metrics.json"
 
     @property
@@ -63,7 +68,7 @@ class ReportFolder:
     @property
     def names(self) -> list[str]:
         """What the folder holds."""
-        files = (self.metrics, self.curves, self.significance, self.retrieval, self.gate, self.held_out)
+        files = (self.metrics, self.headline, self.curves, self.significance, self.retrieval, self.gate, self.held_out)
         return [path.name for path in (*files, self.markdown, self.page, self.table, self.plots)]
 
 

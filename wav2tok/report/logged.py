@@ -1,44 +1,42 @@
-"""The metrics of an evaluation, as MLflow logs them."""
+"""The headline figures of an evaluation, as DVC and MLflow compare runs by them, and the curves as a table."""
 
-import numpy as np
+import csv
+import math
+from pathlib import Path
 
+from wav2tok.evaluation.gate import JUDGED, Verdict
 from wav2tok.evaluation.held_out import held_out_score
 from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
+from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED
-from wav2tok.report.names import AXES
+from wav2tok.report import names
 
 
-def figures(judged: Judged) -> list[tuple[int, dict[str, float]]]:
-    """The finite metrics to log, as (step, metrics).
+def headline(judged: Judged, verdict: Verdict) -> dict[str, float | bool]:
+    """MRR and MAP of plain edit distance, by view; their mean, which decides about champions; and the gate's verdict.
 
-    Estimates, token metrics and the score are at step 0. Curves use their factors as steps, so that the UI draws them:
-    decibels, semitones, and tempo in percent.
+    The first view has no suffix: ``mrr`` and ``map`` are those of unchanged queries, ``mrr_ts`` those of time-stretched
+    ones. What is not finite is omitted.
     """
     result = judged.retrieval
-    numbers = {
-        f"test/{kind}/{system}/{metric}": estimate.value
-        for system, kinds in result.scores.items()
-        for kind, estimates in kinds.items()
-        for metric, estimate in estimates.items()
-    }
-    numbers |= {f"test/tokens/{name}": value for name, value in result.tokens.figures.items()}
-    if judged.spotting is not None:
-        numbers |= {
-            f"test/spotting/{system}/{metric}": estimate.value
-            for system, spotter in judged.spotting.systems.items()
-            for metric, estimate in spotter.scores.items()
-        }
-    rows = [(0, numbers | {"test/score": held_out_score(result)})]
-    for kind, curve in result.curves.items():
-        for place, factor in enumerate(curve.factors):
-            if np.isfinite(factor):  # a query without noise has no step in decibels
-                step = round(factor * (100 if kind == "TS" else 1))
-                named = {
-                    f"curve/{AXES[kind].key}/{system}/{metric}": float(value)
-                    for system, values in curve.scores.items()
-                    for metric, value in zip(METRICS, values[place], strict=True)
-                    if metric in TESTED
-                }
-                rows.append((step, named))
-    return [(step, {k: v for k, v in named.items() if np.isfinite(v)}) for step, named in rows]
+    figures: dict[str, float | bool] = {}
+    for place, (kind, estimates) in enumerate(result.scores[JUDGED].items()):
+        suffix = f"_{kind.lower()}" if place else ""
+        figures |= {f"{metric}{suffix}": estimates[metric].value for metric in TESTED}
+    figures |= {"score": held_out_score(result), "codebook_use": result.tokens.figures["codebook_use"]}
+    finite = {name: round(float(value), 6) for name, value in figures.items() if math.isfinite(value)}
+    return finite | {"approved": verdict.approved}
+
+
+def write_curves(result: Result, path: Path) -> None:
+    """Write MRR and MAP along each robustness axis as a table: axis, factor, system, metrics."""
+    columns = [place for place, metric in enumerate(METRICS) if metric in TESTED]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["axis", "factor", "system", *(list(METRICS)[column] for column in columns)])
+        for kind, curve in result.curves.items():
+            for place, factor in enumerate(curve.factors):
+                for system, values in curve.scores.items():
+                    numbers = (f"{values[place][column]:.6f}" for column in columns)
+                    rows.writerow([names.AXES[kind].key, names.factor_name(factor), system, *numbers])

@@ -9,9 +9,9 @@ from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import require_own, write_json
 from wav2tok.progress import log
-from wav2tok.report import files, tables
+from wav2tok.report import files, tables, training
 from wav2tok.report.folder import ReportFolder
-from wav2tok.report.logged import figures
+from wav2tok.report.logged import headline, write_curves
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store
@@ -48,6 +48,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     files.write(judged, verdict, out)
     rate = tokenizer.sample_rate
     page.write(judged, verdict, report.page, rate, lambda waves: tokenizer.encode_frames(waves, rate))
+    figures = headline(judged, verdict)
+    write_json(report.headline, figures)
     log.info(tables.overview(judged.retrieval).text())
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))
@@ -55,7 +57,9 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     )
     if track and store.available():
         with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:
-            recorder.metrics(figures(judged))
-            recorder.tags({"approved": str(verdict.approved).lower()})
+            recorder.scores(None, figures)
             recorder.artifact(out, "report")
+            with training.folder() as folder:
+                write_curves(judged.retrieval, folder / "robustness.csv")
+                recorder.artifact(folder, "report")
     return verdict

@@ -12,7 +12,7 @@ from wav2tok.release import registry
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
 from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking import lineage, runs, store
+from wav2tok.tracking import lineage, links, registered, runs
 
 
 def register(model: Path, report: Path, data: Path, out: Path, config: Config) -> None:
@@ -28,6 +28,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
     exported = read_json(model / EXPORT_FILE)
     table = read_text(ReportFolder(report).table).rstrip()
     written = RegisteredFolder(out)
+    experiment_id = None
     with replacing_folder(out, (written.outcome.name, written.summary.name)) as folder:
         if not exported["approved"]:
             outcome = {"registered": False, "reasons": exported["reasons"]}
@@ -41,7 +42,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                 return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True).retrieval)
 
             train = audios_bin.read(data).train
-            with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register"):
+            with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register") as recorder:
                 done = registry.register(
                     model,
                     config.register.name,
@@ -51,25 +52,30 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                     {"approved": "true", "data_digest": lineage.file_digest(data)},
                     set(train.classes or ()),
                 )
+                model_id = registered.model_id(done.name, done.version)
+                if model_id is not None and ReportFolder(report).headline.exists():
+                    recorder.scores(model_id, read_json(ReportFolder(report).headline))
+            experiment_id = recorder.experiment_id
             outcome = {
                 "registered": True,
                 "name": done.name,
                 "version": done.version,
                 "alias": done.alias,
                 "why": done.why,
+                "model_id": model_id,
             }
             lines = [
                 f"registered {done.name} version {done.version} as {done.alias}: {done.why}",
                 f"use it: wav2tok tokenize FILE --model models:/{done.name}@{done.alias}",
             ]
         write_json(RegisteredFolder(folder).outcome, outcome)
-        uri = store.connect().get_tracking_uri() if store.available() else None
-        links = [
+        shown = f"runs: {links.how_to_open(experiment_id)}" if experiment_id else ""
+        where = [
             f"report: {ReportFolder(report).page}",
-            f"runs: mlflow ui --backend-store-uri {uri}" if uri else "",
+            shown,
         ]
-        summary = "\n".join([*lines, "", table, "", *links]).rstrip()
+        summary = "\n".join([*lines, "", table, "", *where]).rstrip()
         RegisteredFolder(folder).summary.write_text(summary + "\n", encoding="utf-8")
     # evaluate has printed the table.
-    for line in filter(None, [*lines, *links]):
+    for line in filter(None, [*lines, *where]):
         log.info(line)

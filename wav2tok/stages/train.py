@@ -1,6 +1,9 @@
 """From an ``audios.bin`` to a model folder, as an MLflow run or without one: what ``wav2tok train`` does."""
 
+from typing import Any
+
 from wav2tok.config.parameters import to_dict
+from wav2tok.config.schema import Config
 from wav2tok.corpus import splits
 from wav2tok.extras import need
 from wav2tok.files import read_json
@@ -10,8 +13,9 @@ from wav2tok.progress import log
 from wav2tok.release.export import write_onnx
 from wav2tok.report import training
 from wav2tok.tokenizer.format import GRAPH_NAMES
-from wav2tok.tracking import lineage, runs, store
-from wav2tok.training.loop import Trainer
+from wav2tok.tracking import lineage, links, names, runs, store
+from wav2tok.tracking.runs import MLflowRecorder
+from wav2tok.training.loop import Trainer, recorded
 from wav2tok.training.prepare import TrainRun, prepare
 from wav2tok.training.progress import Progress
 from wav2tok.training.recorder import Recorder, SilentRecorder
@@ -35,23 +39,25 @@ def train_tracked(run: TrainRun) -> None:
     trainer = prepare(run)
     resumed = trainer.progress.epoch > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
+    values = _compared(trainer.config)
+    base = runs.flatten(_compared(lineage.committed(run.config)))
     with runs.run(
         config.register.experiment,
         run_id=runs.run_of(out) if resumed else None,
-        name=f"{config.train.recipe}-{config.seed}",
+        name=names.run_name(runs.flatten(_compared(config)), base, lineage.experiment()),
         system_metrics=True,
     ) as recorder:
-        runs.write_run(out, recorder.run_id)
+        runs.write_run(out, recorder.run_id, recorder.experiment_id)
         if not resumed:
-            # Only the recipe in use, so that runs are compared by what made them.
-            values = to_dict(trainer.config)
-            values["recipe"] = values.pop("recipes")[config.train.recipe]
             recorder.params(values)
             digest = lineage.file_digest(run.data)
             for name, part in (("training", parts.train), ("validation", parts.valid), ("testing", parts.test)):
                 columns = {"path": part.paths, "class": part.classes or [""] * len(part), "group": part.groups}
                 recorder.data(name, columns, run.data, digest)
-        recorder.tags(lineage.tags(run.data) | ({"continues": before} if before else {}))
+        recorder.tags(
+            lineage.tags(run.data, [*parts.train.paths, *parts.valid.paths, *parts.test.paths])
+            | ({"continues": before} if before else {})
+        )
         progress = complete(trainer, recorder)
         recorder.tags({"best_epoch": str(progress.best_epoch)})
         recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
@@ -59,8 +65,30 @@ def train_tracked(run: TrainRun) -> None:
             training.training(read_json(ModelFolder(out).history), figures)
             training.tokens(out, parts, figures)
             recorder.artifact(figures, "figures")
-        recorder.artifact(out, "model")
-        log.info(f"MLflow run {recorder.run_id}")
+        _record_model(trainer, recorder)
+        log.info(f"MLflow run {recorder.run_id}; {links.how_to_open(recorder.experiment_id)}")
+
+
+def _compared(config: Config) -> dict[str, Any]:
+    """The parameters with only the recipe in use, so that runs are compared by what made them."""
+    values = to_dict(config)
+    values["recipe"] = values.pop("recipes")[config.train.recipe]
+    return values
+
+
+def _record_model(trainer: Trainer, recorder: MLflowRecorder) -> None:
+    """Log the checkpoints as models, each with its step and metrics, and the other files of the folder to the run."""
+    folder, name, progress = ModelFolder(trainer.out), trainer.config.train.name, trainer.progress
+    epochs = folder.epochs(name)
+    best = [folder.best(name), folder.config, trainer.out / GRAPH_NAMES[0]]
+    models = {path.stem: (epoch, [path, folder.config]) for epoch, path in epochs.items()}
+    models[folder.best(name).stem] = (progress.best_epoch, best)
+    figures = {int(row["epoch"]): recorded(row) for row in progress.history}
+    for stem, (epoch, files) in models.items():
+        recorder.model(stem, files, epoch * trainer.steps, figures[epoch])
+    kept = [path for path in trainer.out.iterdir() if path.is_file() and path not in epochs.values()]
+    for path in kept:
+        recorder.artifact(path, "model")
 
 
 def complete(trainer: Trainer, recorder: Recorder) -> Progress:

@@ -1,11 +1,12 @@
 """Training and the stages after it, as one MLflow run.
 
-The store is ``sqlite:///mlflow.db`` unless ``MLFLOW_TRACKING_URI`` says otherwise. Training starts a run and writes its
-id to the model folder; evaluate, export and register resume that run. If a run is already active, it is used and left
-open.
+The store is that of `wav2tok.tracking.store`. Training starts a run and writes its id to the model folder; evaluate and
+register resume that run. If a run is already active, it is used and left open.
 """
 
 import contextlib
+import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.files import read_json, write_json
+from wav2tok.tracking import store, view
 from wav2tok.tracking.store import connect, reaching
 
 RUN_FILE = "run.json"
@@ -31,8 +33,16 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 class MLflowRecorder:
     """A `wav2tok.training.recorder.Recorder` that records in an MLflow run."""
 
-    def __init__(self, mlflow: Any, run_id: str) -> None:
-        self.mlflow, self.run_id = mlflow, run_id
+    def __init__(self, mlflow: Any, run_id: str, experiment_id: str, *, system_metrics: bool = False) -> None:
+        """``system_metrics``: log CPU, memory, disk and GPU use until `close`."""
+        self.mlflow, self.run_id, self.experiment_id = mlflow, run_id, experiment_id
+        self._awaited = system_metrics
+        self._monitor: Any = None
+
+    def close(self) -> None:
+        """Stop what this recorder has started; the run itself stays open."""
+        if self._monitor is not None:
+            self._monitor.finish()
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log nested parameters under dotted names."""
@@ -44,9 +54,16 @@ class MLflowRecorder:
 
         now = int(time.time() * 1000)
         entries = [Metric(key, float(value), now, step) for step, figures in rows for key, value in figures.items()]
+        # The UI compares runs by the metric that was logged first: that is the loss, not the load of a processor.
+        entries.sort(key=lambda entry: "loss" not in entry.key)
         client = self.mlflow.MlflowClient()
         for start in range(0, len(entries), 1000):
             client.log_batch(self.run_id, metrics=entries[start : start + 1000])
+        if self._awaited:
+            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+            self._awaited, self._monitor = False, SystemMetricsMonitor(self.run_id, resume_logging=True)
+            self._monitor.start()
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -58,6 +75,45 @@ class MLflowRecorder:
             self.mlflow.log_artifacts(str(path), folder)
         else:
             self.mlflow.log_artifact(str(path), folder)
+
+    def model(self, name: str, files: Sequence[Path], step: int, figures: Mapping[str, float]) -> str:
+        """Log a checkpoint as a model of the run, with the step and the metrics of its training then; returns its id.
+
+        Args:
+            name: such as "wav2tok_5".
+            files: what the model consists of.
+            step: the optimiser step after which it was saved.
+            figures: the metrics at that step.
+        """
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+        client = self.mlflow.MlflowClient()
+        model_id = client.create_logged_model(self.experiment_id, name=name, source_run_id=self.run_id).model_id
+        with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
+            for file in files:
+                shutil.copy(file, folder)
+            client.log_model_artifacts(model_id, folder)
+        client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+        client.log_outputs(self.run_id, [LoggedModelOutput(model_id, step)])
+        self._of_model(model_id, step, figures)
+        return str(model_id)
+
+    def scores(self, model_id: str | None, figures: Mapping[str, float]) -> None:
+        """Log the headline figures of a test, as metrics of the run and, with ``model_id``, of a model.
+
+        Args:
+            figures: metrics, and "approved", which becomes a tag.
+        """
+        named = {f"test/{name}": float(value) for name, value in figures.items() if name != "approved"}
+        self._of_model(model_id, 0, named)
+        self.tags({"approved": str(bool(figures["approved"])).lower()})
+
+    def _of_model(self, model_id: str | None, step: int, figures: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [Metric(key, value, now, step, model_id=model_id) for key, value in figures.items()]
+        self.mlflow.MlflowClient().log_batch(self.run_id, metrics=entries)
 
     def data(self, name: str, columns: Mapping[str, Sequence[str]], source: Path, digest: str) -> None:
         """Log a table as one of the run's data sets.
@@ -93,19 +149,22 @@ def run(
     mlflow = connect()
     active = mlflow.active_run()
     if active is not None and run_id in (None, active.info.run_id):
-        yield MLflowRecorder(mlflow, active.info.run_id)
+        yield MLflowRecorder(mlflow, active.info.run_id, active.info.experiment_id)
         return
-    with _open(mlflow, experiment, run_id, name, nested=active is not None, system_metrics=system_metrics) as opened:
+    with (
+        _open(mlflow, experiment, run_id, name, nested=active is not None) as opened,
+        contextlib.closing(
+            MLflowRecorder(mlflow, opened.info.run_id, opened.info.experiment_id, system_metrics=system_metrics)
+        ) as recorder,
+    ):
         try:
-            yield MLflowRecorder(mlflow, opened.info.run_id)
+            yield recorder
         except KeyboardInterrupt:
             mlflow.end_run("KILLED")
             raise
 
 
-def _open(
-    mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool, system_metrics: bool
-) -> Any:
+def _open(mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool) -> Any:
     """Start a run, or resume the one of ``run_id`` in its own experiment."""
     from mlflow.exceptions import MlflowException
 
@@ -118,11 +177,14 @@ def _open(
                     raise
                 run_id = None
         if run_id is None:
+            if mlflow.get_experiment_by_name(experiment) is None:
+                mlflow.create_experiment(experiment, store.artifacts_of(mlflow.get_tracking_uri(), experiment))
             mlflow.set_experiment(experiment)
             # So that the UI opens on charts and models, not on traces of a language model.
             mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+            mlflow.set_experiment_tag(view.TAG, view.state())
         return mlflow.start_run(
-            run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=system_metrics
+            run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=False
         )
 
 
@@ -131,6 +193,7 @@ def run_of(folder: Path) -> str | None:
     return read_json(folder / RUN_FILE)["run_id"] if (folder / RUN_FILE).exists() else None
 
 
-def write_run(folder: Path, run_id: str) -> None:
-    """Write the run's id to a model folder."""
-    write_json(folder / RUN_FILE, {"run_id": run_id})
+def write_run(folder: Path, run_id: str, experiment_id: str | None = None) -> None:
+    """Write the run's id, and that of its experiment, to a model folder."""
+    experiment = {} if experiment_id is None else {"experiment_id": experiment_id}
+    write_json(folder / RUN_FILE, {"run_id": run_id} | experiment)

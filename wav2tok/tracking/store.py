@@ -1,21 +1,30 @@
-"""The MLflow store: connecting to it, checking it, downloading from it."""
+"""The MLflow store: where it is, connecting to it, checking it, downloading from it.
+
+The store is the one that ``MLFLOW_TRACKING_URI`` names, or else ``mlflow.db`` in the project's folder, with its
+artifacts in ``mlruns`` next to it. Every path in it is absolute, so the same store is meant from any folder.
+"""
 
 import contextlib
 import importlib.util
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from wav2tok.errors import UserError, reason
+from wav2tok.tracking.moved import follow
 
-DEFAULT_STORE = "sqlite:///mlflow.db"
+DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
+_SQLITE = "sqlite:///"
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
     # Its bars go to standard error, where only the complaints of a verb belong.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # It prints links to its page for traces of language models; `wav2tok.tracking.links` has those to runs.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -24,8 +33,39 @@ def available() -> bool:
     return importlib.util.find_spec("mlflow") is not None
 
 
+def project() -> Path:
+    """The project's folder: the DVC root that contains the working folder, or else the working folder itself.
+
+    ``dvc exp run --temp`` and ``--queue`` run stages in a copy below ``.dvc/tmp/exps``, which they delete; the project
+    is then the one that the copy was made of.
+    """
+    here = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".dvc" / "config").is_file()), Path.cwd())
+    copied = re.fullmatch(r"(.+?)/\.dvc/tmp/exps(/.*)?", root.as_posix())
+    return Path(copied[1]) if copied else root
+
+
+def location() -> str:
+    """The URI of the store; the path of an SQLite file in it is absolute, relative ones being below `project`."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{DATABASE}"
+    path = database(uri)
+    return uri if path is None else f"{_SQLITE}{path}{uri[len(uri.partition('?')[0]) :]}"
+
+
+def database(uri: str) -> Path | None:
+    """The SQLite file of a store, with its absolute path; None for a store of another kind."""
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    return project() / path if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
+
+
+def artifacts_of(uri: str, experiment: str) -> str | None:
+    """Where the artifacts of a new experiment go: next to an SQLite file; None leaves it to the server."""
+    path = database(uri)
+    return str(path.parent / ARTIFACTS / re.sub(r"[^\w. -]", "_", experiment)) if path else None
+
+
 def connect() -> Any:
-    """The mlflow module, with its store set: ``MLFLOW_TRACKING_URI``, or else `DEFAULT_STORE`.
+    """The mlflow module, with its store set: `location`.
 
     Raises:
         UserError: MLflow is not installed.
@@ -44,7 +84,26 @@ def connect() -> Any:
 
     # Importing it sets its level again.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
+    uri = location()
+    path = database(uri)
+    if path is not None and path.is_file():
+        follow(path, path.parent / ARTIFACTS)
+    mlflow.set_tracking_uri(uri)
+    return mlflow
+
+
+def existing() -> Any:
+    """`connect` for a verb that only reads: a store that does not exist is an error, and none is made.
+
+    Raises:
+        UserError: MLflow is not installed, or there is no store.
+    """
+    mlflow = connect()
+    path = database(mlflow.get_tracking_uri())
+    if path is not None and not path.is_file():
+        raise UserError(
+            f"there is no MLflow store {path}; run the verb in the project's folder, or set MLFLOW_TRACKING_URI."
+        )
     return mlflow
 
 
@@ -79,7 +138,7 @@ def fetch(uri: str, folder: Path) -> Path:
     Raises:
         UserError: MLflow is not installed, or the store has no such model.
     """
-    mlflow = connect()
+    mlflow = existing()
     from mlflow.exceptions import MlflowException
 
     try:

@@ -59,6 +59,11 @@ def schedule(step: int, total: int, warmup: float, *, falls: bool = True) -> flo
     return max(0.0, (total - step) / max(1, total - rise)) if falls else 1.0
 
 
+def recorded(row: dict[str, float]) -> dict[str, float]:
+    """A row of the history, by the names under which a recorder receives its metrics."""
+    return {name.replace("valid_", "valid/"): value for name, value in row.items() if name != "epoch"}
+
+
 class Trainer:
     """One training: the model, its data and its progress.
 
@@ -273,7 +278,7 @@ class Trainer:
             p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
             row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
             p.history.append(row)
-            recorder.metrics([(p.step, {k.replace("valid_", "valid/"): v for k, v in row.items() if k != "epoch"})])
+            recorder.metrics([(p.step, recorded(row))])
             best = self.files.best(train.name)
             if better:
                 checkpoint.save(best, self.model, self.config, self.info())

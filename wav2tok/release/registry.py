@@ -19,6 +19,7 @@ from wav2tok.files import replacing_folder
 from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tracking.lookup import IDENTITY
 from wav2tok.tracking.store import connect, reaching
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -196,7 +197,8 @@ def register(
         won, why = compare(score, current, test_digest, measure)
     version = log_model(folder, name, classes)
     client = mlflow.MlflowClient()
-    for key, value in ({"score": score, "test_digest": test_digest} | tags).items():
+    identity = Tokenizer(folder / GRAPH_NAMES[0], device="cpu").identity
+    for key, value in ({"score": score, "test_digest": test_digest, IDENTITY: identity} | tags).items():
         client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
     alias = CHAMPION if won else CHALLENGER
     client.set_registered_model_alias(name, alias, version)

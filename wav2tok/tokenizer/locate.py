@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wav2tok.errors import UserError
+from wav2tok.files import sha256
+from wav2tok.progress import log
+from wav2tok.tokenizer import cache
 from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
 
 
@@ -34,13 +38,32 @@ def locate(model: str | Path) -> Path:
 def located(model: str | Path) -> Iterator[tuple[Path, str]]:
     """The ONNX file of a model (a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``) and its name.
 
-    A model that a URI names is downloaded, and deleted at the end of the block.
+    The name of a model in the registry has the number of its version. It is read from the cache or downloaded, and a
+    download is deleted at the end of the block.
 
     Raises:
-        UserError: there is none, or it cannot be downloaded.
+        UserError: there is none, it cannot be downloaded, or its graph is not the one that was registered.
     """
-    if str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
+    if not str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
+        yield locate(model), str(model)
+        return
+    version = lookup.find(str(model))
+    if version is None:
         with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
             yield locate(fetch(str(model), Path(folder))), str(model)
-    else:
-        yield locate(model), str(model)
+        return
+    kept = cache.find(version)
+    log.debug(f"{model} is {version.uri}, {f'kept in {kept}' if kept else 'downloaded'}")
+    if kept is not None:
+        yield kept, version.uri
+        return
+    with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
+        graph = locate(fetch(version.uri, Path(folder)))
+        if not sha256(graph).startswith(version.identity or ""):
+            raise UserError(
+                f"the graph of {version.uri} is not the one that was registered: its digest does not begin with "
+                f"{version.identity}; register it again.",
+                "model",
+            )
+        cache.keep(version, graph)
+        yield graph, version.uri

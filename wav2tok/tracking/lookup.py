@@ -1,0 +1,111 @@
+"""Which version a name in the registry stands for, asked of the store directly: MLflow takes seconds to import."""
+
+import contextlib
+import json
+import os
+import re
+import sqlite3
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from wav2tok.errors import UserError, reason
+from wav2tok.tracking import store
+
+IDENTITY = "identity"
+"""The tag of a version that holds `wav2tok.tokenizer.tokenizer.Tokenizer.identity` of its graph."""
+_SIGNED_IN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH")
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model.
+
+    Attributes:
+        model_id: of the logged model, unique among all stores; None where MLflow 2 registered it.
+        identity: the digest of its graph; None if it was not registered by ``wav2tok register``.
+    """
+
+    name: str
+    number: str
+    model_id: str | None
+    identity: str | None
+
+    @property
+    def uri(self) -> str:
+        """Its URI, which never means another version."""
+        return f"models:/{self.name}/{self.number}"
+
+
+def find(uri: str) -> Version | None:
+    """The version that ``models:/NAME@ALIAS`` or ``models:/NAME/NUMBER`` means now; None for other URIs.
+
+    SQLite stores and servers without a login are asked directly, others by MLflow.
+
+    Raises:
+        UserError: the store has no such version, or MLflow is needed and not installed.
+    """
+    named = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
+    if named is None:
+        return None
+    name, alias, number = named.groups()
+    where = store.location()
+    path = store.database(where)
+    found = None
+    if not os.environ.get("MLFLOW_REGISTRY_URI"):
+        # The schema of the store and the answers of a server are MLflow's own: whatever looks different is its matter.
+        with contextlib.suppress(sqlite3.Error, OSError, ValueError, KeyError):
+            if path is not None and path.is_file():
+                found = _in_database(path, name, alias, number)
+            elif where.startswith(("http://", "https://")) and not any(map(os.environ.get, _SIGNED_IN)):
+                found = _on_server(where, name, alias, number)
+    return found or _by_mlflow(uri, name, alias, number)
+
+
+def _version(name: str, number: str, source: str, identity: str | None) -> Version:
+    logged = re.fullmatch(r"models:/(m-[0-9a-f]{32})", source)
+    return Version(name, number, logged and logged[1], identity)
+
+
+def _in_database(path: Path, name: str, alias: str | None, number: str | None) -> Version | None:
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+
+        def value(query: str, *values: str | None) -> str | None:
+            row = database.execute(query, values).fetchone()
+            return None if row is None else str(row[0])
+
+        if alias is not None:
+            number = value("SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?", name, alias)
+        source = value("SELECT source FROM model_versions WHERE name = ? AND version = ?", name, number)
+        tag = "SELECT value FROM model_version_tags WHERE name = ? AND version = ? AND key = ?"
+        return _version(name, number, source, value(tag, name, number, IDENTITY)) if number and source else None
+
+
+def _on_server(where: str, name: str, alias: str | None, number: str | None) -> Version:
+    path, key, asked = (
+        ("registered-models/alias", "alias", alias) if alias else ("model-versions/get", "version", number)
+    )
+    query = urllib.parse.urlencode({"name": name, key: asked})
+    with urllib.request.urlopen(f"{where.rstrip('/')}/api/2.0/mlflow/{path}?{query}", timeout=_SECONDS) as answer:
+        found = json.load(answer)["model_version"]
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
+    return _version(name, str(found["version"]), found["source"], tags.get(IDENTITY))
+
+
+def _by_mlflow(uri: str, name: str, alias: str | None, number: str | None) -> Version:
+    mlflow = store.existing()
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    try:
+        found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, str(number))
+    except MlflowException as error:
+        raise UserError(
+            f"{uri} is not in the store {mlflow.get_tracking_uri()} ({reason(error)}); register a model with "
+            "wav2tok register, or set MLFLOW_TRACKING_URI.",
+            "model",
+        ) from None
+    return _version(name, str(found.version), found.source or "", found.tags.get(IDENTITY))

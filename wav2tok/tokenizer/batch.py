@@ -14,7 +14,7 @@ from wav2tok.matching import Tokenized, runs
 from wav2tok.tokenizer.tokenizer import SAMPLES_AT_ONCE, Tokenizer
 
 FILES_AT_ONCE = 1024
-"""At most so many short files in a batch."""
+"""Maximum number of short files in a batch."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from wav2tok.audio.ahead import read_ahead
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
+from wav2tok.device import keep_freed_memory
 from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.wav2tok import create
@@ -30,7 +31,6 @@ from wav2tok.speed.table import Row
 from wav2tok.speed.timing import interleaved, median_seconds, peak_memory
 from wav2tok.tokenizer.batch import tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.training import allocator
 from wav2tok.training.augment import augment
 from wav2tok.training.loop import Trainer
 from wav2tok.training.objective import Views, objective
@@ -54,7 +54,7 @@ class Bench:
 
     def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
-        allocator.keep_freed_memory()
+        keep_freed_memory()
         self.rate = config.data.sample_rate
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]

@@ -49,7 +49,8 @@ class SequentialFile(soundfile.SoundFile):
         while not ended:
             block = self.read(size, dtype="float32", always_2d=True)
             count, ended = count + len(block), len(block) < size
-            if not np.isfinite(block.sum(axis=1)).all():
+            # The sum, as the mean of the channels must be finite too.
+            if not np.isfinite(block.sum(axis=1) if block.shape[1] > 1 else block).all():
                 raise UnreadableError(self.name, "holds samples that are not finite numbers")
             if ended and count == 0:
                 raise UnreadableError(self.name, "holds no samples", "delete it")

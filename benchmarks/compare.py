@@ -21,7 +21,7 @@ BATCHES = (1, 8, 16)  # recordings; the pretrained models are measured at the fa
 
 def _rate(audio_seconds: float, run: Callable[[], object]) -> float:
     """Seconds of audio per second of a call."""
-    return audio_seconds / median_seconds(run, least_seconds=1.0, least_runs=2, most_runs=5)
+    return audio_seconds / median_seconds(run)
 
 
 def plain_step(bench: Bench) -> float:
@@ -53,7 +53,7 @@ def plain_rates(bench: Bench) -> dict[str, float]:
         "augmentation": _rate(seconds, lambda: [plain.augment(w, rate, rng) for w in few]),
         "features": _rate(seconds, lambda: [plain.features(w, config.features, rate) for w in few]),
         "E-step, embeddings": _rate(seconds, lambda: [plain.embed(model, w) for w in few]),
-        "E-step, k-means": 3600 / median_seconds(lambda: kmeans.fit(points), least_runs=1, most_runs=1),
+        "E-step, k-means": 3600 / median_seconds(lambda: kmeans.fit(points)),
         "training step": step,
         "training step, EM": step,
         "tokenizing waveforms": _rate(seconds, lambda: [plain.tokenize(model, w) for w in few]),
@@ -71,7 +71,7 @@ def _best(bench: Bench, run: Callable[[torch.Tensor], object]) -> float:
     rates = []
     for count in BATCHES:
         waves = torch.from_numpy(np.stack(bench.waves[:count])).to(bench.device)
-        seconds = median_seconds(partial(run, waves), least_runs=2, most_runs=3, device=bench.device)
+        seconds = median_seconds(partial(run, waves), device=bench.device)
         rates.append(count * bench.seconds / seconds)
     return max(rates)
 

@@ -240,7 +240,7 @@ def codebooks(bench: Bench) -> Curve:
     for count in TOKENS:
         log.info(f"{count} tokens")
         run = partial(_cluster, points, count, bench.config.codebook.iterations)
-        cluster.append(median_seconds(run, least_runs=1, most_runs=2, device=bench.device))
+        cluster.append(median_seconds(run, device=bench.device))
     tokens: list[float | None] = []
     for count in TOKENS:
         codebook = dataclasses.replace(bench.config.codebook, num_tokens=count)

@@ -17,6 +17,8 @@ from wav2tok.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's parameters of mallopt
+
 
 def settle_threads() -> None:
     """Set how MKL, OpenMP and numba use threads in this process, unless the environment already says so.
@@ -36,6 +38,22 @@ def settle_threads() -> None:
     # (Two threads waiting for each other next to a busy process: a training of 1.3 s took 67 to 108.)
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that a training step frees, for the next step.
+
+    Otherwise glibc returns it to the operating system: every large tensor is mapped again and the kernel clears its
+    pages one fault at a time, a quarter of the time of a step (193 instead of 145 ms for the network at 96 x 63 frames
+    on two cores). Has an effect only on Linux with glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_TOP_PAD, 64 << 20)
 
 
 def pick(word: str, devices: int, seen_by: str) -> int | None:

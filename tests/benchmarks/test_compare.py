@@ -97,9 +97,7 @@ def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.Mon
     monkeypatch.setattr(parts, "HOUR", 16.0)
     for name, few in (("LENGTHS", (0.5, 1.0)), ("PAIRS", (4, 8)), ("TOKENS", (4, 8))):
         monkeypatch.setattr(scaling, name, few)
-    monkeypatch.setattr(
-        scaling, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0, least_runs=1)
-    )
+    monkeypatch.setattr(scaling, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0))
     monkeypatch.setattr(scaling, "pretrained_tokens", lambda *_: 10.0)  # 95 million parameters take their time
     monkeypatch.setattr(scaling, "SLOW_SECONDS", 0.7)
     for curve in (

@@ -34,19 +34,21 @@ def clock(monkeypatch):
     return clock
 
 
-@pytest.mark.parametrize(
-    ("options", "timed"),
-    [({"least_seconds": 0.0}, 3), ({"least_seconds": 2.0}, 8), ({"least_seconds": 2.0, "most_runs": 6}, 6)],
-)
-def test_it_runs_until_both_minima_or_the_maximum_are_reached(clock, options, timed):
-    assert median_seconds(clock.call("a", 100, 0.25), **options) == 0.25
+@pytest.mark.parametrize(("least_seconds", "timed"), [(0.1, 1), (2.0, 8)])
+def test_calls_are_timed_until_they_have_taken_long_enough(clock, least_seconds, timed):
+    assert median_seconds(clock.call("a", 100, 0.25), least_seconds=least_seconds) == 0.25
     assert len(clock.calls) == 1 + timed  # the first call does not count
 
 
 def test_the_median_of_the_timed_calls(clock):
-    assert median_seconds(clock.call("a", 100, 1, 9, 2), least_seconds=0) == 2
-    with pytest.raises(ValueError, match="least_runs"):
-        median_seconds(lambda: None, least_runs=4, most_runs=3)
+    assert median_seconds(clock.call("a", 100, 1, 9, 2), least_seconds=12) == 2
+
+
+def test_timed_calls_have_the_threads_of_the_others():
+    threads, seen = torch.get_num_threads(), []
+    median_seconds(lambda: seen.append(torch.get_num_threads()), least_seconds=0.001)
+    assert set(seen) == {threads}
+    assert torch.get_num_threads() == threads
 
 
 def test_interleaved_calls_take_turns(clock):

@@ -14,7 +14,15 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 
 
 class UnreadableError(UserError):
-    """A file that is not audio, is damaged, or has no samples."""
+    """A file that is not audio, is damaged, or has no samples.
+
+    Attributes:
+        reason: what is wrong with it, to follow its name.
+    """
+
+    def __init__(self, path: Path | str, reason: str, remedy: str = "fix or delete it") -> None:
+        super().__init__(f"{path} {reason}; {remedy}.")
+        self.reason = reason
 
 
 BLOCK_SAMPLES = 1 << 18
@@ -31,17 +39,39 @@ class SequentialFile(soundfile.SoundFile):
     def seekable(self) -> bool:
         return False
 
+    def checked(self, size: int) -> Iterator[np.ndarray]:
+        """All samples, float32 [size, channels] each; the last block is shorter, and may be empty.
+
+        Raises:
+            UnreadableError: the file is truncated or empty, or has a value that is not finite.
+        """
+        count, ended = 0, False
+        while not ended:
+            block = self.read(size, dtype="float32", always_2d=True)
+            count, ended = count + len(block), len(block) < size
+            # The sum, as the mean of the channels must be finite too.
+            if not np.isfinite(block.sum(axis=1) if block.shape[1] > 1 else block).all():
+                raise UnreadableError(self.name, "holds samples that are not finite numbers")
+            if ended and count == 0:
+                raise UnreadableError(self.name, "holds no samples", "delete it")
+            if ended and count < self.frames:
+                raise UnreadableError(self.name, f"ends after {count} of {self.frames} samples")
+            yield block
+
 
 @contextlib.contextmanager
-def _opened(path: Path | str) -> Iterator[SequentialFile]:
-    """Open a file; any failure becomes an `UnreadableError`."""
+def opened(path: Path | str) -> Iterator[SequentialFile]:
+    """Open a file; any failure, also in the block, becomes an `UnreadableError`."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UnreadableError(path, "has a name that is not valid UTF-8") from None
     try:
         with SequentialFile(str(path)) as file:
             yield file
-    # ValueError, MemoryError: a header without a length, a name that is not UTF-8.
     except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError, MemoryError) as error:
         reason = "no such file" if not Path(path).exists() else str(error).rpartition(": ")[2].strip().rstrip(".")
-        raise UnreadableError(f"{path} cannot be read as audio ({reason}); fix or delete it.") from None
+        raise UnreadableError(path, f"cannot be read as audio ({reason})") from None
 
 
 def seconds(path: Path | str) -> float:
@@ -50,7 +80,7 @@ def seconds(path: Path | str) -> float:
     Raises:
         UnreadableError: the file is missing or is not audio.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.frames / file.samplerate
 
 
@@ -66,24 +96,16 @@ def blocks(path: Path | str, sample_rate: int) -> Iterator[np.ndarray]:
     Raises:
         UnreadableError: the file is missing, not audio, truncated or empty, or has a value that is not finite.
     """
-    count = yielded = 0  # samples: of the file, and at `sample_rate`
-    with _opened(path) as file:
-        rate, frames = file.samplerate, file.frames
-        stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
-        ended = False
-        while not ended:
-            samples = file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+    yielded = 0
+    with opened(path) as file:
+        stream = None
+        if file.samplerate != sample_rate:
+            stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+        for samples in file.checked(BLOCK_SAMPLES):
             ended = len(samples) < BLOCK_SAMPLES
             mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
-            if count == 0:
+            if yielded == 0 and len(mono):
                 first = mono[:1]
-            count += len(mono)
-            if not np.isfinite(mono).all():
-                raise UnreadableError(f"{path} holds samples that are not finite numbers; fix or delete it.")
-            if ended and count == 0:
-                raise UnreadableError(f"{path} holds no samples; delete it.")
-            if ended and count < frames:
-                raise UnreadableError(f"{path} ends after {count} of {frames} samples; fix or delete it.")
             part = np.ascontiguousarray(mono) if stream is None else stream.resample_chunk(mono, last=ended)
             # A few samples can become none at a lower rate; a recording keeps at least one.
             part = first if ended and yielded + len(part) == 0 else part

@@ -108,7 +108,7 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
 def keep_output_clean() -> None:
     """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
 
-    There is no bar either if standard output is a terminal, where the results themselves show how far the work is.
+    A terminal on standard output gets no bar: the results themselves show the progress there.
     """
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

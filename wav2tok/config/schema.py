@@ -7,6 +7,7 @@ committed ``params.yaml`` states the same defaults; a test compares the two.
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import field
 from typing import Annotated, Any, Literal, Self
 
@@ -23,42 +24,28 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
-def _file_name(value: str) -> str:
-    if not re.fullmatch(_FILE_NAME, value):
-        raise ValueError(
-            "it is part of file names, so use letters, digits, ., _ and -, and begin with a letter, a digit or _"
-        )
-    return value
+def _refuse(wrong: Callable[[Any], bool], why: str) -> AfterValidator:
+    """A rule that refuses the values for which ``wrong`` is true; ``why`` ends the message."""
 
+    def rule(value: Any) -> Any:
+        if wrong(value):
+            raise ValueError(why)
+        return value
 
-def _changes_tempo(value: float) -> float:
-    if value == 1:
-        raise ValueError("a tempo of 1 changes nothing; omit it")
-    return value
-
-
-def _changes_pitch(value: int) -> int:
-    if value == 0:
-        raise ValueError("0 semitones change nothing; omit it")
-    return value
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("it names a value twice; omit one")
-    return values
-
-
-def _all_alone(values: tuple[str, ...]) -> tuple[str, ...]:
-    if "all" in values and len(values) > 1:
-        raise ValueError("use either all or names")
-    return values
+    return AfterValidator(rule)
 
 
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
-FileName = Annotated[Text, AfterValidator(_file_name), WithJsonSchema({"type": "string", "pattern": f"^{_FILE_NAME}$"})]
+FileName = Annotated[
+    Text,
+    _refuse(
+        lambda name: re.fullmatch(_FILE_NAME, name) is None,
+        "it is part of file names, so use letters, digits, ., _ and -, and begin with a letter, a digit or _",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FILE_NAME}$"}),
+]
 
 Count = Annotated[Whole, Field(ge=1)]
 CountOrZero = Annotated[Whole, Field(ge=0)]
@@ -71,6 +58,10 @@ Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), _F
 SomeShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), _FROM_TEXT]
 PartialShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, lt=1), _FROM_TEXT]
 Dropout = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=0.95), _FROM_TEXT]
+Tempo = Annotated[Positive, _refuse(lambda tempo: tempo == 1, "a tempo of 1 changes nothing; omit it")]
+Semitones = Annotated[Whole, _refuse(lambda semitones: semitones == 0, "0 semitones change nothing; omit it")]
+_DISTINCT = _refuse(lambda values: len(set(values)) < len(values), "it names a value twice; omit one")
+_ALL_ALONE = _refuse(lambda values: "all" in values and len(values) > 1, "use either all or names")
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -338,19 +329,15 @@ class Evaluate:
 
     protocol: Literal["auto", "words", "hums"] = "auto"
     """words: other speakers' recordings; hums: the views V, TS and PS; auto: by what the data offers."""
-    tempos: Annotated[
-        tuple[Annotated[Positive, AfterValidator(_changes_tempo)], ...], AfterValidator(_distinct)
-    ] = (0.7, 0.8, 1.25, 1.4)  # fmt: skip
+    tempos: Annotated[tuple[Tempo, ...], _DISTINCT] = (0.7, 0.8, 1.25, 1.4)
     """Tempos of the queries in the view TS."""
-    semitones: Annotated[
-        tuple[Annotated[Whole, AfterValidator(_changes_pitch)], ...], AfterValidator(_distinct)
-    ] = (-5, -4, -3, -2, 2, 3, 4, 5)  # fmt: skip
+    semitones: Annotated[tuple[Semitones, ...], _DISTINCT] = (-5, -4, -3, -2, 2, 3, 4, 5)
     """Pitch shifts of the queries in the view PS."""
-    snr_db: Annotated[tuple[Number, ...], AfterValidator(_distinct)] = (20.0, 10.0, 5.0, 0.0)
+    snr_db: Annotated[tuple[Number, ...], _DISTINCT] = (20.0, 10.0, 5.0, 0.0)
     """Signal-to-noise ratios of the robustness curves: queries in a babble of training recordings."""
     curve_queries: CountOrZero = 150
     """Maximum number of queries of the curves that are not evaluated anyway; 0: no curves."""
-    baselines: Annotated[tuple[Text, ...], AfterValidator(_all_alone)] = ("all",)
+    baselines: Annotated[tuple[Text, ...], _ALL_ALONE] = ("all",)
     """all, or names such as untrained and mfcc_dtw; an empty list: none."""
     bootstrap: CountOrZero = 1000
     """Draws for the 95 % intervals."""

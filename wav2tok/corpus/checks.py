@@ -1,6 +1,6 @@
 """The checks that a corpus must pass, as one table, and the manifest as the data frame that they read."""
 
-import collections
+import dataclasses
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,101 +36,33 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
     """
     between, among = "ExpectColumnValuesToBeBetween", "ExpectColumnValuesToBeInSet"
     share = limits.max_unreadable_share
+    readable = round(1 - share, 9)  # rounded: 1 - 0.9 must not exceed 0.1
     return [
         Check("unreadable", "warning", "error", among, {"value_set": [""]}, "cannot be used and are left out"),
-        Check(
-            "too_many_unreadable",
-            "critical",
-            "error",
-            among,
-            {"value_set": [""], "mostly": round(1 - share, 9)},  # rounded: 1 - 0.9 must not exceed 0.1
-            f"cannot be used, and at most {share:.1%} may be so",
-        ),
-        Check(
-            "too_short",
-            "critical",
-            "seconds",
-            between,
-            {"min_value": limits.min_seconds},
-            f"are shorter than {limits.min_seconds:g} s",
-            "{:.3g} s".format,
-        ),
-        Check(
-            "too_long",
-            "warning",
-            "seconds",
-            between,
-            {"max_value": limits.max_seconds},
-            f"are longer than {limits.max_seconds:g} s",
-            "{:.6g} s".format,
-        ),
-        Check(
-            "silent",
-            "critical",
-            "rms_dbfs",
-            between,
-            {"min_value": limits.min_rms_dbfs},
-            f"are silent, under {limits.min_rms_dbfs:g} dBFS",
-            "{:.1f} dBFS".format,
-        ),
-        Check(
-            "mostly_silence",
-            "warning",
-            "silence_share",
-            between,
-            {"max_value": limits.max_silence_share},
-            f"are silent for more than {limits.max_silence_share:.1%} of their time",
-            "{:.1%}".format,
-        ),
-        Check(
-            "clipped",
-            "warning",
-            "clipped_share",
-            between,
-            {"max_value": limits.max_clipped_share},
-            f"are clipped in more than {limits.max_clipped_share:.1%} of their samples",
-            "{:.1%}".format,
-        ),
-        Check(
-            "duplicate",
-            "warning",
-            "sha256",
-            "ExpectColumnValuesToBeUnique",
-            {},
-            "have the same content as another",
-            "SHA-256 {:.12}".format,
-        ),
+        Check("too_many_unreadable", "critical", "error", among, {"value_set": [""], "mostly": readable},
+              f"cannot be used, and at most {share:.1%} may be so"),
+        Check("too_short", "critical", "seconds", between, {"min_value": limits.min_seconds},
+              f"are shorter than {limits.min_seconds:g} s", "{:.3g} s".format),
+        Check("too_long", "warning", "seconds", between, {"max_value": limits.max_seconds},
+              f"are longer than {limits.max_seconds:g} s", "{:.6g} s".format),
+        Check("silent", "critical", "rms_dbfs", between, {"min_value": limits.min_rms_dbfs},
+              f"are silent, under {limits.min_rms_dbfs:g} dBFS", "{:.1f} dBFS".format),
+        Check("mostly_silence", "warning", "silence_share", between, {"max_value": limits.max_silence_share},
+              f"are silent for more than {limits.max_silence_share:.1%} of their time", "{:.1%}".format),
+        Check("clipped", "warning", "clipped_share", between, {"max_value": limits.max_clipped_share},
+              f"are clipped in more than {limits.max_clipped_share:.1%} of their samples", "{:.1%}".format),
+        Check("duplicate", "warning", "sha256", "ExpectColumnValuesToBeUnique", {},
+              "have the same content as another", "SHA-256 {:.12}".format),
         # The same sound under two labels teaches that the two labels are similar.
-        Check(
-            "duplicate_across_classes",
-            "critical",
-            "classes_of_content",
-            between,
-            {"max_value": 1},
-            "have their content in another class too",
-            "in {} classes".format,
-        ),
+        Check("duplicate_across_classes", "critical", "classes_of_content", between, {"max_value": 1},
+              "have their content in another class too", "in {} classes".format),
         # It has no partner in its class, so training pairs it with its own augmentation.
-        Check(
-            "lone_recording",
-            "warning",
-            "class_size",
-            between,
-            {"min_value": 2},
-            "are alone in their class",
-            "{} in its class".format,
-        ),
+        Check("lone_recording", "warning", "class_size", between, {"min_value": 2},
+              "are alone in their class", "{} in its class".format),
         # Its upper band is empty, so retrieval could tell recordings apart by their microphone.
-        Check(
-            "low_sample_rate",
-            "warning",
-            "sample_rate",
-            between,
-            {"min_value": needed_rate},
-            f"have a sample rate below {needed_rate} Hz, which others reach",
-            "{} Hz".format,
-        ),
-    ]
+        Check("low_sample_rate", "warning", "sample_rate", between, {"min_value": needed_rate},
+              f"have a sample rate below {needed_rate} Hz, which others reach", "{} Hz".format),
+    ]  # fmt: skip
 
 
 def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
@@ -141,26 +73,19 @@ def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    good = [e for e in entries if not e.error]
-    sizes = collections.Counter(e.class_name for e in good)
-    classes = collections.defaultdict(set)
-    for e in good:
-        classes[e.sha256].add(e.class_name)
-
-    def column(value: Callable[[Entry], Any], dtype: str) -> pd.Series:
-        return pd.Series([None if e.error else value(e) for e in entries], dtype=dtype)
-
-    return pd.DataFrame(
-        {
-            "path": [html.escape(datadocs.printable(e.path)) for e in entries],  # the Data Docs treat it as markup
-            "error": [e.error for e in entries],
-            "seconds": column(lambda e: e.seconds, "float64"),
-            "sample_rate": column(lambda e: e.sample_rate, "Int64"),
-            "rms_dbfs": column(lambda e: e.rms_dbfs, "float64"),
-            "silence_share": column(lambda e: e.silence_share, "float64"),
-            "clipped_share": column(lambda e: e.clipped_share, "float64"),
-            "sha256": column(lambda e: e.sha256, "object"),
-            "class_size": column(lambda e: sizes[e.class_name], "Int64"),
-            "classes_of_content": column(lambda e: len(classes[e.sha256]), "Int64"),
-        }
-    )
+    table = pd.DataFrame([dataclasses.asdict(entry) for entry in entries], dtype="object")
+    good = table["error"] == ""
+    kinds = {
+        "seconds": "float64",
+        "sample_rate": "Int64",
+        "rms_dbfs": "float64",
+        "silence_share": "float64",
+        "clipped_share": "float64",
+        "sha256": "object",
+    }
+    judged = table[list(kinds)].astype(kinds).where(good)
+    judged["class_size"] = table[good].groupby("class_name")["path"].transform("size").astype("Int64")
+    judged["classes_of_content"] = table[good].groupby("sha256")["class_name"].transform("nunique").astype("Int64")
+    judged.insert(0, "path", [html.escape(datadocs.printable(e.path)) for e in entries])  # Data Docs take it as markup
+    judged.insert(1, "error", [e.error for e in entries])
+    return judged

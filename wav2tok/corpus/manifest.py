@@ -10,13 +10,12 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from wav2tok import files
 from wav2tok.audio import decode
@@ -68,19 +67,14 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
     of digital silence all frames are silent. A shorter last frame counts like the others.
 
     Args:
-        blocks: float32 [N, C] each; every N but the last is a multiple of ``frame``.
+        blocks: float32 [N, C] each, at least one sample in all; every N but the last is a multiple of ``frame``.
         frame: samples per frame.
-
-    Raises:
-        ValueError: there are no samples, or one is not finite.
     """
     samples = values = clipped = 0
     energy = 0.0
     powers = []
     for block in blocks:
         mono = block.mean(axis=1)
-        if not np.isfinite(mono).all():
-            raise ValueError("holds samples that are not finite numbers")
         samples += len(block)
         values += block.size
         clipped += int(np.count_nonzero(np.abs(block) >= CLIPPED_AT))
@@ -88,8 +82,6 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
         energy += float(squares.sum())
         starts = np.arange(0, len(squares), frame)
         powers.append(np.add.reduceat(squares, starts) / np.diff(starts, append=len(squares)))
-    if not samples:
-        raise ValueError("holds no samples")
     power = np.concatenate(powers)
     threshold = power.max() * 10 ** (-SILENT_BELOW_LOUDEST_DB / 10)
     mean_square = energy / samples
@@ -97,35 +89,12 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
     return Levels(samples, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)))
 
 
-def _blocks(file: decode.SequentialFile, size: int) -> Iterator[np.ndarray]:
-    """The file's samples, float32 [N, C] with N = ``size`` for all but the last."""
-    short = False
-    while not short and len(block := file.read(size, dtype="float32", always_2d=True)):
-        short = len(block) < size
-        yield block
-
-
 def _measurements(path: Path) -> dict[str, float | int]:
-    """The measured fields of an `Entry`, rounded so that manifests do not depend on a processor's last bits.
-
-    Raises:
-        ValueError: the file is unreadable; the message says why and is to follow the file's name.
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise ValueError("has a name that is not valid UTF-8") from None
-    if not path.exists():
-        raise ValueError("cannot be read as audio (no such file)")
-    try:
-        with decode.SequentialFile(str(path)) as file:
-            rate, promised = file.samplerate, file.frames
-            frame = max(1, round(rate * FRAME_SECONDS))
-            measured = levels(_blocks(file, min(frame * BLOCK_FRAMES, promised)), frame)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise ValueError(f"cannot be read as audio ({str(error).rpartition(': ')[2].strip().rstrip('.')})") from None
-    if measured.samples < promised:
-        raise ValueError(f"ends after {measured.samples} of {promised} samples")
+    """The measured fields of an `Entry`, rounded so that manifests do not depend on a processor's last bits."""
+    with decode.opened(path) as file:
+        rate = file.samplerate
+        frame = max(1, round(rate * FRAME_SECONDS))
+        measured = levels(file.checked(frame * BLOCK_FRAMES), frame)
     return {
         "seconds": round(measured.samples / rate, 6),
         "sample_rate": rate,
@@ -145,12 +114,11 @@ def measure(path: Path, root: Path) -> Entry:
     )
     try:
         entry = dataclasses.replace(entry, sha256=files.sha256(path))
+        return dataclasses.replace(entry, **_measurements(path))  # type: ignore[arg-type]  # the fields differ in type
     except OSError as error:
         return dataclasses.replace(entry, error=f"cannot be read ({error.strerror})")
-    try:
-        return dataclasses.replace(entry, **_measurements(path))  # type: ignore[arg-type]  # the fields differ in type
-    except ValueError as error:
-        return dataclasses.replace(entry, error=str(error))
+    except decode.UnreadableError as error:
+        return dataclasses.replace(entry, error=error.reason)
 
 
 def build(root: Path) -> list[Entry]:
@@ -197,31 +165,37 @@ def read_csv(path: Path | str) -> list[Entry]:
     """
     try:
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            header, *rows = csv.reader(file, strict=True)
+            reader = csv.DictReader(file, strict=True)
+            rows, header = list(reader), reader.fieldnames or []
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run wav2tok validate first.") from None
     except (ValueError, csv.Error):
-        header, rows = [], []
+        rows, header = [], []
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise UserError(f"{path} is not a manifest (it has no column {missing[0]}); run wav2tok validate again.")
-    places = [header.index(name) for name in COLUMNS]
-    return [_entry(row, places, len(header), path, number) for number, row in enumerate(rows, start=2)]
+    entries = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            entries.append(_entry(row))
+        except ValueError:
+            raise UserError(
+                f"{path} is not a manifest (row {number} cannot be read); run wav2tok validate again."
+            ) from None
+    return entries
 
 
-def _entry(row: list[str], places: list[int], width: int, path: Path | str, number: int) -> Entry:
-    """The entry of row ``number`` of the file at ``path``; ``places`` are the indices of `COLUMNS` in it."""
-    try:
-        if len(row) != width:
-            raise ValueError
-        texts = [row[place] for place in places]
-        values: dict[str, str | float | int] = {}
-        for field, text in zip(dataclasses.fields(Entry), texts, strict=True):
-            blank = field.name in MEASUREMENTS and not text and texts[-1]
-            kind: type = field.type  # type: ignore[assignment]  # annotations are not strings in this module
-            values[field.name] = kind(0) if blank else kind(text)
-        return Entry(**values)  # type: ignore[arg-type]  # converted by the field's own type
-    except ValueError:
-        raise UserError(
-            f"{path} is not a manifest (row {number} cannot be read); run wav2tok validate again."
-        ) from None
+def _entry(row: dict[str, str]) -> Entry:
+    """The entry of a row.
+
+    Raises:
+        ValueError: it has too few or too many fields, or one that is not a number.
+    """
+    if None in row or None in row.values():
+        raise ValueError
+    values: dict[str, str | float | int] = {}
+    for field, column in zip(dataclasses.fields(Entry), COLUMNS, strict=True):
+        blank = field.name in MEASUREMENTS and not row[column] and row["error"]
+        kind: type = field.type  # type: ignore[assignment]  # annotations are not strings in this module
+        values[field.name] = kind(0) if blank else kind(row[column])
+    return Entry(**values)  # type: ignore[arg-type]  # converted by the field's own type

@@ -1,9 +1,9 @@
 """A recording and what is known about it, and how recordings are divided into parts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ class Recordings(Sequence[Recording]):
 
     def __post_init__(self) -> None:
         unknown = (None,) * len(self.paths)
-        for name, default in (
-            ("groups", tuple(map(group_of, self.paths))),
-            ("seconds", unknown),
-            ("digests", unknown),
-        ):
+        defaults = {"groups": tuple(map(group_of, self.paths)), "seconds": unknown, "digests": unknown}
+        for name, default in defaults.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, default)
+
+    def _each(self, change: Callable[[Any], Any]) -> list[Any]:
+        """``change`` of every field, in the order of those of `Recording`; None stays None."""
+        columns = (self.paths, self.classes, self.groups, self.seconds, self.digests)
+        return [None if column is None else change(column) for column in columns]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,13 +66,7 @@ class Recordings(Sequence[Recording]):
     def __getitem__(self, index: int | slice) -> "Recording | Recordings":
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
-        return Recording(
-            self.paths[index],
-            None if self.classes is None else self.classes[index],
-            self.groups[index],
-            self.seconds[index],
-            self.digests[index],
-        )
+        return Recording(*self._each(lambda column: column[index]))
 
     def __add__(self, other: "Recordings") -> "Recordings":
         """These recordings, then the other ones; without classes if either has none."""
@@ -86,13 +82,7 @@ class Recordings(Sequence[Recording]):
     def take(self, indices: Iterable[int]) -> "Recordings":
         """The recordings at ``indices``, in that order."""
         chosen = list(indices)
-        return Recordings(
-            tuple(self.paths[i] for i in chosen),
-            None if self.classes is None else tuple(self.classes[i] for i in chosen),
-            tuple(self.groups[i] for i in chosen),
-            tuple(self.seconds[i] for i in chosen),
-            tuple(self.digests[i] for i in chosen),
-        )
+        return Recordings(*self._each(lambda column: tuple(column[i] for i in chosen)))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Which recordings are for training, for validation and for the test."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -158,11 +159,9 @@ def add_to_training(splits: TrainingSplits, more: Recordings) -> TrainingSplits:
 def all_for_test(test: Recordings, others: Recordings, valid_share: float, seed: int) -> TrainingSplits:
     """All of ``test`` for the test; ``others``, whose classes are unknown, for training and validation."""
     train, valid = cut(replace(others, classes=None), valid_share, False, validation_seed(seed))
-    return (
-        TrainingSplits(train, valid, test)
-        if test.classes is None
-        else TrainingSplits(_each_alone(train), _each_alone(valid), test)
-    )
+    if test.classes is not None:
+        train, valid = _each_alone(train), _each_alone(valid)
+    return TrainingSplits(train, valid, test)
 
 
 def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
@@ -173,9 +172,7 @@ def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
     """
     if splits.valid is not None:
         return TrainingSplits(splits.train, splits.valid, splits.test)
-    counts: dict[str, int] = {}
-    for name in splits.train.groups:
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(splits.train.groups)
     group = len(counts) > 2 and max(counts.values()) > 1
     train, valid = _validation(splits.train, share, group, validation_seed(seed))
     return TrainingSplits(train, valid, splits.test)

@@ -57,7 +57,6 @@ class Outcome:
 class Report:
     """A corpus that passed; ``warnings`` are sentences for the user."""
 
-    entries: list[Entry]  # the readable ones
     warnings: list[str]
     docs: Path  # the first page of the Data Docs
     summary: dict[str, Any]  # the content of validation.json
@@ -212,4 +211,4 @@ def validate(root: Path, out: Path, config: Config) -> Report:
         raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
-    return Report(good, [o.sentence(len(entries)) for o in failed], page, summary)
+    return Report([o.sentence(len(entries)) for o in failed], page, summary)

@@ -23,33 +23,22 @@ def rank(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 def hits(order: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """Which answers are relevant.
+    """Which answers are relevant, bool [Q, N], nearest answer first; False after the last answer.
 
     Args:
         order: int [Q, N], as `rank` gives it.
         relevant: bool [Q, N], by index into the database.
-
-    Returns:
-        bool [Q, N], nearest answer first; False after the last answer.
     """
     return np.take_along_axis(relevant, np.maximum(order, 0), axis=1) & (order >= 0)
 
 
 def first_ranks(hits: np.ndarray) -> np.ndarray:
-    """The rank, from 1, of each query's first relevant answer, int [Q]; 0 where none was retrieved.
-
-    Args:
-        hits: bool [Q, N], as `hits` gives them.
-    """
+    """The rank, from 1, of each query's first relevant answer, 0 where none was retrieved: `hits` [Q, N] -> int [Q]."""
     return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
 
 
 def reciprocal_ranks(hits: np.ndarray) -> np.ndarray:
-    """One over the rank of each query's first relevant answer, float64 [Q]; 0 where none was retrieved.
-
-    Args:
-        hits: bool [Q, N], as `hits` gives them.
-    """
+    """One over the rank of each query's first relevant answer, or 0: `hits` [Q, N] -> float64 [Q]."""
     first = first_ranks(hits)
     return np.where(first > 0, 1.0 / np.maximum(first, 1), 0.0)
 

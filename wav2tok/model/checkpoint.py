@@ -45,9 +45,9 @@ def save(
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.cpu() for key, value in state.items()}
     if best is not None:
-        best_tensors, best_info = _read(best)
+        best_tensors, best_header = _read(best)
         tensors |= {f"best.{key}": value for key, value in best_tensors.items()}
-        header["best"] = json.dumps(best_info)
+        header["best"] = best_header["info"]
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)
 
@@ -66,15 +66,23 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UserError(f"{path} is not a checkpoint of wav2tok ({error}); train again.") from None
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors whose names begin with ``prefix``, by the rest of their names, and the header."""
     with _opened(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["info"])  # noqa: SIM118
+        names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
+        return {key.removeprefix(prefix): file.get_tensor(key) for key in names}, file.metadata()
 
 
 def peek(path: Path) -> dict[str, Any]:
     """The info of a checkpoint; reads the header only."""
     with _opened(path) as file:
         return json.loads(file.metadata()["info"])
+
+
+def peek_config(path: Path) -> Config:
+    """The configuration of a checkpoint; reads the header only."""
+    with _opened(path) as file:
+        return from_dict(json.loads(file.metadata()["config"]))
 
 
 def read_config(folder: Path) -> Config:
@@ -100,9 +108,7 @@ def load(folder: Path, name: str | None = None) -> tuple[Wav2Tok, Config, dict[s
     config = read_config(folder)
     model = create(config)
     files = ModelFolder(folder)
-    path = files.best(config.train.name) if name is None else files.weights(name)
-    tensors, info = _read(path)
-    _fill(model, tensors, path)
+    info = _fill(model, files.best(config.train.name) if name is None else files.weights(name))
     return model.eval(), config, info
 
 
@@ -136,9 +142,7 @@ def load_weights(model: Wav2Tok, config: Config, path: Path) -> dict[str, Any]:
         UserError: the checkpoint does not exist or is of a model of another shape; ``model`` is unchanged.
     """
     require_same_shape(config, path)
-    tensors, info = _read(path)
-    _fill(model, tensors, path)
-    return info
+    return _fill(model, path)
 
 
 def require_same_shape(config: Config, path: Path) -> None:
@@ -164,42 +168,31 @@ def _shape(config: Config) -> dict[str, Any]:
     }
 
 
-def peek_config(path: Path) -> Config:
-    """The configuration of a checkpoint; reads the header only."""
-    with _opened(path) as file:
-        return from_dict(json.loads(file.metadata()["config"]))
-
-
 def restore_best(path: Path, target: Path) -> None:
     """Write to the checkpoint ``target`` what was the best model when the checkpoint ``path`` was saved."""
-    with _opened(path) as file:
-        header = file.metadata()
-        tensors = {
-            key.removeprefix("best."): file.get_tensor(key)
-            for key in file.keys()  # noqa: SIM118
-            if key.startswith("best.")
-        }
+    tensors, header = _read(path, "best.")
     with replacing(target) as temporary:
         save_file(tensors, temporary, metadata={"info": header["best"], "config": header["config"]})
 
 
-def _fill(model: Wav2Tok, tensors: dict[str, Tensor], path: Path) -> None:
-    state = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+def _fill(model: Wav2Tok, path: Path) -> dict[str, Any]:
+    """Load the weights of a checkpoint into ``model``; returns its info."""
+    info = peek(path)
+    tensors, _ = _read(path, "model.")
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise UserError(f"{path} does not fit the configuration next to it ({reason(error)}); train again.") from None
+    return info
 
 
 def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Load model and optimizer as `save` wrote them; returns the info."""
-    tensors, info = _read(path)
-    _fill(model, tensors, path)
+    info = _fill(model, path)
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
+    for key, value in _read(path, "optimizer.")[0].items():
+        index, name = key.split(".")
+        state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return info
 

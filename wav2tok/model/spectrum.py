@@ -76,11 +76,6 @@ class PowerSpectrum(nn.Module):
         out[self.places()] = bank
         return out.reshape(len(self.second), -1, bank.shape[1])
 
-    def flop(self) -> int:
-        """Floating-point operations per frame."""
-        rows, inner, _ = self.second.shape
-        return 2 * self.first.numel() * (inner // 2) + 2 * rows * inner * inner
-
     def forward(self, waveform: Tensor) -> Tensor:
         n_fft, n2 = self.n_fft, self.second.shape[1] // 2
         windowed = cut_frames(waveform, n_fft, self.hop) * self.window

@@ -31,7 +31,6 @@ class Option:
     Attributes:
         default: the documented default; None if there is none.
         ours: the keys of `wav2tok.config.schema`, or the options of ``wav2tok train``, that it sets.
-        remark: what to know, and why our default differs.
         becomes: computes our values by key from all options of the line; None passes the value unchanged to the key.
     """
 
@@ -39,7 +38,6 @@ class Option:
     default: Value
     kind: Kind
     ours: tuple[str, ...]
-    remark: str = ""
     becomes: "Callable[[Line], Mapping[str, Value]] | None" = None
     aliases: tuple[str, ...] = ()
 

@@ -1,19 +1,17 @@
 """Translate the published trainer's command line into our parameters: ``wav2tok train --published-args "..."``.
 
-`translate` reads such a line, `OPTIONS` maps each of its options to ours, and `table` prints that mapping for the page
-``wav2tok/config/profiles/published.md``. An option that the line omits has its documented default. Where the published
-documentation and code differ, the documentation counts.
+`translate` reads such a line by `OPTIONS`, which maps each of its options to ours. An option that the line omits has
+its documented default. Where the published documentation and code differ, the documentation counts. The page
+``wav2tok/config/profiles/published.md`` holds the same mapping with remarks for users; a test compares the two.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 
-from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Splits
-from wav2tok.published.line import Line, Option, Value, as_yaml, parse, refuse, setting
+from wav2tok.published.line import Line, Option, Value, parse, refuse, setting
 
 Settings = Mapping[str, Value]
 RECIPE = "recipes.published."
@@ -99,70 +97,54 @@ def _weights(line: Line) -> Settings:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("debug", 0, "whole", ("train.debug",), "any number except 0: 32 recordings, two epochs of two steps",
-           lambda line: {"train.debug": line["debug"] != 0}),
-    Option("dataset", None, "text", ("--data",), "`NAME.bin` here, in `bin/` or in `../bin/`; `--data` overrides it",
-           _data),
-    Option("is_dict", False, "flag", ("augment.share",), "the file itself says whether it has classes, and a "
-           "contradiction is refused; recordings without classes always pair with their augmentation", _augmentation),
-    Option("is_pairwise", None, "flag", (), "in the published commands, but not an option of the published trainer, "
-           "which fails on it: ignored with a warning; pairs are the default"),
-    Option("sample_subdataset", False, "flag", ("train.subset_share",), "drawn again for each epoch", _subset),
-    Option("subdata_split", 0.1, "number", ("train.subset_share",), "no effect without `sample_subdataset`", _subset),
-    Option("is_triplet", False, "flag", ("train.mode",), "`triplets`: a pair and a recording of another class; "
-           "needs classes", _mode),
-    Option("is_single", False, "flag", ("train.mode",), "`singles`: a recording and itself", _mode),
-    Option("same_length", False, "flag", ("train.same_length",), "the members of a pair or triplet are stretched "
-           "to their mean length"),
-    Option("apply_augmentation", False, "flag", ("augment.share", "augment.views"), "of every partner or of none, and "
-           "always without classes; here of both views, so that changed copies stand for other voices",
-           _augmentation),
-    Option("batch_size", 4, "whole", (RECIPE + "batch_size",), "in pairs; contrast takes its negatives from them"),
-    Option("EPOCHS", 100, "whole", ("train.epochs",), "50 in the published code, each a pass over the recordings; here "
-           "60 steps each"),
-    Option("autosave_epoch", 5, "whole", ("train.autosave_epoch",), "files `NAME_EPOCH`", aliases=("autosave",)),
-    Option("patience", 5, "whole", ("train.patience",), "3 in the published code"),
-    Option("name", "TrialTok", "text", ("train.name",), "of the files in `--out`", aliases=("save_dir",)),
-    Option("epoch_start", 0, "whole", ("train.start_epoch",), "resumes from `NAME_EPOCH` of this epoch; 0: from where "
-           "an interrupted training stopped"),
-    Option("device", "cuda:0", "text", ("--device",), "`cuda:0` is `cuda`, `cpu` is `cpu`, others are refused; "
-           "omitted: as `--device` says", _device),
-    Option("learning_rate", 2e-3, "number", (RECIPE + "learning_rate",), "another objective and larger batches"),
-    Option("use_scheduler", True, "flag", (RECIPE + "schedule",), "`linear`, up and down to 0, or `constant`",
-           _schedule),
-    Option("train_steps", None, "whole", (RECIPE + "schedule_steps",), "none: all steps of the training, counted by "
-           "recordings"),
-    Option("warmup", 0.08, "number", (RECIPE + "warmup",), "share of those; 0 without `use_scheduler`", _schedule),
-    Option("load_dir", None, "text", ("train.init_from",), "the NAME of the initial weights, `NAME_best` or "
-           "`NAME_EPOCH`; this training's own NAME with `epoch_start` resumes it instead", _weights),
-    Option("load_model_epochid", None, "whole", ("train.init_from",), "the EPOCH of `NAME_EPOCH`; not needed with "
-           "`best_model`: the published `best_EPOCH` is `NAME_best`", _weights),
-    Option("best_model", True, "flag", ("train.init_from",), "`NAME_best`, not `NAME_EPOCH`", _weights),
-    Option("use_transformer", False, "flag", ("encoder.kind", "encoder.dropout"), "a transformer has dropout 0.1",
-           _encoder),
-    Option("input_dim", 39, "whole", ("encoder.input_dim",), "follows from the features, and any other number is "
-           "refused; 39 fits only `mfcc` and is ignored without it",
-           lambda line: {"encoder.input_dim": None if _misfit(line) else line["input_dim"]}),
-    Option("emb_dim", 256, "whole", ("encoder.hidden",), "of both directions together; ours is of one", _encoder),
-    Option("num_tokens", 50, "whole", ("codebook.num_tokens",), "more tokens retrieve better (`benchmarks/recipe.md`)"),
+    Option("debug", 0, "whole", ("train.debug",), lambda line: {"train.debug": line["debug"] != 0}),
+    Option("dataset", None, "text", ("--data",), _data),
+    Option("is_dict", False, "flag", ("augment.share",), _augmentation),
+    Option("is_pairwise", None, "flag", ()),
+    Option("sample_subdataset", False, "flag", ("train.subset_share",), _subset),
+    Option("subdata_split", 0.1, "number", ("train.subset_share",), _subset),
+    Option("is_triplet", False, "flag", ("train.mode",), _mode),
+    Option("is_single", False, "flag", ("train.mode",), _mode),
+    Option("same_length", False, "flag", ("train.same_length",)),
+    Option("apply_augmentation", False, "flag", ("augment.share", "augment.views"), _augmentation),
+    Option("batch_size", 4, "whole", (RECIPE + "batch_size",)),
+    Option("EPOCHS", 100, "whole", ("train.epochs",)),
+    Option("autosave_epoch", 5, "whole", ("train.autosave_epoch",), aliases=("autosave",)),
+    Option("patience", 5, "whole", ("train.patience",)),
+    Option("name", "TrialTok", "text", ("train.name",), aliases=("save_dir",)),
+    Option("epoch_start", 0, "whole", ("train.start_epoch",)),
+    Option("device", "cuda:0", "text", ("--device",), _device),
+    Option("learning_rate", 2e-3, "number", (RECIPE + "learning_rate",)),
+    Option("use_scheduler", True, "flag", (RECIPE + "schedule",), _schedule),
+    Option("train_steps", None, "whole", (RECIPE + "schedule_steps",)),
+    Option("warmup", 0.08, "number", (RECIPE + "warmup",), _schedule),
+    Option("load_dir", None, "text", ("train.init_from",), _weights),
+    Option("load_model_epochid", None, "whole", ("train.init_from",), _weights),
+    Option("best_model", True, "flag", ("train.init_from",), _weights),
+    Option("use_transformer", False, "flag", ("encoder.kind", "encoder.dropout"), _encoder),
+    Option(
+        "input_dim",
+        39,
+        "whole",
+        ("encoder.input_dim",),
+        lambda line: {"encoder.input_dim": None if _misfit(line) else line["input_dim"]},
+    ),
+    Option("emb_dim", 256, "whole", ("encoder.hidden",), _encoder),
+    Option("num_tokens", 50, "whole", ("codebook.num_tokens",)),
     Option("num_layers", 2, "whole", ("encoder.layers",)),
-    Option("mfcc", False, "flag", ("features.kind",), "False: `stft`, 513 magnitudes; here MFCC, normalized per "
-           "recording",
-           lambda line: {"features.kind": "mfcc" if line["mfcc"] else "stft"}),
+    Option(
+        "mfcc", False, "flag", ("features.kind",), lambda line: {"features.kind": "mfcc" if line["mfcc"] else "stft"}
+    ),
     Option("cluster_split", 1.0, "number", ("codebook.cluster_split",)),
-    Option("iter_clust", 500, "whole", (RECIPE + "iter_clust",), "1000 in the published examples; here only steps "
-           "of the second stage, which is short"),
-    Option("clip", False, "flag", ("train.clip_seconds", "encoder.tiled"), "training and tokens in stretches of "
-           "`clip_duration`; here only training, to bound memory", _clip),
-    Option("clip_duration", 3.0, "number", ("train.clip_seconds",), "seconds; no effect without `clip`", _clip),
+    Option("iter_clust", 500, "whole", (RECIPE + "iter_clust",)),
+    Option("clip", False, "flag", ("train.clip_seconds", "encoder.tiled"), _clip),
+    Option("clip_duration", 3.0, "number", ("train.clip_seconds",), _clip),
     Option("sr", 16000, "whole", ("data.sample_rate",)),
-    Option("use_cosine", False, "flag", (RECIPE + "use_cosine",), "False: a similarity with trained weights; tokens "
-           "are assigned by cosine"),
+    Option("use_cosine", False, "flag", (RECIPE + "use_cosine",)),
     Option("temp", 0.1, "number", (RECIPE + "temperature",)),
-    Option("alpha", 0.01, "number", (RECIPE + "alpha",), "0.1 in the published code; here divided by the "
-           "string's length"),
-    Option("beta", 0.01, "number", (RECIPE + "beta",), "as `alpha`"),
-)  # fmt: skip
+    Option("alpha", 0.01, "number", (RECIPE + "alpha",)),
+    Option("beta", 0.01, "number", (RECIPE + "beta",)),
+)
 
 
 @dataclass(frozen=True)
@@ -274,26 +256,3 @@ def check(translation: Translation, splits: Splits, data: Path) -> None:
         raise refuse(f"{data} holds a list without classes, and --is_dict is True; omit it.")
     if translation.triplets and not classes:
         raise refuse(f"{data} holds a list without classes, and --is_triplet needs them; omit it.")
-
-
-def _default_here(key: str, config: Config) -> str:
-    """Our own default; of a key of the published recipe, that of the recipe that trains by default."""
-    if key in COMMAND:
-        return COMMAND[key]
-    if key.startswith(RECIPE):
-        return as_yaml(getattr(config.recipe, key.removeprefix(RECIPE)))
-    return as_yaml(attrgetter(key)(config))
-
-
-def table() -> str:
-    """`OPTIONS` as a Markdown table, one row per option."""
-    config = Config()
-    lines = ["| published option | here | published default | default here | remark |", "|---|---|---|---|---|"]
-    for option in OPTIONS:
-        names = " or ".join(f"`{name}`" for name in (option.name, *option.aliases))
-        keys = ", ".join(f"`{key}`" for key in option.ours)
-        ours = ", ".join(_default_here(key, config) for key in option.ours)
-        default = "none" if option.default is None else str(option.default)
-        cells = (names, keys or "nothing", default, ours or "none", option.remark)
-        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
-    return "\n".join(lines) + "\n"

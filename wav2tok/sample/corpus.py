@@ -31,12 +31,7 @@ def take(melody: Melody, singer: Singer, sample_rate: int, rng: np.random.Genera
     return record(sing(performance, singer.voice, sample_rate, rng), singer.room, sample_rate, rng)
 
 
-def make(
-    out: Path,
-    seed: int = 0,
-    melodies: int = 24,
-    singers: int = 10,
-) -> None:
+def make(out: Path, seed: int = 0, melodies: int = 24, singers: int = 10) -> None:
     """Write ``melodies`` x ``singers`` takes of 4.5 to 7.5 s at 16 kHz as ``out/MELODY/SINGER_01.flac``, all or none.
 
     A take depends on ``seed``, its melody and its singer only, so more melodies or singers leave the others unchanged.
@@ -48,11 +43,7 @@ def make(
         UserError: ``out`` is not empty, or a number is too small.
     """
     out = Path(out)
-    for name, value, least in (
-        ("seed", seed, 0),
-        ("melodies", melodies, 1),
-        ("singers", singers, 1),
-    ):
+    for name, value, least in (("seed", seed, 0), ("melodies", melodies, 1), ("singers", singers, 1)):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
     if out.exists() and not out.is_dir():

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wav2tok.model.codebook import assign, compress
+from wav2tok.model.codebook import assign
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.store import Segments, SpectrumStore
 
@@ -29,23 +29,17 @@ def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iter
 
 
 @torch.inference_mode()
-def frame_tokens(model: Wav2Tok, store: SpectrumStore) -> list[np.ndarray]:
-    """One token per step of every recording in ``store``, with repeats: int64 [T] each."""
+def frame_tokens(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
+    """One token per step of every recording, with repeats, of its first ``most_frames`` frames: int64 [T] each."""
     out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
-    for positions, z, frames in embeddings(model, store, store.heads(int(store.frames.max()))):
+    segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
+    for positions, z, frames in embeddings(model, store, segments):
         tokens = assign(z, model.codebook).cpu().numpy()
         for position, row, length in zip(positions.tolist(), tokens, frames.tolist(), strict=True):
             out[position] = row[:length]
     return out
 
 
-@torch.inference_mode()
 def tokenize(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
-    """The token string without repeats of every recording in ``store``, of at most its first ``most_frames`` frames."""
-    out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
-    segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
-    for positions, z, frames in embeddings(model, store, segments):
-        strings, lengths = compress(assign(z, model.codebook), frames.to(z.device))
-        for position, string, length in zip(positions.tolist(), strings.cpu().numpy(), lengths.tolist(), strict=True):
-            out[position] = string[:length]
-    return out
+    """The token string without repeats of every recording in ``store``: `frame_tokens`, int64 [L] each."""
+    return [tokens[np.diff(tokens, prepend=-1) != 0] for tokens in frame_tokens(model, store, most_frames)]

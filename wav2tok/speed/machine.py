@@ -2,15 +2,15 @@
 
 import os
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from wav2tok.config.schema import Config
-from wav2tok.speed.timing import synchronize
+from wav2tok.model.front_end import FrontEnd
+from wav2tok.speed.timing import measured
 
 
 def _processor() -> str:
@@ -72,19 +72,6 @@ class Floor:
         return max(flop / self.flops, bytes_moved / self.bandwidth)
 
 
-def _best_seconds(run: Callable[[], object], device: torch.device) -> float:
-    """The fastest of at least three calls that take at least half a second in all, after a warm-up call."""
-    run()
-    taken: list[float] = []
-    while len(taken) < 3 or sum(taken) < 0.5:
-        synchronize(device)
-        start = perf_counter()
-        run()
-        synchronize(device)
-        taken.append(perf_counter() - start)
-    return min(taken)
-
-
 def measure_floor(device: torch.device) -> Floor:
     """Measure ``device`` with as many threads as torch has now: a large matrix product and a large copy.
 
@@ -97,11 +84,22 @@ def measure_floor(device: torch.device) -> Floor:
     side, copied = (8192, 1 << 30) if device.type == "cuda" else (1536, 1 << 28)
     left, right = torch.rand(2, side, side, device=device).unbind()
     product = torch.empty(side, side, device=device)
-    flops = 2 * side**3 / _best_seconds(lambda: torch.mm(left, right, out=product), device)
+    flops = 2 * side**3 / min(measured(lambda: torch.mm(left, right, out=product), device, 0.5).times)
     # Filled, because pages are in memory only once they are written.
     source, target = torch.ones(2, copied // 4, device=device).unbind()
-    bandwidth = 2 * copied / _best_seconds(lambda: target.copy_(source), device)
+    bandwidth = 2 * copied / min(measured(lambda: target.copy_(source), device, 0.5).times)
     return Floor(flops, bandwidth)
+
+
+def features_flop(config: Config) -> float:
+    """Float operations of the matrix products per frame, from waveform to features; a multiply-add counts as two."""
+    rate = config.data.sample_rate
+    front_end = FrontEnd(config.features, rate)
+    wave, samples = torch.zeros(1, rate), torch.tensor([rate])
+    frames = front_end.frame_count(samples)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        front_end.finish(front_end.spectrum(wave, samples), frames)
+    return counter.get_total_flops() / int(frames)
 
 
 def encoder_flop(config: Config, width: int, steps: int) -> int:

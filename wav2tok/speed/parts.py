@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from wav2tok.audio.ahead import read_ahead
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
+from wav2tok.device import keep_freed_memory
 from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.wav2tok import create
@@ -25,15 +26,15 @@ from wav2tok.release.export import write_onnx
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.embed import embeddings
 from wav2tok.speed import workload
-from wav2tok.speed.machine import Floor, codebook_flop, encoder_flop, measure_floor
+from wav2tok.speed.machine import codebook_flop, encoder_flop, features_flop, measure_floor
 from wav2tok.speed.table import Row
 from wav2tok.speed.timing import interleaved, median_seconds, peak_memory
 from wav2tok.tokenizer.batch import tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.training import allocator
 from wav2tok.training.augment import augment
-from wav2tok.training.loop import LoadedBatch, Trainer
+from wav2tok.training.loop import Trainer
 from wav2tok.training.objective import Views, objective
+from wav2tok.training.pairs import Pairs
 from wav2tok.training.recorder import SilentRecorder
 
 STEPS = 8
@@ -53,12 +54,12 @@ class Bench:
 
     def __init__(self, config: Config, device: torch.device, folder: Path, seconds: float, recordings: int) -> None:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
-        allocator.keep_freed_memory()
+        keep_freed_memory()
         self.rate = config.data.sample_rate
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]
         self.labels = [label for label, paths in classes.items() for _ in paths]
-        self.floor: Floor = measure_floor(device)
+        self.floor = measure_floor(device)
         self.work = f"{{}} of {seconds:g} s"
         self.frame_rate = self.rate / config.features.hop
         self.trainer = self._trainer(config)
@@ -99,17 +100,17 @@ class Bench:
                 front_end.finish(front_end.spectrum(waves, samples), frames)
 
         count = int(frames.sum())
-        floor = self.floor.seconds(count * front_end.kind.flop(), 4.0 * (waves.numel() + count * front_end.width))
+        flop = count * features_flop(self.config)
+        floor = self.floor.seconds(flop, 4.0 * (waves.numel() + count * front_end.width))
         return self.row("features", len(waves), len(waves) * self.seconds, self.median(run), floor)
 
-    def batch(self) -> LoadedBatch:
-        """The pairs of one step, read and moved to the device."""
-        trainer = self.trainer
-        return trainer.load(trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0])
+    def pairs(self) -> Pairs:
+        """The pairs of one step."""
+        return self.trainer.sampler.epoch(0, 0, self.trainer.batch_size, 1)[0]
 
     def augmentation(self) -> Row:
         """Changing pitch, tempo and noise of the spectra of a batch."""
-        batch, generator = self.batch(), torch.Generator().manual_seed(0)
+        batch, generator = self.trainer.load(self.pairs()), torch.Generator().manual_seed(0)
         front_end = self.trainer.model.front_end
         seconds = self.median(lambda: augment(batch.spectrum, batch.frames, front_end, self.config.augment, generator))
         floor = self.floor.seconds(0, 8.0 * int(batch.frames.sum()) * front_end.bands)
@@ -121,7 +122,7 @@ class Bench:
         """A training step of the first stage, as a whole and by part, and one of the second stage."""
         trainer, config = self.trainer, self.config
         model, generator = trainer.model.train(), torch.Generator().manual_seed(0)
-        pairs = trainer.sampler.epoch(0, 0, trainer.batch_size, 1)[0]
+        pairs = self.pairs()
         batch = trainer.load(pairs)
         spectrum, frames = augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator)
         lengths = frames.to(self.device)
@@ -138,16 +139,14 @@ class Bench:
             model.zero_grad()
             model.encoder(x, n).backward(gradient)
 
-        def loss(contrast_only: bool) -> Callable[[], None]:
-            def run() -> None:
-                leaves = [x.detach().requires_grad_() for x in (a, b)]
-                views = Views(leaves[0], a_frames, leaves[1], b_frames, batch.labels)
-                recipe = config.recipes["staged"]
-                objective(
-                    model, views, recipe, contrast_only=contrast_only, frame_rate=config.token_rate, generator=generator
-                )[0].backward()
-
-            return run
+        def loss(contrast_only: bool) -> None:
+            leaves = [x.detach().requires_grad_() for x in (a, b)]
+            views = Views(leaves[0], a_frames, leaves[1], b_frames, batch.labels)
+            recipe, rate = config.recipes["staged"], config.token_rate
+            total, _ = objective(
+                model, views, recipe, contrast_only=contrast_only, frame_rate=rate, generator=generator
+            )
+            total.backward()
 
         def optimise() -> None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -161,7 +160,7 @@ class Bench:
             "augmentation": lambda: augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator),
             "features": lambda: model.front_end.finish(spectrum, lengths),
             "network, forward and backward": lambda: network(features, lengths, slope),
-            "alignment and contrast": loss(True),
+            "alignment and contrast": lambda: loss(True),
             "optimiser": optimise,
         }
         took = interleaved(parts, rounds=9, device=self.device)
@@ -181,7 +180,7 @@ class Bench:
             f"encoder alone, forward and backward, over as many frames without padding, {1e3 * took['floor']:.0f} ms "
             f"(by arithmetic {1e3 * arithmetic:.0f}). By part, in ms: {share}.",
         )
-        second = interleaved({"staged": loss(False)}, rounds=5, device=self.device)["staged"]
+        second = interleaved({"staged": lambda: loss(False)}, rounds=5, device=self.device)["staged"]
         more = second - took["alignment and contrast"]
         return [
             first,
@@ -220,10 +219,8 @@ class Bench:
         """k-means over an hour of embeddings, from a cold start."""
         points, config = self.hour(), self.config.codebook
         generator = torch.Generator()
-        seconds = median_seconds(
-            lambda: spherical_kmeans(points, config.num_tokens, generator.manual_seed(0), config.iterations),
-            least_runs=2,
-            device=self.device,
+        seconds = self.median(
+            lambda: spherical_kmeans(points, config.num_tokens, generator.manual_seed(0), config.iterations)
         )
         return self.row(
             "E-step, k-means",
@@ -268,12 +265,10 @@ class Bench:
     def tokenizing(self) -> list[Row]:
         """The ONNX graph on waveforms and on files."""
         tokenizer, rate = self.tokenizer, self.rate
-        front_end = self.trainer.model.front_end
-        flop = self.step_flop + codebook_flop(self.config)
-        flop = front_end.kind.flop() + flop // self.config.encoder.stack
+        flop = features_flop(self.config) + (self.step_flop + codebook_flop(self.config)) / self.config.encoder.stack
         audio = len(self.waves) * self.seconds
         frames = sum(len(w) // self.config.features.hop + 1 for w in self.waves)
-        floor = self.floor.seconds(float(frames) * flop, 4.0 * sum(map(len, self.waves)))
+        floor = self.floor.seconds(frames * flop, 4.0 * sum(map(len, self.waves)))
         batches = self.median(lambda: tokenizer.encode(self.waves, rate))
         files = self.median(lambda: sum(1 for _ in tokenize_files(self.paths, tokenizer)))
         count = len(self.waves)

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 
 import torch
+from torch.utils.benchmark import Measurement, Timer
 
 # On Linux a child inherits the peak memory of this process through fork and exec, some hundred MiB with torch loaded.
 # So a small Python without torch starts the command, and the peak is the command's own.
@@ -23,71 +25,46 @@ print(time.perf_counter() - start, os.waitstatus_to_exitcode(status), usage.ru_m
 """
 
 
-def synchronize(device: torch.device | None) -> None:
-    """Wait until a CUDA device has done all its work; has no effect on other devices."""
+def now(device: torch.device | None) -> float:
+    """The wall clock in seconds, once a CUDA device has done all its work."""
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
+    return perf_counter()
 
 
-def _seconds(run: Callable[[], object], device: torch.device | None) -> float:
-    """Wall-clock seconds of one call, from an idle device to an idle device."""
-    synchronize(device)
-    start = perf_counter()
-    run()
-    synchronize(device)
-    return perf_counter() - start
+def measured(run: Callable[[], object], device: torch.device | None, least_seconds: float) -> Measurement:
+    """The wall-clock times of a call that computes on ``device``, after warm-up calls, with torch's present threads.
+
+    Args:
+        least_seconds: the timed calls take at least this long in all.
+    """
+    timer = Timer("run()", globals={"run": run}, timer=partial(now, device), num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=least_seconds)
 
 
 def median_seconds(
-    run: Callable[[], object],
-    *,
-    least_seconds: float = 1.0,
-    least_runs: int = 3,
-    most_runs: int = 50,
-    device: torch.device | None = None,
+    run: Callable[[], object], *, least_seconds: float = 1.0, device: torch.device | None = None
 ) -> float:
-    """The median wall-clock seconds of a call, after one warm-up call.
-
-    Args:
-        run: what to time.
-        least_seconds: the timed calls take at least this long in all, unless there are ``most_runs`` of them.
-        least_runs: the least number of timed calls.
-        most_runs: the largest number of timed calls.
-        device: where ``run`` computes; a CUDA device is waited for before and after every call.
-    """
-    if not 1 <= least_runs <= most_runs:
-        raise ValueError(f"least_runs is {least_runs} and most_runs {most_runs}; 1 <= least_runs <= most_runs.")
-    run()
-    taken: list[float] = []
-    while len(taken) < most_runs and (len(taken) < least_runs or sum(taken) < least_seconds):
-        taken.append(_seconds(run, device))
-    return statistics.median(taken)
+    """The median wall-clock seconds of a call (`measured`)."""
+    return measured(run, device, least_seconds).median
 
 
 def interleaved(
-    runs: Mapping[str, Callable[[], object]], *, rounds: int = 5, device: torch.device | None = None
+    runs: Mapping[str, Callable[[], object]], *, rounds: int, device: torch.device | None = None
 ) -> dict[str, float]:
-    """The median wall-clock seconds of each of several calls, timed in turn.
+    """The median wall-clock seconds of each of several calls, by name.
 
     After one warm-up call of each there are ``rounds`` rounds of all of them in turn, so that a slow moment of the
     machine affects them alike.
-
-    Args:
-        runs: what to time, by name.
-        rounds: timed calls of each, at least 1.
-        device: where they compute; a CUDA device is waited for before and after every call.
-
-    Returns:
-        seconds by name, in the order of ``runs``.
     """
-    if rounds < 1:
-        raise ValueError(f"rounds is {rounds}; it must be at least 1.")
     for run in runs.values():
         run()
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            taken[name].append(_seconds(run, device))
+            start = now(device)
+            run()
+            taken[name].append(now(device) - start)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 

@@ -13,7 +13,7 @@ from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, runs
 
 FILES_AT_ONCE = 1024
-"""At most so many short files in a batch."""
+"""Maximum number of short files in a batch."""
 
 
 class Encoder(Protocol):

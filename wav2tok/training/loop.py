@@ -263,7 +263,10 @@ class Trainer:
     def run(self, recorder: Recorder) -> Progress:
         """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
         p, train = self.progress, self.config.train
-        log.info(self.recipe_line())
+        log.info(
+            f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.batch_size} {train.mode} per "
+            f"step, contrast only for the first {self.contrast_steps} steps"
+        )
         while not p.finished:
             figures = self.epoch(recorder)
             score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames)
@@ -293,11 +296,3 @@ class Trainer:
                 + ("  *" if better else "")
             )
         return p
-
-    def recipe_line(self) -> str:
-        """One line about what is about to run."""
-        return (
-            f"recipe {self.config.train.recipe}: {self.config.train.epochs} epochs of {self.steps} steps, "
-            f"{self.batch_size} {self.config.train.mode} per step, "
-            f"contrast only for the first {self.contrast_steps} steps"
-        )

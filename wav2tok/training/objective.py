@@ -178,12 +178,6 @@ def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperatur
     return (F.cross_entropy(a, token_b) + F.cross_entropy(b, token_a)) / 2
 
 
-def triplet_margin(views: Triplets, margin: float) -> Tensor:
-    """`wav2tok.losses.contrast.triplet_loss` of a batch of triplets: scalar."""
-    a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
-    return triplet_loss(views.a, a, views.b, b, views.negative, c, margin)
-
-
 def objective(
     model: Wav2Tok, views: Views, recipe: Recipe, *, contrast_only: bool, frame_rate: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -202,7 +196,8 @@ def objective(
         across = contrast(views, recipe, frame_rate, generator)
         parts, loss = dict(across.parts), across.total
     if isinstance(views, Triplets):
-        parts["triplet"] = triplet_margin(views, recipe.triplet_margin)
+        a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
+        parts["triplet"] = triplet_loss(views.a, a, views.b, b, views.negative, c, recipe.triplet_margin)
         loss = loss + recipe.triplet_weight * parts["triplet"]
     if not contrast_only:
         scores = scored(model, views)

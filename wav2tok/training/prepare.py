@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
-from wav2tok.device import choose, describe
+from wav2tok.device import choose, describe, keep_freed_memory
 from wav2tok.errors import UserError
 from wav2tok.files import require_own
 from wav2tok.model import checkpoint
@@ -15,7 +15,6 @@ from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.progress import log
 from wav2tok.tokenizer.format import GRAPH_NAMES
-from wav2tok.training import allocator
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
 from wav2tok.training.progress import differences
@@ -85,7 +84,7 @@ def prepare(run: TrainRun) -> Trainer:
     splits = read_splits(run.data, config)
     _require_model_folder(config, out)
     log.info(describe(device))
-    allocator.keep_freed_memory()
+    keep_freed_memory()
     source = _initial_weights(config, out)
     model = create(config) if run.codebook is None else _clustered(run.codebook, config)
     trainer = Trainer(model, config, splits.train, splits.valid, out, device)

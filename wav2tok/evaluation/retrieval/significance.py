@@ -15,7 +15,7 @@ import numpy as np
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate, bootstrap
 
 TESTED = ("mrr", "map")
-# So many that the smallest p is still small after the correction for a hundred comparisons.
+# Enough for the smallest p to stay small after the correction for a hundred comparisons.
 DRAWS = 100_000
 # Signs in memory at once: 32 MB.
 _SIGNS_AT_ONCE = 4_000_000

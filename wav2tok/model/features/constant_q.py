@@ -15,7 +15,7 @@ Fourier transform of the same ``n_fft``.
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wav2tok.config.schema import Features
 from wav2tok.errors import UserError
@@ -58,51 +58,34 @@ def waves(hertz: Tensor, lengths: Tensor, size: int, sample_rate: int) -> Tensor
     return torch.cat([torch.cos(phase), torch.sin(phase)], dim=1) * (window / window.sum(0)).repeat(1, 2)
 
 
-class ConstantQPower(nn.Module):
-    """Waveform [B, N] -> power [B, T, bins] around every ``hop``-th sample, T = N // hop + 1, zeros beyond the ends."""
+class ConstantQ(Kind):
+    """Log power of bins evenly spaced in pitch.
 
-    def __init__(self, n_fft: int, hop: int, sample_rate: int, bins_per_octave: int, min_hz: float) -> None:
-        """Raises `UserError` if the scale has no bin (`frequencies`)."""
-        super().__init__()
-        self.n_fft, self.hop = n_fft, hop
-        hertz = frequencies(sample_rate, bins_per_octave, min_hz)
-        self.bins = len(hertz)
-        lengths = (sample_rate / (2 ** (1 / bins_per_octave) - 1) / hertz).clamp_max(n_fft)
+    Raises:
+        UserError: the scale has no bin (`frequencies`).
+    """
+
+    def __init__(self, config: Features, sample_rate: int) -> None:
+        hertz = frequencies(sample_rate, config.bins_per_octave, config.min_hz)
+        super().__init__(config, sample_rate, len(hertz))
+        lengths = (sample_rate / (2 ** (1 / config.bins_per_octave) - 1) / hertz).clamp_max(config.n_fft)
         # Samples that each bin reads from the middle of a frame: the next power of two, so an octave is one product.
-        sizes = (2 ** lengths.log2().ceil()).long().clamp_max(n_fft)
+        sizes = (2 ** lengths.log2().ceil()).long().clamp_max(config.n_fft)
         self.sizes: list[int] = sorted(set(sizes.tolist()), reverse=True)
         for size in self.sizes:
             octave = sizes == size
             kernel = waves(hertz[octave], lengths[octave], size, sample_rate)
             self.register_buffer(f"waves_{size}", kernel.float(), persistent=False)
 
-    def kernels(self) -> list[Tensor]:
-        """The matrices that multiply the middle of a frame, from low bins to high ones, [size, 2 * K]."""
-        return [self.get_buffer(f"waves_{size}") for size in self.sizes]
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        x = cut_frames(waveform, self.n_fft, self.hop)
-        parts = []
-        for size, kernel in zip(self.sizes, self.kernels(), strict=True):
-            first = (self.n_fft - size) // 2
-            real, imaginary = (x[:, first : first + size] @ kernel).square().tensor_split(2, dim=1)
-            parts.append(real + imaginary)
-        return torch.cat(parts, dim=1).reshape(waveform.shape[0], -1, self.bins)
-
-
-class ConstantQ(Kind):
-    """Log power of bins evenly spaced in pitch."""
-
-    def __init__(self, config: Features, sample_rate: int) -> None:
-        super().__init__(config, sample_rate)
-        self.transform = ConstantQPower(config.n_fft, config.hop, sample_rate, config.bins_per_octave, config.min_hz)
-        self.bands = self.measured = self.width = self.transform.bins
-
     def centers(self) -> Tensor:
         return frequencies(self.sample_rate, self.config.bins_per_octave, self.config.min_hz).float()
 
     def power(self, waveform: Tensor) -> Tensor:
-        return self.transform(waveform)
-
-    def flop(self) -> int:
-        return 2 * sum(kernel.numel() for kernel in self.transform.kernels())
+        x = cut_frames(waveform, self.config.n_fft, self.config.hop)
+        parts = []
+        for size in self.sizes:
+            first = (self.config.n_fft - size) // 2
+            products = x[:, first : first + size] @ self.get_buffer(f"waves_{size}")
+            real, imaginary = products.square().tensor_split(2, dim=1)
+            parts.append(real + imaginary)
+        return torch.cat(parts, dim=1).reshape(waveform.shape[0], -1, self.bands)

@@ -16,30 +16,28 @@ The smallest of 43,000 variances of recorded words and hums is 6e-4, so the floo
 
 
 class Kind(nn.Module, ABC):
-    """Waveform -> power of bands -> spectrum -> features. A subclass sets ``bands`` and ``width`` and defines `power`.
+    """Waveform -> power of bands -> spectrum -> features. A subclass gives ``bands`` and defines `centers` and `power`.
 
     `wav2tok.model.front_end.FrontEnd` adds masks, padding and differences. No method mixes recordings, and only
     `normalized` and the ``loudest`` arguments know more of a recording than one frame.
 
     Attributes:
         bands: values per frame of the spectrum, which training stores and augmentation edits.
-        measured: values per frame that `measure` returns.
-        width: values per frame of the finished features.
+        measured: values per frame that `measure` returns; by default ``bands``.
+        width: values per frame of the finished features; by default ``bands``.
         differences: whether ``features.deltas`` applies to this kind.
         logarithmic: whether the spectrum is log power, so that augmentation can add noise to it.
         variance_floor: smallest variance that `normalized` divides by.
     """
 
-    bands: int
-    measured: int
-    width: int
     differences = True
     logarithmic = True
     variance_floor = VARIANCE_FLOOR
 
-    def __init__(self, config: Features, sample_rate: int) -> None:
+    def __init__(self, config: Features, sample_rate: int, bands: int) -> None:
         super().__init__()
         self.config, self.sample_rate = config, sample_rate
+        self.bands = self.measured = self.width = bands
 
     @abstractmethod
     def centers(self) -> Tensor:
@@ -48,10 +46,6 @@ class Kind(nn.Module, ABC):
     @abstractmethod
     def power(self, waveform: Tensor) -> Tensor:
         """Power of each band: waveform [B, N] -> [B, T, bands], T = N // hop + 1."""
-
-    @abstractmethod
-    def flop(self) -> int:
-        """Floating-point operations per frame of the matrix products, from waveform to features."""
 
     def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
         """Power [B, T, bands] -> spectrum, given the power of each recording's ``loudest`` band, [B] or [1]."""

@@ -24,11 +24,10 @@ class LogMel(Kind):
     bank: Tensor
 
     def __init__(self, config: Features, sample_rate: int) -> None:
-        super().__init__(config, sample_rate)
+        super().__init__(config, sample_rate, config.n_mels)
         self.transform = PowerSpectrum(config.n_fft, config.hop)
         bank = AF.melscale_fbanks(config.n_fft // 2 + 1, 0.0, sample_rate / 2, config.n_mels, sample_rate)
         self.register_buffer("bank", self.transform.arrange(bank), persistent=False)
-        self.bands = self.measured = self.width = config.n_mels
 
     def centers(self) -> Tensor:
         return mel_centers(self.bands, self.sample_rate)
@@ -37,9 +36,6 @@ class LogMel(Kind):
         power = self.transform(waveform)
         rows, b, t, columns = power.shape
         return (power.reshape(rows, -1, columns) @ self.bank).sum(0).reshape(b, t, -1)
-
-    def flop(self) -> int:
-        return self.transform.flop() + 2 * self.bank.numel()
 
 
 class Mfcc(LogMel):
@@ -54,6 +50,3 @@ class Mfcc(LogMel):
 
     def measure(self, spectrum: Tensor, loudest: Tensor | None) -> Tensor:
         return spectrum @ self.dct
-
-    def flop(self) -> int:
-        return super().flop() + 2 * self.dct.numel()

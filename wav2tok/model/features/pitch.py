@@ -116,6 +116,3 @@ class Pitch(FourierBins):
         around = pitch @ torch.exp(-distance.square().clamp_max(30.0))  # keeps denormal numbers out, which are slow
         voiced = pitch.sum(dim=2, keepdim=True)
         return torch.cat([2 * around, x[:, :, self.pitches :] / 2, 2 * voiced], dim=2)
-
-    def flop(self) -> int:
-        return super().flop() + 2 * (self.kernels.numel() + self.taps.numel())

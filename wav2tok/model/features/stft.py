@@ -15,9 +15,8 @@ class FourierBins(Kind):
     differences = False
 
     def __init__(self, config: Features, sample_rate: int, bands: int) -> None:
-        super().__init__(config, sample_rate)
+        super().__init__(config, sample_rate, bands)
         self.transform = PowerSpectrum(config.n_fft, config.hop)
-        self.bands = bands
         self.register_buffer("order", self.transform.places()[:bands], persistent=False)
 
     def centers(self) -> Tensor:
@@ -26,9 +25,6 @@ class FourierBins(Kind):
     def power(self, waveform: Tensor) -> Tensor:
         # [R, B, T, C] -> [B, T, bands]
         return self.transform(waveform).permute(1, 2, 0, 3).flatten(2).index_select(2, self.order)
-
-    def flop(self) -> int:
-        return self.transform.flop()
 
 
 class Stft(FourierBins):
@@ -39,7 +35,6 @@ class Stft(FourierBins):
 
     def __init__(self, config: Features, sample_rate: int) -> None:
         super().__init__(config, sample_rate, config.n_fft // 2 + 1)
-        self.width = self.measured = self.bands
 
     def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
         return power.clamp_min(1e-12).sqrt()

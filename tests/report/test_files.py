@@ -11,8 +11,7 @@ import pytest
 
 from wav2tok.config.schema import Gate
 from wav2tok.evaluation import gate
-from wav2tok.evaluation.held_out import held_out_score
-from wav2tok.evaluation.judged import Judged
+from wav2tok.evaluation.held_out import Judged, held_out_score
 from wav2tok.evaluation.retrieval.bench import Cost
 from wav2tok.evaluation.retrieval.curves import Curve
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
@@ -22,7 +21,7 @@ from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.retrieval.token_use import TokenUse
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import files, tables
-from wav2tok.report.logged import figures
+from wav2tok.report.files import figures
 
 LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
     "mfcc_dtw": "MFCC, DTW"

@@ -10,8 +10,8 @@ from wav2tok.extras import need
 from wav2tok.files import write_json
 from wav2tok.progress import log
 from wav2tok.report import files, tables
+from wav2tok.report.files import figures
 from wav2tok.report.folder import ReportFolder
-from wav2tok.report.logged import figures
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs, store

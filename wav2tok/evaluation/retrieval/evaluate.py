@@ -172,7 +172,7 @@ def rank(
     scores: dict[View, dict[str, np.ndarray]] = {}
     changed: dict[str, list[list[np.ndarray]]] = {}
     for view in task.views:
-        log.info(_describe(view, len(everyone), len(bench.systems)))
+        log.info(f"matching {len(everyone)} queries, {view.how}, by {len(bench.systems)} systems")
         queries = bench.ask(view, everyone)
         tokens = queries[FORMS[0]]
         if view.kind != "V":
@@ -200,7 +200,7 @@ def rank(
 def ask(bench: Bench, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
     """The scores, float [q, M], of the queries in ``rows`` (int [q], into ``task.queries``) under a view, by system."""
     task = bench.task
-    log.info(_describe(view, len(rows), len(bench.systems)) + ", for the curves")
+    log.info(f"matching {len(rows)} queries, {view.how}, by {len(bench.systems)} systems, for the curves")
     return {
         system.name: metrics.query_scores(ranking.rank(distances, task.candidates[rows]), task.relevant[rows])
         for system, distances in bench.match(bench.ask(view, rows))
@@ -211,13 +211,3 @@ def _estimates(scores: np.ndarray, config: Config) -> dict[str, Estimate]:
     """Estimates of [V, Q, M]. Every system and view resamples the same recordings, so that they can be compared."""
     estimates = metrics.bootstrap(scores, config.evaluate.bootstrap, np.random.default_rng(config.seed))
     return dict(zip(METRICS, estimates, strict=True))
-
-
-def _describe(view: View, queries: int, systems: int) -> str:
-    how = {
-        "V": "as they are",
-        "TS": f"at tempo {view.factor:g}",
-        "PS": f"{view.factor:+g} semitones",
-        "SNR": f"{view.factor:g} dB above babble",
-    }[view.kind]
-    return f"matching {queries} queries, {how}, by {systems} systems"

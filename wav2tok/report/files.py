@@ -4,6 +4,7 @@ Each file of the folder (`wav2tok.report.folder.ReportFolder`) is replaced as a 
 """
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from wav2tok.report.folder import ReportFolder
 from wav2tok.report.templates import templates
 
 MARKDOWN = templates("wav2tok.report.page").get_template("report.md")
+# The line breaks of the template's paragraphs, which MLflow's page would keep.
+_WRAPPED = re.compile(r"(?<=[^\n|])\n(?=[^\n|!#-])")
 
 
 def write(judged: Judged, verdict: Verdict, out: Path) -> None:
@@ -65,7 +68,7 @@ def markdown(judged: Judged, verdict: Verdict, plots: list[Path]) -> str:
         hit=HIT,
         beta=BETA,
     )
-    return text.rstrip() + "\n"
+    return _WRAPPED.sub(" ", text).rstrip() + "\n"
 
 
 def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:

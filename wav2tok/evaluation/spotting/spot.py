@@ -141,7 +141,7 @@ def spotters(
     tokens = Representation(name, encode_frames)
     systems = [Spotter(name, f"{label}, edit distance", tokens, frame_seconds, kernels.edit_spans)]
     if codebook is not None:
-        weighted = partial(kernels.weighted_edit_spans, codebook=codebook)
+        weighted = partial(kernels.edit_spans, codebook=codebook)
         warped = partial(kernels.centroid_warped_spans, codebook=codebook)
         systems += [
             Spotter(f"{name}_weighted", f"{label}, weighted edit distance", tokens, frame_seconds, weighted),

@@ -17,7 +17,7 @@ from wav2tok.evaluation import gate
 from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.metrics import Spotting
-from wav2tok.evaluation.spotting.sentences import spot_words
+from wav2tok.evaluation.spotting.spot import spot_words
 from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
 from wav2tok.evaluation.systems import Represent, is_selected
 from wav2tok.model import checkpoint

@@ -11,7 +11,7 @@ from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError
 from wav2tok.evaluation.gate import Verdict
 from wav2tok.evaluation.held_out import judge
-from wav2tok.evaluation.spotting.sentences import spot_words
+from wav2tok.evaluation.spotting.spot import spot_words
 from wav2tok.model import checkpoint
 from wav2tok.report import files
 from wav2tok.tokenizer.tokenizer import Tokenizer

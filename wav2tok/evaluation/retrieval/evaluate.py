@@ -24,12 +24,13 @@ from wav2tok.evaluation.systems import (
     FORMS,
     UNTRAINED,
     Represent,
+    Representation,
     System,
     is_selected,
     tokenizer_systems,
-    untrained_system,
 )
 from wav2tok.matching import ranking
+from wav2tok.matching.distances import edit_distances
 from wav2tok.progress import log
 
 # The k-means baselines are fitted on at most this many recordings: more than their frames are sampled from.
@@ -137,7 +138,8 @@ def learn(
     generator = np.random.default_rng(config.seed)
     systems = tokenizer_systems(encode, codebook)
     if untrained_encode is not None and is_selected(UNTRAINED, settings.baselines):
-        systems.append(untrained_system(untrained_encode))
+        tokens = Representation(UNTRAINED, untrained_encode)
+        systems.append(System(UNTRAINED, "untrained encoder, edit distance", tokens, edit_distances))
     rows = list(range(len(train.paths)))
     if len(rows) > _KMEANS_RECORDINGS:
         rows = sorted(generator.choice(rows, _KMEANS_RECORDINGS, replace=False).tolist())

@@ -170,7 +170,7 @@ def rank(
     """
     task = bench.task
     everyone = np.arange(len(task.queries))
-    first: tuple[list[np.ndarray], np.ndarray, np.ndarray] | None = None
+    answers: Answers | None = None
     scores: dict[View, dict[str, np.ndarray]] = {}
     changed: dict[str, list[list[np.ndarray]]] = {}
     for view in task.views:
@@ -183,19 +183,18 @@ def rank(
         for system, distances in bench.match(queries):
             order = ranking.rank(distances, task.candidates)
             scores[view][system.name] = metrics.query_scores(order, task.relevant)
-            if first is None:  # the first system is the tokenizer by plain edit distance
-                first = tokens, order.astype(np.int32), distances.astype(np.float32)
-    assert first is not None, "a task has a view"
-    answers = Answers(
-        paths=test.paths,
-        classes=test.classes,
-        strings=bench.database[FORMS[0]],
-        query_index=task.queries,
-        relevant=task.relevant,
-        asking=first[0],
-        order=first[1],
-        distances=first[2],
-    )
+            if answers is None:  # the first system is the tokenizer by plain edit distance
+                answers = Answers(
+                    paths=test.paths,
+                    classes=test.classes,
+                    strings=bench.database[FORMS[0]],
+                    query_index=task.queries,
+                    relevant=task.relevant,
+                    asking=tokens,
+                    order=order.astype(np.int32),
+                    distances=distances.astype(np.float32),
+                )
+    assert answers is not None, "a task has a view"
     return answers, scores, changed
 
 

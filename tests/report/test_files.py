@@ -11,8 +11,7 @@ import pytest
 
 from wav2tok.config.schema import Gate
 from wav2tok.evaluation import gate
-from wav2tok.evaluation.held_out import held_out_score
-from wav2tok.evaluation.judged import Judged
+from wav2tok.evaluation.held_out import Judged, held_out_score
 from wav2tok.evaluation.retrieval.bench import Cost
 from wav2tok.evaluation.retrieval.curves import Curve
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
@@ -22,7 +21,7 @@ from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.retrieval.token_use import TokenUse
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import files, tables
-from wav2tok.report.logged import figures
+from wav2tok.report.logged import headline, write_curves
 
 LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
     "mfcc_dtw": "MFCC, DTW"
@@ -187,17 +186,21 @@ def test_without_curves_and_baselines_their_sections_are_absent(judged, tmp_path
     assert json.loads((tmp_path / "significance.json").read_text()) == []
 
 
-def test_curves_are_logged_with_their_factors_as_steps(judged):
-    (step, figures_at_once), *curves = figures(judged)
-    assert (step, figures_at_once["test/score"]) == (0, held_out_score(judged.retrieval))
-    assert figures_at_once["test/V/mfcc_dtw/mrr"] == 0.8
-    by_axis = {}
-    for step, named in curves:
-        (axis,) = {key.split("/")[1] for key in named}
-        by_axis.setdefault(axis, {})[step] = named[f"curve/{axis}/wav2tok/mrr"]
-    assert {axis: list(steps) for axis, steps in by_axis.items()} == {
-        "snr_db": [0, 10],
-        "tempo": [70, 100, 140],
-        "semitones": [-2, 0, 2],
-    }
-    assert by_axis["tempo"][140] == 0.5
+def test_the_headline_is_a_handful_of_finite_figures_and_the_verdict(judged):
+    verdict = gate.judge(judged.retrieval, Gate(beat=()))
+    figures = headline(judged, verdict)
+    scores = judged.retrieval.scores["wav2tok"]
+    assert figures["mrr"] == round(scores["V"]["mrr"].value, 6)
+    assert figures["map_ps"] == round(scores["PS"]["map"].value, 6)
+    assert figures["score"] == round(held_out_score(judged.retrieval), 6)
+    assert figures["approved"] is verdict.approved
+    assert set(figures) == {"mrr", "map", "mrr_ts", "map_ts", "mrr_ps", "map_ps", "score", "codebook_use", "approved"}
+
+
+def test_curves_are_one_table(judged, tmp_path):
+    write_curves(judged.retrieval, tmp_path / "curves.csv")
+    rows = list(csv.DictReader((tmp_path / "curves.csv").open()))
+    factors = {axis: {row["factor"] for row in rows if row["axis"] == axis} for axis in ("snr_db", "tempo", "semitones")}
+    assert {axis: len(values) for axis, values in factors.items()} == {"snr_db": 3, "tempo": 3, "semitones": 3}
+    (faster,) = [row for row in rows if (row["axis"], row["factor"], row["system"]) == ("tempo", "1.4", "wav2tok")]
+    assert float(faster["mrr"]) == 0.5

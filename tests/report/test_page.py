@@ -20,7 +20,7 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation.baselines.frames import log_mel
 from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
 from wav2tok.evaluation.gate import Verdict
-from wav2tok.evaluation.judged import Judged
+from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.metrics import Estimate
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting

@@ -74,7 +74,7 @@ def test_files_give_what_their_waveforms_give(
     paths = decode.find(tiny_corpus)
     assert [s.tolist() for s in tokenizer.encode_files(paths)] == [s.tolist() for s in tokenizer.encode(waves, 8000)]
     assert tokenizer.encode_file(str(paths[3])).tolist() == tokenizer.encode([waves[3]], 8000)[0].tolist()
-    with pytest.raises(decode.UnreadableError, match=r"none\.wav cannot be read as audio \(no such file\)"):
+    with pytest.raises(UserError, match=r"none\.wav cannot be read as audio \(no such file\)"):
         tokenizer.encode_files([paths[0], tmp_path / "none.wav"])
 
 

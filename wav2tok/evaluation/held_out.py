@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
-from wav2tok.evaluation.judged import Judged
 from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.result import Result
-from wav2tok.evaluation.spotting.sentences import spot_words
+from wav2tok.evaluation.spotting.metrics import Spotting
+from wav2tok.evaluation.spotting.spot import spot_words
 from wav2tok.evaluation.systems import UNTRAINED as UNTRAINED_SYSTEM
 from wav2tok.evaluation.systems import Represent, is_selected
 from wav2tok.model import checkpoint
@@ -26,6 +27,14 @@ from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import build, fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The results of retrieval and, where the recordings have transcripts, of spotting."""
+
+    retrieval: Result
+    spotting: Spotting | None
 
 
 def held_out_score(result: Result) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -71,11 +72,6 @@ def is_selected(name: str, baselines: Sequence[str]) -> bool:
     return name in baselines or "all" in baselines
 
 
-def untrained_system(encode: Represent) -> System:
-    """The baseline of an encoder with random weights and k-means; ``encode`` gives its de-duplicated tokens."""
-    return System(UNTRAINED, "untrained encoder, edit distance", Representation(UNTRAINED, encode), edit_distances)
-
-
 def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
     """The tokenizer in its three `FORMS` of matching.
 
@@ -88,15 +84,7 @@ def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
     return [
         System(plain, "wav2tok, edit distance", tokens, edit_distances),
         System(
-            weighted,
-            "wav2tok, weighted edit distance",
-            tokens,
-            lambda queries, database: weighted_edit_distances(queries, database, codebook),
+            weighted, "wav2tok, weighted edit distance", tokens, partial(weighted_edit_distances, codebook=codebook)
         ),
-        System(
-            warped,
-            "wav2tok, centroid DTW",
-            tokens,
-            lambda queries, database: centroid_dtw_distances(queries, database, codebook),
-        ),
+        System(warped, "wav2tok, centroid DTW", tokens, partial(centroid_dtw_distances, codebook=codebook)),
     ]

@@ -4,28 +4,37 @@ Each file of the folder (`wav2tok.report.folder.ReportFolder`) is replaced as a 
 """
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wav2tok.evaluation.gate import Verdict
-from wav2tok.evaluation.judged import Judged
-from wav2tok.evaluation.retrieval.curves import Curve
+from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.result import Result
-from wav2tok.evaluation.retrieval.significance import TESTED
+from wav2tok.evaluation.retrieval.significance import DRAWS, TESTED
+from wav2tok.evaluation.retrieval.views import VOICES
+from wav2tok.evaluation.spotting.metrics import BETA, HIT, Spotting
 from wav2tok.files import replacing, write_json
-from wav2tok.report import markdown, names, spotting, tables
+from wav2tok.report import names, tables
 from wav2tok.report.folder import ReportFolder
+from wav2tok.report.templates import templates
+
+MARKDOWN = templates("wav2tok.report.page").get_template("report.md")
+# The line breaks of the template's paragraphs, which MLflow's page would keep.
+_WRAPPED = re.compile(r"(?<=[^\n|])\n(?=[^\n|!#-])")
 
 
 def write(judged: Judged, verdict: Verdict, out: Path) -> None:
     """Write all but the HTML page to the folder ``out``, creating it if necessary."""
-    result = judged.retrieval
     from wav2tok.report import plots
 
+    result = judged.retrieval
     out.mkdir(parents=True, exist_ok=True)
     folder = ReportFolder(out)
-    drawn = [path.relative_to(out).as_posix() for path in plots.write(result, folder.plots)]
+    drawn = plots.write(result, folder.plots)
     write_json(folder.metrics, summary(judged, verdict))
     write_json(folder.curves, curves(result))
     write_json(folder.significance, significance(result))
@@ -39,9 +48,27 @@ def write(judged: Judged, verdict: Verdict, out: Path) -> None:
                     numbers = (f"{value:.6f}" for value in (one.value, one.low, one.high))
                     rows.writerow([name, kind, metric, *numbers, result.setting.asked(kind)])
     with replacing(folder.markdown) as path:
-        path.write_text(markdown.report(judged, verdict, drawn), encoding="utf-8")
+        path.write_text(markdown(judged, verdict, [plot.relative_to(out) for plot in drawn]), encoding="utf-8")
     with replacing(folder.table) as path:
         path.write_text(tables.overview(result).text() + "\n", encoding="utf-8")
+
+
+def markdown(judged: Judged, verdict: Verdict, plots: list[Path]) -> str:
+    """The report as text. ``plots`` are the pictures' paths, relative to it."""
+    text = MARKDOWN.render(
+        result=judged.retrieval,
+        setting=judged.retrieval.setting,
+        spotting=judged.spotting,
+        verdict=verdict,
+        plots=plots,
+        tables=tables,
+        axes=names.AXES,
+        draws=DRAWS,
+        voices=VOICES,
+        hit=HIT,
+        beta=BETA,
+    )
+    return _WRAPPED.sub(" ", text).rstrip() + "\n"
 
 
 def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:
@@ -61,26 +88,35 @@ def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:
         for name, cost in result.cost.items()
     }
     if judged.spotting is not None:
-        numbers["spotting"] = spotting.summary(judged.spotting)
+        numbers["spotting"] = spotting_summary(judged.spotting)
     numbers["gate"] = {"approved": verdict.approved}
     numbers["counts"] = {"recordings": setting.recordings, "queries": setting.queries, "left_out": setting.left_out}
     return numbers
 
 
+def spotting_summary(spotting: Spotting) -> dict[str, Any]:
+    """System -> metric, and counts."""
+    numbers: dict[str, Any] = {}
+    for name, one in spotting.systems.items():
+        numbers[name] = {metric: round(one.scores[metric].value, 6) for metric in names.SPOTTING}
+        # JSON has no infinity, which the threshold is where nothing was worth detecting.
+        numbers[name]["threshold"] = round(one.threshold, 6) if np.isfinite(one.threshold) else None
+    numbers["counts"] = {"sentences": spotting.sentences, "queries": spotting.queries, "words": spotting.words}
+    return numbers
+
+
 def curves(result: Result) -> dict[str, Any]:
     """Axis -> "queries" (their number) and "factors" -> system -> MRR and MAP; the factor "clean" is without noise."""
-
-    def values(curve: Curve, place: int) -> dict[str, dict[str, float]]:
-        columns = {metric: list(METRICS).index(metric) for metric in TESTED}
-        return {
-            name: {metric: round(float(scores[place, column]), 6) for metric, column in columns.items()}
-            for name, scores in curve.scores.items()
-        }
-
     return {
         names.AXES[kind].key: {
             "queries": curve.queries,
-            "factors": {names.factor_name(factor): values(curve, place) for place, factor in enumerate(curve.factors)},
+            "factors": {
+                names.factor_name(factor): {
+                    name: {metric: round(curve.values(name, metric)[place], 6) for metric in TESTED}
+                    for name in curve.scores
+                }
+                for place, factor in enumerate(curve.factors)
+            },
         }
         for kind, curve in result.curves.items()
     }

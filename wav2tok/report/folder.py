@@ -1,69 +1,34 @@
 """The folders that ``wav2tok evaluate`` and ``wav2tok register`` write: what each file in them is called."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
 class ReportFolder:
     """The files of an evaluation report."""
 
-    path: Path
-
-    @property
-    def headline(self) -> Path:
-        """The few figures that runs are compared by, for ``dvc exp show`` and ``dvc metrics``."""
-        return self.path / "headline.json"
-
-    @property
-    def metrics(self) -> Path:
-        """All figures."""
-        return self.path / "metrics.json"
-
-    @property
-    def curves(self) -> Path:
-        """MRR and MAP along each robustness axis."""
-        return self.path / "curves.json"
-
-    @property
-    def significance(self) -> Path:
-        """The comparisons with the baselines."""
-        return self.path / "significance.json"
-
-    @property
-    def retrieval(self) -> Path:
-        """The retrieval estimates with their intervals, one row per system, view and metric."""
-        return self.path / "retrieval.csv"
-
-    @property
-    def gate(self) -> Path:
-        """The gate's verdict: ``{"approved", "reasons"}``."""
-        return self.path / "gate.json"
-
-    @property
-    def held_out(self) -> Path:
-        """What champions are compared by: ``{"score", "test_digest", "approved"}``."""
-        return self.path / "heldout.json"
-
-    @property
-    def markdown(self) -> Path:
-        """The report as text."""
-        return self.path / "report.md"
-
-    @property
-    def page(self) -> Path:
-        """The report as one HTML page."""
-        return self.path / "report.html"
-
-    @property
-    def table(self) -> Path:
-        """The retrieval table for the terminal."""
-        return self.path / "table.txt"
-
-    @property
-    def plots(self) -> Path:
-        """A folder of PNG files."""
-        return self.path / "plots"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # The few figures that runs are compared by, for ``dvc exp show`` and ``dvc metrics``.
+        self.headline = path / "headline.json"
+        # All figures.
+        self.metrics = path / "metrics.json"
+        # MRR and MAP along each robustness axis.
+        self.curves = path / "curves.json"
+        # The comparisons with the baselines.
+        self.significance = path / "significance.json"
+        # The retrieval estimates with their intervals, one row per system, view and metric.
+        self.retrieval = path / "retrieval.csv"
+        # The gate's verdict: {"approved", "reasons"}.
+        self.gate = path / "gate.json"
+        # What champions are compared by: {"score", "test_digest", "approved"}.
+        self.held_out = path / "heldout.json"
+        # The report as text, and as one HTML page.
+        self.markdown = path / "report.md"
+        self.page = path / "report.html"
+        # The retrieval table for the terminal.
+        self.table = path / "table.txt"
+        # A folder of PNG files.
+        self.plots = path / "plots"
 
     @property
     def names(self) -> list[str]:
@@ -72,18 +37,12 @@ class ReportFolder:
         return [path.name for path in (*files, self.markdown, self.page, self.table, self.plots)]
 
 
-@dataclass(frozen=True)
 class RegisteredFolder:
     """What registration leaves behind."""
 
-    path: Path
-
-    @property
-    def outcome(self) -> Path:
-        """Whether a version was registered, and which."""
-        return self.path / "registered.json"
-
-    @property
-    def summary(self) -> Path:
-        """The same in words, with the retrieval table."""
-        return self.path / "summary.txt"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Whether a version was registered, and which.
+        self.outcome = path / "registered.json"
+        # The same in words, with the retrieval table.
+        self.summary = path / "summary.txt"

@@ -28,11 +28,6 @@ class Confusion:
     counts: np.ndarray
     hidden: int = 0
 
-    @property
-    def shares(self) -> np.ndarray:
-        """Each row divided by its sum, float64."""
-        return self.counts / self.counts.sum(axis=1, keepdims=True)
-
 
 OTHER = "a class not shown"
 NOTHING = "no answer"

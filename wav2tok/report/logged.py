@@ -5,9 +5,7 @@ import math
 from pathlib import Path
 
 from wav2tok.evaluation.gate import JUDGED, Verdict
-from wav2tok.evaluation.held_out import held_out_score
-from wav2tok.evaluation.judged import Judged
-from wav2tok.evaluation.retrieval.metrics import METRICS
+from wav2tok.evaluation.held_out import Judged, held_out_score
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.report import names
@@ -31,12 +29,11 @@ def headline(judged: Judged, verdict: Verdict) -> dict[str, float | bool]:
 
 def write_curves(result: Result, path: Path) -> None:
     """Write MRR and MAP along each robustness axis as a table: axis, factor, system, metrics."""
-    columns = [place for place, metric in enumerate(METRICS) if metric in TESTED]
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["axis", "factor", "system", *(list(METRICS)[column] for column in columns)])
+        rows.writerow(["axis", "factor", "system", *TESTED])
         for kind, curve in result.curves.items():
             for place, factor in enumerate(curve.factors):
-                for system, values in curve.scores.items():
-                    numbers = (f"{values[place][column]:.6f}" for column in columns)
+                for system in curve.scores:
+                    numbers = (f"{curve.values(system, metric)[place]:.6f}" for metric in TESTED)
                     rows.writerow([names.AXES[kind].key, names.factor_name(factor), system, *numbers])

@@ -1,19 +1,16 @@
 """The plots of an evaluation: retrieval by system and view, robustness to noise, tempo and key, and token use."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.files import replacing
 from wav2tok.report import names, style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _COLOURS = {"V": style.BLUE, "TS": style.ORANGE, "PS": style.GREEN}
 _OURS = ("#123f7c", "#2f86d6", "#63c1e8")
@@ -33,11 +30,9 @@ def write(result: Result, folder: Path) -> list[Path]:
     return [folder / name for name in drawn]
 
 
-def retrieval(result: Result) -> "Figure":
+def retrieval(result: Result) -> Figure:
     """MRR and MAP: one bar per system and view, with its 95 % interval and its value to the right."""
     setting = result.setting
-    from matplotlib.figure import Figure
-
     systems, kinds = list(result.scores), setting.kinds
     height = 0.8 / len(kinds)
     size = max(2.8, 1.4 + len(systems) * (0.22 + 0.2 * len(kinds)))
@@ -70,11 +65,9 @@ def retrieval(result: Result) -> "Figure":
     return figure
 
 
-def robustness(result: Result) -> "Figure":
+def robustness(result: Result) -> Figure:
     """MRR and MAP of each system against noise, tempo and semitones, with the unchanged query where it was measured."""
     setting = result.setting
-    from matplotlib.figure import Figure
-
     drawn = list(result.curves.values())
     systems = list(setting.labels)
     figure = Figure(figsize=(1.2 + 4.1 * len(drawn), 6.6 + 0.22 * ((len(systems) + 2) // 3)), layout="constrained")
@@ -85,8 +78,7 @@ def robustness(result: Result) -> "Figure":
         for axes, metric in zip(grid[:, column], TESTED, strict=True):
             # The tokenizer is drawn last, over the others.
             for number, name in reversed(list(enumerate(systems))):
-                values = curve.scores[name][:, list(METRICS).index(metric)]
-                axes.plot(places, values, label=setting.labels[name], **_line(name, number))
+                axes.plot(places, curve.values(name, metric), label=setting.labels[name], **_line(name, number))
             axes.set(ylim=(0, 1.03), ylabel=names.METRICS[metric] if column == 0 else "")
             axes.set_xticks(places, [names.factor_name(factor) for factor in curve.factors])
             axes.grid()
@@ -120,10 +112,8 @@ def _line(name: str, number: int) -> dict[str, Any]:
     }
 
 
-def tokens(result: Result) -> "Figure":
+def tokens(result: Result) -> Figure:
     """How often each token occurs in the test recordings, commonest first, compared with uniform use."""
-    from matplotlib.figure import Figure
-
     counts = np.sort(result.tokens.counts)[::-1]
     shares = 100 * counts / max(counts.sum(), 1)
     figure = Figure(figsize=(8, 3.2), layout="constrained")

@@ -53,11 +53,11 @@ class Table:
             for line in lines
         )
 
-    def markdown(self) -> list[str]:
-        """The lines of a Markdown table."""
+    def markdown(self) -> str:
+        """A Markdown table."""
         texts = [self.headings, *([_markdown(cell) for cell in row] for row in self.rows)]
         lines = ["|" + "|".join(f" {text} " if text else " " for text in row) + "|" for row in texts]
-        return [lines[0], "|---" * len(self.headings) + "|", *lines[1:]]
+        return "\n".join([lines[0], "|---" * len(self.headings) + "|", *lines[1:]])
 
 
 def _markdown(cell: Cell) -> str:

@@ -1,10 +1,11 @@
-"""The tables of a retrieval report, for its text, its Markdown and its HTML page."""
+"""The tables of a report, for its text, its Markdown and its HTML page."""
 
 from collections.abc import Mapping, Sequence
 
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED, Comparison
+from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import names
 from wav2tok.report.table import Cell, Table
@@ -178,5 +179,41 @@ def cost(result: Result) -> Table:
         [
             [result.setting.labels[name], f"{one.encode_speed:.0f}", f"{one.search_ms:.3f}"]
             for name, one in result.cost.items()
+        ],
+    )
+
+
+def spotting(found: Spotting, metrics: Sequence[str] = tuple(names.SPOTTING)) -> Table:
+    """The given metrics of spotting with their intervals, one row per system."""
+    return scores(
+        {metric: names.SPOTTING[metric] for metric in metrics},
+        {name: (one.label, one.scores) for name, one in found.systems.items()},
+    )
+
+
+def spotting_with_cost(found: Spotting) -> Table:
+    """All metrics of spotting, and what they cost: for the Markdown."""
+    table = spotting(found)
+    for row, one in zip(table.rows, found.systems.values(), strict=True):
+        row += [Cell(f"{value:.3f}") for value in (one.localized, one.training_f1, one.search_ms)]
+    table.headings += ["localized", "F1 in training", "search (ms a query)"]
+    return table
+
+
+def spotting_details(found: Spotting) -> Table:
+    """What lies behind the F1 of each system, and its cost: for the page."""
+    return Table(
+        ["system", "precision", "recall", "localized", "threshold", "F1 in training", "search (ms a query)"],
+        [
+            [
+                one.label,
+                f"{one.scores['precision'].value:.3f}",
+                f"{one.scores['recall'].value:.3f}",
+                f"{one.localized:.3f}",
+                f"{one.threshold:.2f}",
+                f"{one.training_f1:.3f}",
+                f"{one.search_ms:.3f}",
+            ]
+            for one in found.systems.values()
         ],
     )

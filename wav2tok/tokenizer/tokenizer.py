@@ -234,7 +234,7 @@ class Tokenizer:
         """The token string of a recording without repeats, int64 [L]; of any length, in constant memory.
 
         Raises:
-            UnreadableError: the file is missing, not audio, damaged or empty.
+            UserError: the file is missing, not audio, damaged or empty.
         """
         return self.encode_files([path])[0]
 
@@ -244,12 +244,12 @@ class Tokenizer:
         `wav2tok.tokenizer.batch.tokenize_files` also gives lengths and positions, and goes on after a bad file.
 
         Raises:
-            UnreadableError: a file is missing, not audio, damaged or empty.
+            UserError: a file is missing, not audio, damaged or empty.
         """
         strings = []
         for result in tokenize_files([str(path) for path in paths], self):
             if isinstance(result, Failure):
-                raise decode.UnreadableError(result.error)
+                raise UserError(result.error)
             strings.append(result.tokens)
         return strings
 

@@ -39,7 +39,7 @@ def test_edit_is_the_least_over_all_substrings(queries, database):
 def test_weighted_edit_is_the_least_over_all_substrings(query, item, seed):
     codebook = np.random.default_rng(seed).standard_normal((4, 3))
     codebook /= np.linalg.norm(codebook, axis=1, keepdims=True)
-    found = kernels.weighted_edit_spans([query], [item], codebook)
+    found = kernels.edit_spans([query], [item], codebook)
     query, string = deduplicate(query), deduplicate(item)
     if not len(query) or not len(string):
         assert found.distances[0, 0] == np.inf
@@ -120,7 +120,7 @@ def test_spans_of_tokens_are_spans_of_frames():
     codebook = np.eye(10)
     for find in (
         kernels.edit_spans,
-        lambda q, d: kernels.weighted_edit_spans(q, d, codebook),
+        lambda q, d: kernels.edit_spans(q, d, codebook),
         lambda q, d: kernels.centroid_warped_spans(q, d, codebook),
     ):
         found = find([np.array([1, 2, 2, 2, 3])], [item])

@@ -12,27 +12,26 @@ HITS = np.array([[False, True, False, False], [False, False, False, True]])
 DISTANCES = np.array([[0.0, 0.1, 0.2, 0.5], [0.3, 0.0, np.inf, 0.4]])
 
 
-def test_counts_and_f1():
-    found = metrics.count(DISTANCES, CANDIDATES, RELEVANT, HITS, 0.35)
-    assert found.right.tolist() == [1, 0]
-    assert found.detected.tolist() == [2, 1]  # one has the right sentence but the wrong place
-    assert found.relevant.tolist() == [2, 1]
-    assert found.f1 == pytest.approx(2 * 1 / (3 + 3))
+def test_detections_at_a_threshold():
+    generator = np.random.default_rng(0)
+    found = metrics.estimates(DISTANCES, CANDIDATES, RELEVANT, HITS, 0.35, np.full(4, 1000.0), 0, generator)
+    # Of three detections one is right: another has the right sentence but the wrong place.
+    assert [found[name].value for name in ("f1", "precision", "recall")] == pytest.approx([2 / (3 + 3), 1 / 3, 1 / 3])
 
 
 def test_the_threshold_of_the_greatest_f1():
     # Detecting 1, 2, 3, 4, 5 of the finite trials is right 1, 1, 1, 2, 2 times: F1 2/4, 2/5, 2/6, 4/7, 4/8.
-    assert metrics.f1_threshold(DISTANCES, CANDIDATES, RELEVANT, HITS) == pytest.approx(0.45)
+    assert metrics.f1_threshold(DISTANCES, CANDIDATES, RELEVANT, HITS) == pytest.approx((0.45, 4 / 7))
     # Without the second query's hit the first trial alone is best.
-    assert metrics.f1_threshold(DISTANCES, CANDIDATES, RELEVANT, HITS & [[True], [False]]) == pytest.approx(0.15)
+    alone = HITS & [[True], [False]]
+    assert metrics.f1_threshold(DISTANCES, CANDIDATES, RELEVANT, alone) == pytest.approx((0.15, 2 / 4))
 
 
 def test_equal_distances_are_detected_together():
     same = np.zeros_like(DISTANCES)
-    assert metrics.f1_threshold(same, CANDIDATES, RELEVANT, HITS) == 0
+    assert metrics.f1_threshold(same, CANDIDATES, RELEVANT, HITS) == (0, pytest.approx(4 / 9))
     none = np.full_like(DISTANCES, np.inf)
-    assert metrics.f1_threshold(none, CANDIDATES, RELEVANT, HITS) == -np.inf
-    assert metrics.count(none, CANDIDATES, RELEVANT, HITS, -np.inf).f1 == 0
+    assert metrics.f1_threshold(none, CANDIDATES, RELEVANT, HITS) == (-np.inf, 0)
 
 
 def test_mtwv():
@@ -40,21 +39,19 @@ def test_mtwv():
     seconds = np.full(4, 4001.6 / 4)
     everything, relevant = np.ones((1, 4), bool), np.array([[True, False, True, False]])
     distances = np.array([[0.1, 0.2, 0.3, 0.4]])
-    found = metrics.twv(distances, everything, relevant, relevant, seconds)
-    assert found.best(np.ones(1)) == pytest.approx(0.75)
+
+    def alone(distances, seconds):
+        return metrics.mtwv(distances, everything, relevant, relevant, seconds, np.ones((1, 1)))
+
+    assert alone(distances, seconds) == pytest.approx([0.75])
     # In ten seconds one false alarm outweighs everything: nothing but the first hit is detected.
-    assert metrics.twv(distances, everything, relevant, relevant, seconds / 400).best(np.ones(1)) == pytest.approx(0.5)
+    assert alone(distances, seconds / 400) == pytest.approx([0.5])
     # A tie of the hits with the false alarms cannot be cut: detecting nothing, 0, is best.
-    assert metrics.twv(distances * 0, everything, relevant, relevant, seconds / 400).best(np.ones(1)) == 0
+    assert alone(distances * 0, seconds / 400) == [0]
     # The mean over queries: one that finds everything and one that finds nothing.
-    both = metrics.twv(
-        np.vstack([distances, distances * np.inf]),
-        np.vstack([everything] * 2),
-        np.vstack([relevant] * 2),
-        np.vstack([relevant] * 2),
-        seconds,
-    )
-    assert both.best(np.full(2, 0.5)) == pytest.approx(0.75 / 2)
+    both = np.vstack([distances, distances * np.inf])
+    twice = (np.vstack([one] * 2) for one in (everything, relevant, relevant))
+    assert metrics.mtwv(both, *twice, seconds, np.full((1, 2), 0.5)) == pytest.approx([0.75 / 2])
 
 
 def test_z_scores():
@@ -91,12 +88,18 @@ def test_estimates_lie_in_their_intervals():
     relevant[:, 0] = True
     distances = generator.random((30, 50)) - 0.4 * relevant
     everything = np.ones_like(relevant)
-    counts = metrics.count(distances, everything, relevant, relevant, 0.3)
-    values = metrics.twv(distances, everything, relevant, relevant, np.full(50, 1000.0))
-    found = metrics.estimates(counts, values, 200, generator)
-    assert found["f1"].value == pytest.approx(counts.f1)
-    assert found["recall"].value == pytest.approx(counts.right.sum() / relevant.sum())
-    assert found["precision"].value == pytest.approx(counts.right.sum() / counts.detected.sum())
+    detected = distances <= 0.3
+    right = (detected & relevant).sum()
+
+    def estimates(draws):
+        return metrics.estimates(
+            distances, everything, relevant, relevant, 0.3, np.full(50, 1000.0), draws, np.random.default_rng(1)
+        )
+
+    found = estimates(200)
+    assert found["f1"].value == pytest.approx(2 * right / (detected.sum() + relevant.sum()))
+    assert found["recall"].value == pytest.approx(right / relevant.sum())
+    assert found["precision"].value == pytest.approx(right / detected.sum())
     assert all(0 < one.low < one.value < one.high < 1 for one in found.values())
-    alone = metrics.estimates(counts, values, 0, generator)["f1"]
+    alone = estimates(0)["f1"]
     assert alone.low == alone.value == alone.high == found["f1"].value

@@ -11,9 +11,9 @@ from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError
 from wav2tok.evaluation.gate import Verdict
 from wav2tok.evaluation.held_out import judge
-from wav2tok.evaluation.spotting.sentences import spot_words
+from wav2tok.evaluation.spotting.spot import spot_words
 from wav2tok.model import checkpoint
-from wav2tok.report import files, spotting
+from wav2tok.report import files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 RATE = 8000
@@ -82,7 +82,7 @@ def test_words_are_spotted_where_there_are_transcripts(parts, tokenizer, untrain
     assert scores["wav2tok_centroid_dtw"]["map"].value > 0.75
     assert scores["wav2tok_centroid_dtw"]["map"].value > scores["untrained"]["map"].value
     assert any(line.startswith("spotting 30 words in 18 sentences: wav2tok") for line in lines)
-    assert spotting.summary(found)["counts"] == {"sentences": 18, "queries": 30, "words": 3}
+    assert files.spotting_summary(found)["counts"] == {"sentences": 18, "queries": 30, "words": 3}
 
 
 def test_without_an_untrained_encoder_the_tokenizer_is_judged_alone_and_the_same(

@@ -10,7 +10,7 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.evaluation.spotting import spot
 from wav2tok.evaluation.spotting.spot import baseline_spotters, build, spot_all, spotters
-from wav2tok.report import spotting
+from wav2tok.report import files, tables
 
 RATE, HOP, NOTE = 8000, 128, 0.08
 WORDS = {"uno": (0, 7, 3), "duodo": (9, 2, 6), "trestre": (4, 11, 1)}
@@ -109,12 +109,10 @@ def test_tone_words_are_found(parts, lines):
     assert (found.queries, found.words, found.sentences) == (9, 3, 12)
     assert lines[1].startswith("spotting 9 words in 12 sentences: pitch")
 
-    section = spotting.markdown(found)
-    rows = [line for line in section if line.startswith("| ")]
-    assert len(rows) == 1 + len(systems)
-    assert len({line.count("|") for line in rows}) == 1
-    assert "half of each" in "".join(section)
-    numbers = json.loads(json.dumps(spotting.summary(found), allow_nan=False))
+    heading, _, *rows = tables.spotting_with_cost(found).markdown().splitlines()
+    assert len(rows) == len(systems)
+    assert {line.count("|") for line in rows} == {heading.count("|")}
+    numbers = json.loads(json.dumps(files.spotting_summary(found), allow_nan=False))
     assert numbers["pitch"]["f1"] == 1.0
     assert numbers["counts"] == {"sentences": 12, "queries": 9, "words": 3}
 
@@ -133,7 +131,7 @@ def test_a_system_with_empty_strings_finds_nothing(parts):
     assert {metric: one.value for metric, one in found.systems["deaf"].scores.items()} == dict.fromkeys(
         found.systems["deaf"].scores, 0.0
     )
-    assert spotting.summary(found)["deaf"]["threshold"] is None
+    assert files.spotting_summary(found)["deaf"]["threshold"] is None
 
 
 def test_words_that_are_too_rare(parts, monkeypatch):

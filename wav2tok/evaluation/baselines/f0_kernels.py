@@ -1,7 +1,6 @@
-"""The loops of f0 tracking and of matching its contours, compiled by numba; none uses more than its own thread.
+"""The loops of f0 tracking, compiled by numba, each in its own thread.
 
-`wav2tok.evaluation.baselines.f0` prepares what `observe` and `decode` read, `wav2tok.evaluation.baselines.dtw` what
-`contour_dtw` does.
+`wav2tok.evaluation.baselines.f0` prepares what they read.
 """
 
 import numba

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wav2tok.config.schema import Evaluate
+from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.protocol import Task, View
 
 NEUTRAL = {"SNR": math.inf, "TS": 1.0, "PS": 0.0}
@@ -35,6 +36,10 @@ class Curve:
     factors: tuple[float, ...]
     queries: int
     scores: dict[str, np.ndarray]
+
+    def values(self, system: str, metric: str) -> list[float]:
+        """One metric of a system, by factor."""
+        return self.scores[system][:, METRICS.index(metric)].tolist()
 
 
 def measure(

@@ -24,12 +24,13 @@ from wav2tok.evaluation.systems import (
     FORMS,
     UNTRAINED,
     Represent,
+    Representation,
     System,
     is_selected,
     tokenizer_systems,
-    untrained_system,
 )
 from wav2tok.matching import ranking
+from wav2tok.matching.distances import edit_distances
 from wav2tok.progress import log
 
 # The k-means baselines are fitted on at most this many recordings: more than their frames are sampled from.
@@ -137,7 +138,8 @@ def learn(
     generator = np.random.default_rng(config.seed)
     systems = tokenizer_systems(encode, codebook)
     if untrained_encode is not None and is_selected(UNTRAINED, settings.baselines):
-        systems.append(untrained_system(untrained_encode))
+        tokens = Representation(UNTRAINED, untrained_encode)
+        systems.append(System(UNTRAINED, "untrained encoder, edit distance", tokens, edit_distances))
     rows = list(range(len(train.paths)))
     if len(rows) > _KMEANS_RECORDINGS:
         rows = sorted(generator.choice(rows, _KMEANS_RECORDINGS, replace=False).tolist())
@@ -168,11 +170,11 @@ def rank(
     """
     task = bench.task
     everyone = np.arange(len(task.queries))
-    first: tuple[list[np.ndarray], np.ndarray, np.ndarray] | None = None
+    answers: Answers | None = None
     scores: dict[View, dict[str, np.ndarray]] = {}
     changed: dict[str, list[list[np.ndarray]]] = {}
     for view in task.views:
-        log.info(_describe(view, len(everyone), len(bench.systems)))
+        log.info(f"matching {len(everyone)} queries, {view.how}, by {len(bench.systems)} systems")
         queries = bench.ask(view, everyone)
         tokens = queries[FORMS[0]]
         if view.kind != "V":
@@ -181,26 +183,25 @@ def rank(
         for system, distances in bench.match(queries):
             order = ranking.rank(distances, task.candidates)
             scores[view][system.name] = metrics.query_scores(order, task.relevant)
-            if first is None:  # the first system is the tokenizer by plain edit distance
-                first = tokens, order.astype(np.int32), distances.astype(np.float32)
-    assert first is not None, "a task has a view"
-    answers = Answers(
-        paths=test.paths,
-        classes=test.classes,
-        strings=bench.database[FORMS[0]],
-        query_index=task.queries,
-        relevant=task.relevant,
-        asking=first[0],
-        order=first[1],
-        distances=first[2],
-    )
+            if answers is None:  # the first system is the tokenizer by plain edit distance
+                answers = Answers(
+                    paths=test.paths,
+                    classes=test.classes,
+                    strings=bench.database[FORMS[0]],
+                    query_index=task.queries,
+                    relevant=task.relevant,
+                    asking=tokens,
+                    order=order.astype(np.int32),
+                    distances=distances.astype(np.float32),
+                )
+    assert answers is not None, "a task has a view"
     return answers, scores, changed
 
 
 def ask(bench: Bench, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
     """The scores, float [q, M], of the queries in ``rows`` (int [q], into ``task.queries``) under a view, by system."""
     task = bench.task
-    log.info(_describe(view, len(rows), len(bench.systems)) + ", for the curves")
+    log.info(f"matching {len(rows)} queries, {view.how}, by {len(bench.systems)} systems, for the curves")
     return {
         system.name: metrics.query_scores(ranking.rank(distances, task.candidates[rows]), task.relevant[rows])
         for system, distances in bench.match(bench.ask(view, rows))
@@ -211,13 +212,3 @@ def _estimates(scores: np.ndarray, config: Config) -> dict[str, Estimate]:
     """Estimates of [V, Q, M]. Every system and view resamples the same recordings, so that they can be compared."""
     estimates = metrics.bootstrap(scores, config.evaluate.bootstrap, np.random.default_rng(config.seed))
     return dict(zip(METRICS, estimates, strict=True))
-
-
-def _describe(view: View, queries: int, systems: int) -> str:
-    how = {
-        "V": "as they are",
-        "TS": f"at tempo {view.factor:g}",
-        "PS": f"{view.factor:+g} semitones",
-        "SNR": f"{view.factor:g} dB above babble",
-    }[view.kind]
-    return f"matching {queries} queries, {how}, by {systems} systems"

@@ -58,10 +58,17 @@ def bootstrap(scores: np.ndarray, draws: int, generator: np.random.Generator) ->
         M estimates.
     """
     by_recording = scores.mean(axis=0)
-    count = len(by_recording)
-    weights = generator.multinomial(count, np.full(count, 1 / count), size=draws) / count
-    means = weights @ by_recording
-    low, high = np.percentile(means, [2.5, 97.5], axis=0) if draws else (by_recording.mean(axis=0),) * 2
+    drawn = weights(len(by_recording), draws, generator) @ by_recording
+    return [estimate(*one) for one in zip(by_recording.mean(axis=0), drawn.T, strict=True)]
+
+
+def weights(count: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """The weights of ``count`` items in bootstrap draws, float64 [draws, count]; each row sums to 1."""
+    return generator.multinomial(count, np.full(count, 1 / count), size=draws) / count
+
+
+def estimate(value: float, drawn: np.ndarray) -> Estimate:
+    """A value with the 95 % interval of its bootstrap draws, float [draws]; the interval has width 0 without any."""
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
     # Rounding in the weights must not put the value outside an interval of width zero.
-    value = by_recording.mean(axis=0)
-    return [Estimate(float(v), float(min(a, v)), float(max(b, v))) for v, a, b in zip(value, low, high, strict=True)]
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)))

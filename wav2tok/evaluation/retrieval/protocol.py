@@ -9,7 +9,6 @@
 Recordings without any relevant item in the database do not ask; they are counted.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +40,16 @@ class View:
     kind: Literal["V", "TS", "PS", "SNR"]
     factor: float = 0.0
 
+    @property
+    def how(self) -> str:
+        """How the queries sound, in words."""
+        return {
+            "V": "as they are",
+            "TS": f"at tempo {self.factor:g}",
+            "PS": f"shifted by {self.factor:+g} semitones",
+            "SNR": f"{self.factor:g} dB above babble",
+        }[self.kind]
+
 
 @dataclass(frozen=True)
 class Task:
@@ -67,15 +76,6 @@ class Task:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of view, each once, in order: V, TS, PS or some of them."""
         return tuple(dict.fromkeys(view.kind for view in self.views))
-
-
-def asked_as(kind: str, factors: Sequence[float]) -> str:
-    """A kind of view with its factors, for headings."""
-    return {
-        "V": "V: as they are",
-        "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
-        "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
-    }[kind]
 
 
 def choose(recordings: Recordings) -> Protocol:

@@ -46,6 +46,20 @@ class Setting:
         """How many queries a kind of view pools."""
         return self.queries * sum(view.kind == kind for view in self.views)
 
+    @property
+    def asked_text(self) -> str:
+        """How many queries each kind of view pools, in words."""
+        return ", ".join(f"{kind} {self.asked(kind)}" for kind in self.kinds)
+
+    def heading(self, kind: str) -> str:
+        """A kind of view with its factors."""
+        factors = [view.factor for view in self.views if view.kind == kind]
+        return {
+            "V": "V: as they are",
+            "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
+            "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
+        }[kind]
+
 
 @dataclass(frozen=True)
 class Answers:

@@ -1,19 +1,17 @@
 """The span of a sentence that matches a query best: dynamic programmes that may begin and end anywhere.
 
-Over strings: `edit_spans` (Sellers, The Theory and Computation of Evolutionary Distances, 1980), `weighted_edit_spans`
-and `centroid_warped_spans`; over vectors: `warped_spans`. All read **one value per frame**: they de-duplicate tokens
+Over strings: `edit_spans` (Sellers, The Theory and Computation of Evolutionary Distances, 1980) and
+`centroid_warped_spans`; over vectors: `warped_spans`. All read **one value per frame**: they de-duplicate tokens
 themselves, so that a span of tokens can be returned as a span of frames.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 
-from wav2tok.evaluation.baselines.frames import chunks, unit_length
+from wav2tok.evaluation.baselines.frames import chunks, each, unit_length
 from wav2tok.matching.distances import token_costs
 from wav2tok.matching.strings import runs
 
@@ -117,61 +115,16 @@ def infix_warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
         out[d, 0], out[d, 1], out[d, 2] = cost[final, last + 2], start[final, last + 2], last + 1
 
 
-def edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> Spans:
+def edit_spans(
+    queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray | None = None
+) -> Spans:
     """The spans of the least edit distance, which is divided by the query's length: in [0, 1].
 
     Args:
         queries, database: Q and D sequences of tokens, one per frame, int [T].
+        codebook: [K, d]; rows need not be of unit length. Given these, a substitution costs ``min(1, 1 - cos)`` of the
+            two centroids, else 1.
     """
-    return _edit_spans(queries, database, None)
-
-
-def weighted_edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray) -> Spans:
-    """`edit_spans` with substitutions that cost ``min(1, 1 - cos)`` of the two centroids.
-
-    Args:
-        codebook: [K, d]; rows need not be of unit length.
-    """
-    return _edit_spans(queries, database, codebook)
-
-
-def centroid_warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray) -> Spans:
-    """`warped_spans` over the centroids of the de-duplicated tokens; arguments as for `weighted_edit_spans`."""
-    ours, theirs = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
-    spans = warped_spans([codebook[tokens] for tokens, _ in ours], [codebook[tokens] for tokens, _ in theirs])
-    return _to_frames(spans, [starts for _, starts in theirs])
-
-
-def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> Spans:
-    """The spans of the least time warping cost, which is divided by the query's length: in [0, 2].
-
-    The local cost is ``1 - cos``.
-
-    Args:
-        queries, database: Q and D sequences, float [T, F] each.
-    """
-    from threadpoolctl import threadpool_limits
-
-    out = np.full((len(queries), len(database), 3), np.inf)
-    for first, last in chunks([len(item) for item in database]):
-        block = np.ascontiguousarray(np.concatenate([unit_length(item) for item in database[first:last]]).T)
-        ends = np.concatenate(([0], np.cumsum([len(item) for item in database[first:last]])))
-
-        def match(row: int) -> None:
-            if len(queries[row]):
-                local = np.maximum(np.float32(1.0) - unit_length(queries[row]) @ block, np.float32(0.0))  # noqa: B023
-                np.rint(local * _QUANTA, out=local)
-                local /= _QUANTA
-                infix_warp(local, ends, out[row, first:last])  # noqa: B023  # the pool ends before the next chunk
-
-        # One thread per core and none inside the product, as in `wav2tok.evaluation.baselines.dtw`.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(match, range(len(queries))))
-    return _normalized(out, queries)
-
-
-def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray | None) -> Spans:
-    """Sellers' algorithm over the de-duplicated tokens; without a codebook every substitution costs 1."""
     ours, theirs = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
     strings = [tokens for tokens, _ in theirs]
     items = np.concatenate([np.zeros(0, np.int64), *strings])
@@ -188,11 +141,42 @@ def _edit_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], c
             costs = token_costs(codebook, query, used, 1.0)
         infix_edit(np.arange(len(query)), columns, ends, costs, out[row])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(match, [row for row, (query, _) in enumerate(ours) if len(query)]))
+    each(match, [row for row, (query, _) in enumerate(ours) if len(query)])
     out[:, [len(tokens) == 0 for tokens in strings], 0] = np.inf
     spans = _normalized(out, [query for query, _ in ours])
     return _to_frames(spans, [starts for _, starts in theirs])
+
+
+def centroid_warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], codebook: np.ndarray) -> Spans:
+    """`warped_spans` over the centroids of the de-duplicated tokens; arguments as for `edit_spans`."""
+    ours, theirs = [_runs(tokens) for tokens in queries], [_runs(tokens) for tokens in database]
+    spans = warped_spans([codebook[tokens] for tokens, _ in ours], [codebook[tokens] for tokens, _ in theirs])
+    return _to_frames(spans, [starts for _, starts in theirs])
+
+
+def warped_spans(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> Spans:
+    """The spans of the least time warping cost, which is divided by the query's length: in [0, 2].
+
+    The local cost is ``1 - cos``.
+
+    Args:
+        queries, database: Q and D sequences, float [T, F] each.
+    """
+    out = np.full((len(queries), len(database), 3), np.inf)
+    for first, last in chunks([len(item) for item in database]):
+        block = np.ascontiguousarray(np.concatenate([unit_length(item) for item in database[first:last]]).T)
+        ends = np.concatenate(([0], np.cumsum([len(item) for item in database[first:last]])))
+
+        def match(row: int) -> None:
+            if len(queries[row]):
+                # All end before the next chunk.
+                local = np.maximum(np.float32(1.0) - unit_length(queries[row]) @ block, np.float32(0.0))  # noqa: B023
+                np.rint(local * _QUANTA, out=local)
+                local /= _QUANTA
+                infix_warp(local, ends, out[row, first:last])  # noqa: B023
+
+        each(match, range(len(queries)))
+    return _normalized(out, queries)
 
 
 def _runs(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

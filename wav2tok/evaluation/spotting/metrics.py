@@ -9,24 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wav2tok.evaluation.retrieval import metrics
 from wav2tok.evaluation.retrieval.metrics import Estimate
 
 BETA = 999.9
 HIT = "the returned span and the true one overlap by at least half of each"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """For each query, int [Q]: right detections, all detections, sentences that contain the word."""
-
-    right: np.ndarray
-    detected: np.ndarray
-    relevant: np.ndarray
-
-    @property
-    def f1(self) -> float:
-        """F1 over the trials of all queries together."""
-        return float(2 * self.right.sum() / (self.detected.sum() + self.relevant.sum()))
 
 
 def z_scores(distances: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -54,76 +41,80 @@ def covers_half(spans: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (shared > 0) & (shared >= longer / 2 - 1e-9)
 
 
-def count(
-    distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, threshold: float
-) -> Counts:
-    """The detections at a threshold."""
-    detected = candidates & (distances <= threshold)
-    return Counts((detected & hits).sum(axis=1), detected.sum(axis=1), relevant.sum(axis=1))
+def f1_threshold(
+    distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray
+) -> tuple[float, float]:
+    """The threshold of the greatest F1, half way to the next distance, and that F1 over the trials of all queries.
 
-
-def f1_threshold(distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray) -> float:
-    """The threshold of the greatest F1, half way to the next distance; among equal F1, the lowest threshold."""
+    Among equal F1, the lowest threshold.
+    """
     order, ends, values = _sweep(distances, candidates)
     if not len(ends):
-        return -np.inf
+        return -np.inf, 0.0
     right = np.cumsum(hits[candidates][order])[ends]
-    best = int(np.argmax(2 * right / (ends + 1 + relevant.sum())))
-    return float(values[best] if best + 1 == len(ends) else (values[best] + values[best + 1]) / 2)
+    f1 = 2 * right / (ends + 1 + relevant.sum())
+    best = int(np.argmax(f1))
+    threshold = values[best] if best + 1 == len(ends) else (values[best] + values[best + 1]) / 2
+    return float(threshold), float(f1[best])
 
 
-def twv(
-    distances: np.ndarray, candidates: np.ndarray, relevant: np.ndarray, hits: np.ndarray, seconds: np.ndarray
-) -> "Twv":
-    """The term-weighted value (NIST, Spoken Term Detection 2006 Evaluation Plan, section 5) at every threshold.
+def mtwv(
+    distances: np.ndarray,
+    candidates: np.ndarray,
+    relevant: np.ndarray,
+    hits: np.ndarray,
+    seconds: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """The maximum over thresholds of the term-weighted value (NIST, Spoken Term Detection 2006 Evaluation Plan, 5).
 
     ``1 - mean over queries of (misses / relevant + BETA * false alarms / (seconds - relevant))``; detecting nothing
-    gives 0. `Twv.best` is its maximum over thresholds, MTWV.
+    gives 0.
 
     Args:
         seconds: float [D], the durations of the sentences: the standard counts one trial per second.
+        weights: float [W, Q], of the queries in each mean; a row sums to 1.
+
+    Returns:
+        float [W].
     """
     order, ends, _ = _sweep(distances, candidates)
     holding = relevant.sum(axis=1)
     trials = (candidates * seconds).sum(axis=1) - holding
     gain = np.where(hits, 1 / np.maximum(holding, 1)[:, None], -BETA / np.maximum(trials, 1.0)[:, None])
-    return Twv(np.nonzero(candidates)[0][order], gain[candidates][order], ends)
+    gain, query = gain[candidates][order], np.nonzero(candidates)[0][order]
+    return np.array([np.cumsum(gain * row[query])[ends].max(initial=0.0) for row in weights])
 
 
-@dataclass(frozen=True)
-class Twv:
-    """Trials by distance: their queries [N], what each adds to the value if detected [N], and the last of each tie."""
+def estimates(
+    distances: np.ndarray,
+    candidates: np.ndarray,
+    relevant: np.ndarray,
+    hits: np.ndarray,
+    threshold: float,
+    seconds: np.ndarray,
+    draws: int,
+    generator: np.random.Generator,
+) -> dict[str, Estimate]:
+    """``f1``, ``precision``, ``recall`` (all trials pooled), ``mtwv``; 95 % bootstrap intervals over queries.
 
-    query: np.ndarray
-    gain: np.ndarray
-    ends: np.ndarray
-
-    def best(self, weights: np.ndarray) -> float:
-        """The maximum over thresholds; ``weights``, float [Q], are those of the queries and sum to 1."""
-        values = np.cumsum(self.gain * weights[self.query])[self.ends]
-        return float(max(values.max(initial=0.0), 0.0))
-
-
-def estimates(counts: Counts, values: Twv, draws: int, generator: np.random.Generator) -> dict[str, Estimate]:
-    """``f1``, ``precision``, ``recall`` (all trials pooled), ``mtwv``; 95 % bootstrap intervals over queries."""
-    queries = len(counts.relevant)
-    weights = generator.multinomial(queries, np.full(queries, 1 / queries), size=draws) / queries
-    every = np.vstack([np.full((1, queries), 1 / queries), weights])
-    right, detected, relevant = (every @ part for part in (counts.right, counts.detected, counts.relevant))
-    rows = {
-        "f1": 2 * right / (detected + relevant),
+    Args:
+        threshold: of ``f1``, ``precision`` and ``recall``.
+        seconds: float [D], the durations of the sentences.
+        draws: number of resamples.
+        generator: draws them.
+    """
+    queries = len(relevant)
+    every = np.vstack([np.full((1, queries), 1 / queries), metrics.weights(queries, draws, generator)])
+    detections = candidates & (distances <= threshold)
+    right, detected, holding = (every @ trials.sum(axis=1) for trials in (detections & hits, detections, relevant))
+    values = {
+        "f1": 2 * right / (detected + holding),
         "precision": right / np.where(detected > 0, detected, 1.0),
-        "recall": right / relevant,
-        "mtwv": np.array([values.best(row) for row in every]),
+        "recall": right / holding,
+        "mtwv": mtwv(distances, candidates, relevant, hits, seconds, every),
     }
-    return {name: _estimate(values) for name, values in rows.items()}
-
-
-def _estimate(values: np.ndarray) -> Estimate:
-    """The first value, with the interval of the other ones."""
-    value = float(values[0])
-    low, high = np.percentile(values[1:], [2.5, 97.5]) if len(values) > 1 else (value, value)
-    return Estimate(value, float(min(low, value)), float(max(high, value)))
+    return {name: metrics.estimate(one[0], one[1:]) for name, one in values.items()}
 
 
 def _sweep(distances: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

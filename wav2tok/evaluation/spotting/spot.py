@@ -5,6 +5,7 @@ system returns the best span of each sentence. Distances are put on one scale pe
 (`wav2tok.evaluation.spotting.metrics.z_scores`), so that one threshold, set on training sentences, serves all queries.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from wav2tok.audio import decode
+from wav2tok.config.schema import Config
 from wav2tok.corpus import transcripts
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.transcripts import Word
@@ -24,7 +27,11 @@ from wav2tok.evaluation.spotting import metrics
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting
 from wav2tok.evaluation.systems import Represent, Representation, representations
 from wav2tok.matching import ranking
+from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
+from wav2tok.spectra.embed import frame_tokens
+from wav2tok.spectra.store import fill
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from wav2tok.evaluation.spotting.kernels import Spans
@@ -36,6 +43,8 @@ MIN_TOKENS = 10
 PER_WORD = 10
 """At most this many occurrences of a word ask."""
 MAX_QUERIES = 1500
+# The k-means baseline is fitted on at most this many recordings.
+_BASELINE_RECORDINGS = 300
 
 
 class TooFewWords(UserError):
@@ -141,7 +150,7 @@ def spotters(
     tokens = Representation(name, encode_frames)
     systems = [Spotter(name, f"{label}, edit distance", tokens, frame_seconds, kernels.edit_spans)]
     if codebook is not None:
-        weighted = partial(kernels.weighted_edit_spans, codebook=codebook)
+        weighted = partial(kernels.edit_spans, codebook=codebook)
         warped = partial(kernels.centroid_warped_spans, codebook=codebook)
         systems += [
             Spotter(f"{name}_weighted", f"{label}, weighted edit distance", tokens, frame_seconds, weighted),
@@ -163,6 +172,50 @@ def baseline_spotters(train: Sequence[np.ndarray], num_tokens: int, sample_rate:
         Spotter("logmel_dtw", "log-mel, DTW", log_mel, hop, kernels.warped_spans),
         Spotter("mfcc_dtw", "MFCC, DTW", mfcc, hop, kernels.warped_spans),
     ]
+
+
+def spot_words(
+    train: Recordings,
+    test: Recordings,
+    tokenizer: Tokenizer,
+    untrained: Wav2Tok | None,
+    config: Config,
+) -> Spotting | None:
+    """Evaluate spotting by the tokenizer, as it is served, and by the baselines.
+
+    Args:
+        train: sentences that set thresholds and fit the k-means baseline.
+        untrained: the encoder with random weights; None omits all baselines.
+
+    Returns:
+        None unless all recordings of both parts are transcribed and some word occurs often enough.
+
+    Raises:
+        UserError: a malformed transcript or recording.
+    """
+    if not (transcripts.has_transcripts(train.paths) and transcripts.has_transcripts(test.paths)):
+        return None
+    rate = tokenizer.sample_rate
+
+    def encode_frames(waves: list[np.ndarray]) -> list[np.ndarray]:
+        return tokenizer.encode_frames(waves, rate)
+
+    systems = spotters("wav2tok", "wav2tok", encode_frames, tokenizer.frame_seconds, tokenizer.codebook)
+    if untrained is not None:
+        model = untrained.cpu().eval()
+
+        def random_weights(waves: list[np.ndarray]) -> list[np.ndarray]:
+            return frame_tokens(model, fill(waves, model.front_end, None, torch.device("cpu")))
+
+        systems += spotters("untrained", "untrained encoder", random_weights, tokenizer.frame_seconds)
+        sample = train.take(range(0, len(train), -(-len(train) // _BASELINE_RECORDINGS)))
+        waves = [decode.read(path, rate) for path in sample.paths]
+        systems += baseline_spotters(waves, tokenizer.num_tokens, rate, config.seed)
+    try:
+        return spot_all(train, test, systems, rate, bootstrap=config.evaluate.bootstrap, seed=config.seed)
+    except TooFewWords as error:
+        log.info(f"no spotting: {error}")
+        return None
 
 
 def spot_all(
@@ -194,12 +247,15 @@ def spot_all(
     figures: dict[str, Figures] = {}
     # System by system of one representation, so that only one's is in memory.
     for name, represent in representations(systems).items():
-        represented: tuple[_Represented, _Represented] | None = None
+        parts: list[_Part] = []
         for system in systems:
             if system.represent.name == name:
                 log.info(f"spotting {len(queries)} words in {len(test)} sentences: {system.label}")
-                represented = represented or (_represent(represent, training_part), _represent(represent, test_part))
-                figures[system.name] = _evaluate(system, represented, bootstrap, seed)
+                parts = parts or [
+                    dataclasses.replace(part, sentences=represent(part.sentences), queries=represent(part.queries))
+                    for part in (training_part, test_part)
+                ]
+                figures[system.name] = _evaluate(system, parts[0], parts[1], bootstrap, seed)
     return Spotting(
         text=_text(),
         sentences=len(test),
@@ -214,21 +270,16 @@ def spot_all(
 
 @dataclass(frozen=True)
 class _Part:
-    """A task's sentences and the words cut out of them, float32 [N] each; ``seconds`` of the sentences [D]."""
+    """A task's D sentences, and the words cut out of them: float32 [N] each, or as a system represents them.
+
+    Attributes:
+        seconds: of the sentences, float [D].
+    """
 
     task: Task
     sentences: list[np.ndarray]
     queries: list[np.ndarray]
     seconds: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Represented:
-    """A part's sentences and queries as a system represents them."""
-
-    part: _Part
-    sentences: list[np.ndarray]
-    queries: list[np.ndarray]
 
 
 def _load(task: Task, sample_rate: int) -> _Part:
@@ -245,37 +296,34 @@ def _load(task: Task, sample_rate: int) -> _Part:
     return _Part(task, sentences, queries, np.array([len(wave) / sample_rate for wave in sentences]))
 
 
-def _represent(represent: Representation, part: _Part) -> _Represented:
-    return _Represented(part, represent(part.sentences), represent(part.queries))
-
-
-def _evaluate(system: Spotter, parts: tuple[_Represented, _Represented], bootstrap: int, seed: int) -> Figures:
-    """One system's figures: the threshold from the first part, everything else from the second."""
-    training, test = (represented.part.task for represented in parts)
-    distances, hits, _ = _trials(system, parts[0])
-    scores = metrics.z_scores(distances, training.candidates)
-    threshold = metrics.f1_threshold(scores, training.candidates, training.relevant, hits)
-    training_f1 = metrics.count(scores, training.candidates, training.relevant, hits, threshold).f1
-    distances, hits, search_ms = _trials(system, parts[1])
-    scores = metrics.z_scores(distances, test.candidates)
-    counts = metrics.count(scores, test.candidates, test.relevant, hits, threshold)
-    twv = metrics.twv(scores, test.candidates, test.relevant, hits, parts[1].part.seconds)
+def _evaluate(system: Spotter, training: _Part, test: _Part, bootstrap: int, seed: int) -> Figures:
+    """One system's figures: the threshold from ``training``, everything else from ``test``, as it represents them."""
+    distances, hits, _ = _trials(system, training)
+    task = training.task
+    threshold, training_f1 = metrics.f1_threshold(
+        metrics.z_scores(distances, task.candidates), task.candidates, task.relevant, hits
+    )
+    distances, hits, search_ms = _trials(system, test)
+    task = test.task
+    scores = metrics.z_scores(distances, task.candidates)
     # Every system and metric resamples the same queries, so that they can be compared.
     resampling = partial(np.random.default_rng, seed)
-    estimates = metrics.estimates(counts, twv, bootstrap, resampling())
-    per_query = ranked.query_scores(ranking.rank(distances, test.candidates), test.relevant)
+    estimates = metrics.estimates(
+        scores, task.candidates, task.relevant, hits, threshold, test.seconds, bootstrap, resampling()
+    )
+    per_query = ranked.query_scores(ranking.rank(distances, task.candidates), task.relevant)
     estimates |= dict(zip(ranked.METRICS, ranked.bootstrap(per_query[None], bootstrap, resampling()), strict=True))
-    localized = float(hits.sum() / test.relevant.sum())
+    localized = float(hits.sum() / task.relevant.sum())
     return Figures(system.label, estimates, threshold, training_f1, localized, search_ms)
 
 
-def _trials(system: Spotter, represented: _Represented) -> tuple[np.ndarray, np.ndarray, float]:
+def _trials(system: Spotter, part: _Part) -> tuple[np.ndarray, np.ndarray, float]:
     """Distances [Q, D], whether the spans hit [Q, D], and milliseconds per query."""
-    task, queries, sentences = represented.part.task, represented.queries, represented.sentences
-    system.find(queries[:1], sentences[:1])  # so that numba compiles before the search is timed
+    task = part.task
+    system.find(part.queries[:1], part.sentences[:1])  # so that numba compiles before the search is timed
     started = time.perf_counter()
-    spans = system.find(queries, sentences)
-    search_ms = 1000 * (time.perf_counter() - started) / len(queries)
+    spans = system.find(part.queries, part.sentences)
+    search_ms = 1000 * (time.perf_counter() - started) / len(part.queries)
     hits = np.zeros(task.relevant.shape, dtype=bool)
     for row, query in enumerate(task.queries):
         for d in np.flatnonzero(task.relevant[row] & np.isfinite(spans.distances[row])).tolist():

@@ -1,1 +1,1 @@
-"""The HTML page of a report: values are prepared here, templates lie next to the code."""
+"""The templates of the report: ``report.md``, and the HTML page with what draws it."""

@@ -1,13 +1,21 @@
 """What the page shows of a query and its answers: pictures, players, tokens along time and alignments."""
 
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from wav2tok.audio import decode
+from wav2tok.evaluation.retrieval import views
+from wav2tok.evaluation.retrieval.result import Answers, Result
+from wav2tok.evaluation.systems import Represent
 from wav2tok.matching import as_text, runs
+from wav2tok.report import gallery
 from wav2tok.report.page import sound
 
+_PAIRS, _MISSES = 3, 2
+"""Maximum numbers of cases: twelve recordings, since a miss has three."""
 _SHOWN = 240
 """Maximum number of columns of an alignment. Only the page is cut, not the matching."""
 _NUMBERED = 0.055
@@ -16,144 +24,103 @@ _NUMBERED = 0.055
 _MARKS = {"equal": ("=", ""), "replace": ("≠", "sub"), "delete": ("−", "del"), "insert": ("+", "ins")}
 
 
-@dataclass(frozen=True)
-class Example:
-    """One recording of a case.
-
-    Attributes:
-        role: what it is in the case.
-        name: the recording and its class.
-        waveform: float32 [N].
-        tokens: int [L], its string.
-        frames: int [T], one token per frame, or None where only the string is known.
-    """
-
-    role: str
-    name: str
-    waveform: np.ndarray
-    tokens: np.ndarray
-    frames: np.ndarray | None = None
+def cases(result: Result, sample_rate: int, frames: Represent | None) -> dict[str, list[dict[str, Any]]]:
+    """The ``nearest`` pairs and the worst ``missed`` queries; arguments as for `wav2tok.report.page.page.write`."""
+    answers = result.answers
+    classes = answers.paths if answers.classes is None else answers.classes
+    queries = [classes[i] for i in answers.query_index]
+    lengths = np.array([len(string) for string in answers.asking])
+    near = gallery.nearest_pairs(answers.order, answers.distances, answers.relevant, queries, lengths, _PAIRS)
+    far = gallery.worst_misses(answers.order, answers.relevant, queries, _MISSES)
+    return {
+        "nearest": [_case(result, case, sample_rate, frames) for case in near],
+        "missed": [_case(result, case, sample_rate, frames) for case in far],
+    }
 
 
-@dataclass(frozen=True)
-class Block:
-    """A run of one token along time, ``frames`` long."""
-
-    token: int
-    frames: int
-    text: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """An example as it is shown: ``width`` in percent; ``picture`` and ``sound`` are data addresses."""
-
-    role: str
-    name: str
-    length: str
-    tokens: int
-    width: float
-    picture: str
-    sound: str
-    blocks: list[Block]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One step of an alignment; None is a gap."""
-
-    kind: str
-    mark: str
-    above: int | None
-    below: int | None
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """A cheapest way to turn the query's string into the answer's.
-
-    Attributes:
-        equal, substituted, deleted, inserted: numbers of tokens.
-        longer: the length of the longer string.
-        columns: at most as many as the page shows; ``hidden`` more are not shown.
-    """
-
-    role: str
-    equal: int
-    substituted: int
-    deleted: int
-    inserted: int
-    longer: int
-    matched: bool
-    columns: list[Column]
-    hidden: int
-
-    @property
-    def edits(self) -> int:
-        """The edit distance."""
-        return self.substituted + self.deleted + self.inserted
-
-    @property
-    def distance(self) -> float | None:
-        """Edits over the longer string's length; None if a string is empty."""
-        return self.edits / self.longer if self.matched else None
+def _case(result: Result, case: gallery.Case, sample_rate: int, frames: Represent | None) -> dict[str, Any]:
+    """A query and its answers: recordings, the query first, and the alignment of each answer with the query."""
+    answers = result.answers
+    if case.winner is None:
+        title = f"The nearest answer is right, at distance {answers.distances[case.query, case.right]:.3f}"
+        shown = {"Right answer": case.right}
+    else:
+        title = "No right answer was retrieved"
+        if case.rank:
+            title = f"The first right answer ranks {case.rank} of {int((answers.order[case.query] >= 0).sum())}"
+        shown = {"Wrong answer that won": case.winner, "Best right answer": case.right}
+    index, string = int(answers.query_index[case.query]), answers.asking[case.query]
+    waveform = views.make(decode.read(answers.paths[index], sample_rate), result.setting.views[0], sample_rate)
+    recordings = [("Query", index, waveform, string)]
+    for role, index in shown.items():
+        recordings.append((role, index, decode.read(answers.paths[index], sample_rate), answers.strings[index]))
+    # Pictures of a case share one time scale.
+    longest = max(len(sound.head(waveform, sample_rate)) for _, _, waveform, _ in recordings)
+    return {
+        "title": title,
+        "recordings": [
+            {
+                "role": role,
+                "name": _name(answers, index),
+                "tokens": len(tokens),
+                **_figure(waveform, longest, sample_rate, frames),
+            }
+            for role, index, waveform, tokens in recordings
+        ],
+        "alignments": [alignment(string, answers.strings[index], role) for role, index in shown.items()],
+    }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A query, its answers, and the alignment of each answer with the query."""
-
-    title: str
-    recordings: list[Figure]
-    alignments: list[Alignment]
-
-
-def case(title: str, recordings: list[Example], sample_rate: int) -> Case:
-    """The query comes first. Pictures of a case share one time scale."""
-    query, *answers = recordings
-    longest = max(len(sound.head(one.waveform, sample_rate)) for one in recordings)
-    return Case(
-        title,
-        [_figure(one, longest, sample_rate) for one in recordings],
-        [alignment(query.tokens, one.tokens, one.role) for one in answers],
-    )
+def _name(answers: Answers, index: int) -> str:
+    """A recording's name within its folder: this shows its class but not the machine it was on."""
+    path = Path(answers.paths[index])
+    name = "/".join(path.parts[-2:])
+    if answers.classes is not None and answers.classes[index] != path.parent.name:
+        return f"{answers.classes[index]}: {name}"
+    return name
 
 
-def _figure(one: Example, longest: int, sample_rate: int) -> Figure:
-    part = sound.head(one.waveform, sample_rate)
-    seconds = len(one.waveform) / sample_rate
-    cut = f", the first {sound.SECONDS:g} s shown" if len(part) < len(one.waveform) else ""
-    return Figure(
-        role=one.role,
-        name=one.name,
-        length=f"{seconds:.1f} s{cut}",
-        tokens=len(one.tokens),
-        width=100 * len(part) / longest,
-        picture=sound.spectrogram(part, sample_rate),
-        sound=sound.flac(part, sample_rate),
-        blocks=[] if one.frames is None else _blocks(one.frames, len(part) / len(one.waveform), seconds),
-    )
+def _figure(waveform: np.ndarray, longest: int, sample_rate: int, frames: Represent | None) -> dict[str, Any]:
+    """``picture`` and ``sound`` are data addresses; the ``width`` is in percent."""
+    part = sound.head(waveform, sample_rate)
+    seconds = len(waveform) / sample_rate
+    cut = f", the first {sound.SECONDS:g} s shown" if len(part) < len(waveform) else ""
+    return {
+        "length": f"{seconds:.1f} s{cut}",
+        "width": 100 * len(part) / longest,
+        "picture": sound.spectrogram(part, sample_rate),
+        "sound": sound.flac(part, sample_rate),
+        "blocks": [] if frames is None else _blocks(frames([waveform])[0], len(part) / len(waveform), seconds),
+    }
 
 
-def _blocks(frames: np.ndarray, share: float, seconds: float) -> list[Block]:
-    """The tokens in the first ``share`` of ``frames`` [T]."""
+def _blocks(frames: np.ndarray, share: float, seconds: float) -> list[dict[str, Any]]:
+    """The runs of tokens along time, in the first ``share`` of ``frames`` [T]."""
     whole, frames = len(frames), frames[: max(1, round(share * len(frames)))]
     return [
-        Block(
-            token=int(frames[start]),
-            frames=int(length),
-            text=str(frames[start]) if length >= _NUMBERED * len(frames) else "",
-            title=f"token {frames[start]}, {start / whole * seconds:.2f} to {(start + length) / whole * seconds:.2f} s",
-        )
+        {
+            "token": frames[start],
+            "frames": length,
+            "numbered": length >= _NUMBERED * len(frames),
+            "first": start / whole * seconds,
+            "last": (start + length) / whole * seconds,
+        }
         for start, length in zip(*runs(frames), strict=True)
     ]
 
 
-def alignment(query: np.ndarray, answer: np.ndarray, role: str) -> Alignment:
-    """Align two strings, int [L] each; ``role`` is what the answer is."""
+def alignment(query: np.ndarray, answer: np.ndarray, role: str) -> dict[str, Any]:
+    """A cheapest way to turn the query's string into the answer's; int [L] each.
+
+    Args:
+        role: what the answer is.
+
+    Returns:
+        ``counts`` of tokens by operation, ``edits`` and the length of the ``longer`` string; ``columns`` of
+        (CSS class, mark, token above, token below), at most as many as the page shows, where None is a gap.
+    """
     columns = []
-    counts = {"equal": 0, "replace": 0, "delete": 0, "insert": 0}
+    counts = dict.fromkeys(_MARKS, 0)
     for op in Levenshtein.opcodes(as_text(query), as_text(answer)):
         length = max(op.src_end - op.src_start, op.dest_end - op.dest_start)
         counts[op.tag] += length
@@ -161,15 +128,13 @@ def alignment(query: np.ndarray, answer: np.ndarray, role: str) -> Alignment:
         for i in range(length):
             above = int(query[op.src_start + i]) if op.src_start + i < op.src_end else None
             below = int(answer[op.dest_start + i]) if op.dest_start + i < op.dest_end else None
-            columns.append(Column(kind, mark, above, below))
-    return Alignment(
-        role=role,
-        equal=counts["equal"],
-        substituted=counts["replace"],
-        deleted=counts["delete"],
-        inserted=counts["insert"],
-        longer=max(len(query), len(answer)),
-        matched=bool(len(query) and len(answer)),
-        columns=columns[:_SHOWN],
-        hidden=max(0, len(columns) - _SHOWN),
-    )
+            columns.append((kind, mark, above, below))
+    return {
+        "role": role,
+        "counts": counts,
+        "edits": counts["replace"] + counts["delete"] + counts["insert"],
+        "longer": max(len(query), len(answer)),
+        "matched": len(query) > 0 and len(answer) > 0,
+        "columns": columns[:_SHOWN],
+        "hidden": len(columns[_SHOWN:]),
+    }

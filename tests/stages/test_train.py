@@ -21,7 +21,7 @@ from wav2tok.config.parameters import to_dict
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.stages.train import TrainRun, train, train_tracked
-from wav2tok.tracking import lineage, runs
+from wav2tok.tracking import lineage, runs, store, view
 
 
 def points(run_id, key):
@@ -70,7 +70,8 @@ def trained(place):
 
 def test_one_training_is_one_finished_run(here, trained):
     logged = mlflow.search_runs(experiment_names=["wav2tok"], output_format="list")
-    assert [run.info.run_id for run in logged if run.info.run_name == "staged-0"] == [trained]
+    # Nothing differs from the committed parameters.
+    assert [run.info.run_id for run in logged if run.info.run_name == "staged (waxy-seal)"] == [trained]
     assert mlflow.get_run(trained).info.status == "FINISHED"
     assert (here / "mlflow.db").exists()
 
@@ -140,8 +141,40 @@ def test_the_figures_are_pictures(here, trained, tmp_path):
 
 def test_the_model_is_in_the_run_without_a_pickle(here, trained):
     kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="model")}
-    assert kept == {f"model/{name}" for name in os.listdir(here / "model")}
+    assert kept == {f"model/{name}" for name in os.listdir(here / "model") if name != "wav2tok_3.safetensors"}
     assert {"model/wav2tok_best.safetensors", "model/tokenizer.onnx", "model/config.json"} <= kept
+
+
+def test_checkpoints_are_models_with_step_and_metrics(here, trained, tmp_path):
+    history = json.loads((here / "model" / "history.json").read_text())
+    best = max(history, key=lambda row: row["valid_score"])
+    run = mlflow.get_run(trained)
+    found = {}
+    for out in run.outputs.model_outputs:
+        model = mlflow.get_logged_model(out.model_id)
+        found[model.name] = (out.step, {m.key: m.value for m in model.metrics if m.step == out.step})
+    assert found["wav2tok_3"][0] == 24
+    assert found["wav2tok_3"][1]["valid/mrr"] == history[2]["valid_mrr"]
+    assert found["wav2tok_best"][0] == 8 * best["epoch"]
+    assert found["wav2tok_best"][1]["valid/score"] == best["valid_score"]
+    ids = {mlflow.get_logged_model(out.model_id).name: out.model_id for out in run.outputs.model_outputs}
+    folder = store.fetch(f"models:/{ids['wav2tok_best']}", tmp_path / "best")
+    assert {"wav2tok_best.safetensors", "tokenizer.onnx", "config.json"} <= set(os.listdir(folder))
+
+
+def test_the_experiment_has_its_view(here, trained):
+    tags = mlflow.get_experiment(mlflow.get_run(trained).info.experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    state = json.loads(tags[view.TAG])
+    assert state["selectedColumns"][:2] == ["metrics.`test/mrr`", "metrics.`test/map`"]
+    assert state["compareRunSections"][0]["name"] == "loss and validation retrieval"
+    metrics = mlflow.get_run(trained).data.metrics
+    first = [
+        chart for chart in state["compareRunCharts"] if chart["metricSectionId"] == "loss and validation retrieval"
+    ]
+    assert {name for chart in first for name in chart["selectedMetricKeys"]} <= set(metrics)
+    # The UI compares runs by the metric that it finds first.
+    assert next(iter(metrics)).endswith("loss")
 
 
 def test_tracking_changes_no_weight(here, trained, tiny_split, tiny_config, tmp_path):
@@ -165,10 +198,17 @@ def test_evaluate_goes_on_in_the_same_run(here, trained, monkeypatch):
     heldout = json.loads((here / "report" / "heldout.json").read_text())
     figures = json.loads((here / "report" / "metrics.json").read_text())
     assert run.data.metrics["test/score"] == pytest.approx(heldout["score"])
-    assert run.data.metrics["test/V/wav2tok/mrr"] == pytest.approx(figures["V"]["wav2tok"]["mrr"], abs=1e-6)
+    tested = {name: value for name, value in run.data.metrics.items() if name.startswith("test/")}
+    assert tested["test/mrr"] == pytest.approx(figures["V"]["wav2tok"]["mrr"], abs=1e-6)
+    assert tested["test/map_ts"] == pytest.approx(figures["TS"]["wav2tok"]["map"], abs=1e-6)
+    # A handful, without those of other systems and without points of curves, which are figures and tables.
+    assert len(tested) < 10
+    assert not [name for name in run.data.metrics if name.startswith("curve/")]
+    headline = json.loads((here / "report" / "headline.json").read_text())
+    assert tested == pytest.approx({f"test/{name}": value for name, value in headline.items() if name != "approved"})
     assert run.data.tags["approved"] == str(heldout["approved"]).lower()
     kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="report")}
-    assert {"report/report.md", "report/metrics.json", "report/plots"} <= kept
+    assert {"report/report.md", "report/metrics.json", "report/plots", "report/robustness.csv"} <= kept
     assert points(trained, "step/loss").keys() == set(range(1, 25))  # what training logged is still there
 
 

@@ -7,7 +7,7 @@ language models.
 import os
 from urllib.parse import quote, urlsplit
 
-from wav2tok.tracking import view
+from wav2tok.tracking import store, view
 
 LOCAL = "http://127.0.0.1:5000"
 """Where ``make ui`` serves a store that is a file."""
@@ -39,6 +39,8 @@ def version(base: str, name: str, number: str) -> str:
 
 
 def how_to_open(experiment_id: str) -> str:
-    """What a person does to see the runs of an experiment of the present store."""
+    """What opens the runs of an experiment of the present store: an address, or the command that prints one."""
     base = server()
-    return runs(base, experiment_id) if base else f"make ui, then {runs(LOCAL, experiment_id)}"
+    if base:
+        return runs(base, experiment_id)
+    return "make ui" if (store.project() / "dvc.yaml").is_file() else "python -m wav2tok.tracking.ui"

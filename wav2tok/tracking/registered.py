@@ -5,6 +5,7 @@ that was used then. ``python -m wav2tok.tracking.registered OUTCOME`` ends with 
 store does not hold it; ``make`` and the retraining flow then register again.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,9 @@ def model_id(name: str, version: str) -> str | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
-    return str(found.model_id) if found.model_id else None
+    # MLflow fills `model_id` in some stores only.
+    source = re.fullmatch(r"models:/(m-[^/]+)", found.source or "")
+    return source[1] if source else None
 
 
 def missing(outcome: Mapping[str, Any]) -> str | None:

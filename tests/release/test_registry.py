@@ -105,6 +105,15 @@ def test_the_signature_leaves_batch_and_time_free(exported, tmp_path):
     assert not list(folder.rglob("*.pkl"))  # nothing that it needs is a pickle
 
 
+def test_registering_and_serving_ask_for_the_cpu(exported, tmp_path, capfd):
+    """ONNX Runtime complains in red where CUDA is asked for and there is no device."""
+    registry.register(exported, "quiet", 0.5, "digest", never, {})
+    flavor = mlflow.models.get_model_info("models:/quiet@champion").flavors["onnx"]
+    assert flavor["providers"] == ["CPUExecutionProvider"]
+    mlflow.pyfunc.load_model("models:/quiet@champion")
+    assert "CUDA" not in "".join(capfd.readouterr())
+
+
 def test_what_comes_back_tokenizes_as_torch_does(exported, tiny_model, tiny_corpus):
     registry.register(exported, "back", 0.5, "digest", never, {})
     tokenizer = Tokenizer.from_pretrained("models:/back@champion", "cpu")

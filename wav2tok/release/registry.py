@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
@@ -113,6 +114,8 @@ def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
         "waveform": (0.1 * np.sin(2 * np.pi * 220 * time))[None].astype(np.float32),
         "samples": np.array([len(time)], dtype=np.int64),
     }
+    # MLflow runs the example with options of its own, and the graph's optional input makes it warn.
+    onnxruntime.set_default_logger_severity(3)
     logged = mlflow.onnx.log_model(
         onnx.load(str(graph)),
         name="tokenizer",

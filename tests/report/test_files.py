@@ -22,7 +22,7 @@ from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.retrieval.token_use import TokenUse
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import files, tables
-from wav2tok.report.logged import figures
+from wav2tok.report.logged import headline, write_curves
 
 LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
     "mfcc_dtw": "MFCC, DTW"
@@ -187,17 +187,31 @@ def test_without_curves_and_baselines_their_sections_are_absent(judged, tmp_path
     assert json.loads((tmp_path / "significance.json").read_text()) == []
 
 
-def test_curves_are_logged_with_their_factors_as_steps(judged):
-    (step, figures_at_once), *curves = figures(judged)
-    assert (step, figures_at_once["test/score"]) == (0, held_out_score(judged.retrieval))
-    assert figures_at_once["test/V/mfcc_dtw/mrr"] == 0.8
-    by_axis = {}
-    for step, named in curves:
-        (axis,) = {key.split("/")[1] for key in named}
-        by_axis.setdefault(axis, {})[step] = named[f"curve/{axis}/wav2tok/mrr"]
-    assert {axis: list(steps) for axis, steps in by_axis.items()} == {
-        "snr_db": [0, 10],
-        "tempo": [70, 100, 140],
-        "semitones": [-2, 0, 2],
+def test_the_headline_is_that_of_plain_edit_distance(judged):
+    approved = gate.Verdict(True, ["all was met."])
+    figures = headline(judged, approved)
+    assert list(figures) == ["mrr", "map", "score", "codebook_use", "approved"]
+    assert (figures["mrr"], figures["map"], figures["approved"]) == (0.5, 0.4, True)
+    assert figures["score"] == round(held_out_score(judged.retrieval), 6)
+
+
+def test_the_headline_names_the_further_views_and_omits_what_is_unknown(judged):
+    scores = {
+        name: {"V": views["V"], "TS": {m: Estimate(float("nan"), 0.0, 0.0) for m in METRICS}, "PS": views["V"]}
+        for name, views in judged.retrieval.scores.items()
     }
-    assert by_axis["tempo"][140] == 0.5
+    result = dataclasses.replace(judged.retrieval, scores=scores)
+    figures = headline(dataclasses.replace(judged, retrieval=result), gate.Verdict(False, ["a reason."]))
+    assert list(figures) == ["mrr", "map", "mrr_ps", "map_ps", "codebook_use", "approved"]
+
+
+def test_the_curves_are_a_table(judged, tmp_path):
+    write_curves(judged.retrieval, tmp_path / "robustness.csv")
+    with (tmp_path / "robustness.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["axis", "factor", "system", "mrr", "map"]
+    ours = [(row["axis"], row["factor"]) for row in rows if row["system"] == "wav2tok"]
+    assert {axis for axis, _ in ours} == {"snr_db", "tempo", "semitones"}
+    assert ("snr_db", "clean") in ours
+    (last,) = [row for row in rows if (row["axis"], row["factor"], row["system"]) == ("tempo", "1.4", "wav2tok")]
+    assert float(last["mrr"]) == 0.5

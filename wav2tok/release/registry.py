@@ -17,7 +17,7 @@ from wav2tok.files import replacing_folder
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking.store import connect
+from wav2tok.tracking.store import connect, existing
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ["numpy", "onnxruntime-gpu"]
@@ -65,9 +65,9 @@ def promote(name: str, version: str) -> None:
     """Give ``version`` of ``name`` the alias ``champion``.
 
     Raises:
-        UserError: there is no such version.
+        UserError: there is no such version, or no store.
     """
-    mlflow = connect()
+    mlflow = existing()
     from mlflow.exceptions import MlflowException
 
     try:

@@ -67,7 +67,7 @@ def promote(name: str, version: str) -> None:
     Raises:
         UserError: there is no such version, or no store.
     """
-    mlflow = existing()
+    mlflow = existing(f"{name} version {version} cannot be promoted")
     from mlflow.exceptions import MlflowException
 
     try:

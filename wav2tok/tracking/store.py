@@ -104,8 +104,9 @@ def existing(problem: str = "") -> Any:
     mlflow = connect()
     path = database(mlflow.get_tracking_uri())
     if path is not None and not path.is_file():
+        before = f"{problem}: " if problem else ""
         raise UserError(
-            f"{problem}{': ' if problem else ''}there is no MLflow store {path}; run the verb in the project's folder, or set MLFLOW_TRACKING_URI."
+            f"{before}there is no MLflow store {path}; run the verb in the project's folder, or set MLFLOW_TRACKING_URI."
         )
     return mlflow
 

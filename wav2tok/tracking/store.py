@@ -106,7 +106,7 @@ def existing(problem: str = "") -> Any:
     if path is not None and not path.is_file():
         before = f"{problem}: " if problem else ""
         raise UserError(
-            f"{before}there is no MLflow store {path}; run the verb in the project's folder, or set MLFLOW_TRACKING_URI."
+            f"{before}there is no MLflow store {path}; run this in the project's folder, or set MLFLOW_TRACKING_URI."
         )
     return mlflow
 

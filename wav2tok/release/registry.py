@@ -21,7 +21,7 @@ from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lookup import IDENTITY
-from wav2tok.tracking.store import connect, reaching
+from wav2tok.tracking.store import connect, existing, reaching
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CLASSES = "wav2tok_classes"
@@ -71,9 +71,9 @@ def promote(name: str, version: str) -> None:
     """Give ``version`` of ``name`` the alias ``champion``.
 
     Raises:
-        UserError: there is no such version.
+        UserError: there is no such version, or no store.
     """
-    mlflow = connect()
+    mlflow = existing(f"{name} version {version} cannot be promoted")
     from mlflow.exceptions import MlflowException
 
     try:

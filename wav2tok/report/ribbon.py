@@ -17,7 +17,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 def colour(token: int) -> tuple[float, float, float]:
-    """The colour of a token, the same in every figure: light enough for dark text, and unlike that of its neighbours."""
+    """The colour of a token, the same in every figure: light enough for dark text, unlike those of nearby numbers."""
     return colorsys.hls_to_rgb(token * GOLDEN % 1, (0.6, 0.7, 0.8)[token % 3], 0.65)
 
 

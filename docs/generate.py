@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 import yaml
@@ -31,11 +31,17 @@ COPIES = {
     "assets/retrieval.png": PROJECT / "benchmarks" / "retrieval.png",
 }
 """Pages and pictures that are kept elsewhere, by their place in the site."""
+WIDE = ("reference/published.md", "explanation/results.md")
+"""Pages whose tables take the room of the table of contents."""
+WORDS = {Path: "path", str: "text", int: "number", float: "number", bool: ""}
+"""What the values of an option are called."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to those of the folder."""
     pages: dict[str, str | bytes] = {place: path.read_bytes() for place, path in COPIES.items()}
+    for place in WIDE:
+        pages[place] = b"---\nhide: [toc]\n---\n\n" + COPIES[place].read_bytes()
     pages |= {
         "reference/command-line.md": command_line(),
         "reference/parameters.md": parameters(),
@@ -71,11 +77,20 @@ def command_line() -> str:
     with typer.Context(root, info_name="wav2tok") as context:
         for name, verb in root.commands.items():  # type: ignore[attr-defined]
             with typer.Context(verb, info_name=name, parent=context) as inner:
-                usage = " ".join(verb.collect_usage_pieces(inner))
-                rows = [_option(param) for param in verb.get_params(inner)]
-            text += f"## {name}\n\n{cell((verb.help or '').strip())}\n\n```text\nwav2tok {name} {usage}\n```\n\n"
+                params = verb.get_params(inner)
+            usage = " ".join(["wav2tok", name, *filter(None, map(_usage, params)), "[OPTIONS]"])
+            text += f"## {name}\n\n{cell((verb.help or '').strip())}\n\n```text\n{usage}\n```\n\n"
+            rows = [_option(param) for param in params]
             text += table(("option", "value", "default", "meaning"), rows)
     return text
+
+
+def _usage(param: Any) -> str:
+    """An argument in the usage line; nothing for an option."""
+    if param.param_type_name != "argument":
+        return ""
+    name = param.name.upper() + ("..." if param.nargs == -1 else "")
+    return name if param.required else f"[{name}]"
 
 
 def _option(param: Any) -> tuple[str, ...]:
@@ -86,8 +101,9 @@ def _option(param: Any) -> tuple[str, ...]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         values = " or ".join(code(one.value) for one in kind)
     else:
-        words = {Path: "path", str: "text", int: "number", bool: "", list[str]: "texts"}
-        values = code(param.metavar) if param.metavar else words.get(kind, getattr(kind, "__name__", str(kind)))
+        listed = get_origin(kind) is list
+        word = code(param.metavar) if param.metavar else WORDS[get_args(kind)[0] if listed else kind]
+        values = f"{word}, may be repeated" if listed and not argument else word
     default = param.default.value if isinstance(param.default, Enum) else param.default
     shown = "required" if param.required else "" if default is None or (flag and not default) else code(default)
     return names, values, shown, cell(param.help or "")

@@ -19,7 +19,7 @@ BACKEND := $(if $(TORCH),--torch-backend $(TORCH))
 # Where onnxruntime-gpu has no wheels. (The two packages overwrite each other, so the lock never has both.)
 NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 
-.PHONY: all cost help setup lock run retrain schedule ui test test-slow test-numbers bench docs-map lint format clean
+.PHONY: all cost help setup lock run retrain schedule ui test test-slow test-numbers bench docs docs-map lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -74,6 +74,10 @@ test-numbers: setup  ## run the tests of everything that computes
 
 bench: setup  ## measure the cost on this machine; table and curves go to benchmarks/ (15 minutes, 8 GB of disk)
 	python -m benchmarks
+
+docs: setup  ## build the documentation: docs/site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet -f docs/mkdocs.yml
+	@echo "open docs/site/index.html"
 
 docs-map: setup  ## draw the layers of the package again: docs/layers.svg
 	python docs/draw_layers.py

@@ -152,11 +152,30 @@ def test_the_python_block(champion, place, monkeypatch):
     (code,) = blocks(SECTIONS["Without the graph"], "python")
     time = np.arange(44100) / 44100
     names = {"waveform": np.sin(2 * np.pi * 300 * time * (1 + time)).astype(np.float32)}
+    assert Path("QUERY.wav").exists()
     exec(compile(code, "README.md", "exec"), names)
     (string,) = names["strings"]
     assert len(string) > 1
     assert 0 <= string.min() <= string.max() < 8
     assert (string[1:] != string[:-1]).all()
+    assert names["best"][0].distance == 0
+
+
+@pytest.mark.slow
+def test_the_first_search(champion, place, monkeypatch, capsys):
+    """The block that follows ``make``, with another recording as the query."""
+    monkeypatch.chdir(place)
+    names = {"data": "recordings", "data/ode_to_joy/singer03_01.flac": "QUERY.wav"}
+    lines = [words for words in commands(SECTIONS["Start"]) if words[0] == "wav2tok"]
+    assert [words[1] for words in lines] == ["index", "search", "spot"]
+    for words in lines:
+        capsys.readouterr()
+        wav2tok(monkeypatch, *(names.get(word, word) for word in words[1:]))
+        if words[1] != "index":
+            best, *others = map(json.loads, capsys.readouterr().out.splitlines())
+            assert best.get("distance", 0.0) == 0.0
+            assert best["model"] == "models:/wav2tok/1"
+            assert len(others) == 3
 
 
 @pytest.mark.slow

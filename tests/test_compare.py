@@ -176,8 +176,8 @@ def test_a_project_can_be_moved_with_its_store(project, tmp_path):
     """The last test of this file, because it takes the project away."""
     moved = Project(tmp_path / "moved and renamed")
     project.root.rename(moved.root)
-    line = moved.run("python", "-m", "wav2tok", "tokenize", next((moved.root / "my hums").rglob("*_*.flac")).as_posix(),
-                     "--model", "models:/wav2tok@champion")  # fmt: skip
+    hum = next((moved.root / "my hums").rglob("[!.]*_*.flac"))
+    line = moved.run("python", "-m", "wav2tok", "tokenize", str(hum), "--model", "models:/wav2tok@champion")
     assert '"tokens"' in line
     assert all(uri.startswith(f"{moved.root}/mlruns/") for _, _, uri, _ in runs(moved))
     assert not project.root.exists()

@@ -1,18 +1,14 @@
 """The plain implementation computes what the package computes: otherwise comparing their speeds would mean nothing."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
-from rapidfuzz.distance import Levenshtein
 
 from benchmarks import plain
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
-from wav2tok.matching import deduplicate
 from wav2tok.model.codebook import CodebookScore
 
 RATE = 8000
@@ -93,15 +89,6 @@ def test_matching_is_the_batched_one(rng: np.random.Generator, use_cosine: bool)
         torch.testing.assert_close(model.w.grad, theirs.w.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_strings_and_their_distances_are_those_of_the_package(rng: np.random.Generator) -> None:
-    tokens = rng.integers(0, 3, size=40)
-    assert plain.compress(tokens.tolist()) == deduplicate(tokens).tolist()
-    assert plain.compress([]) == []
-    for _ in range(60):
-        a, b = (rng.integers(0, 4, size=rng.integers(0, 15)).tolist() for _ in range(2))
-        assert plain.edit_distance(a, b) == Levenshtein.distance(a, b)
-
-
 def test_features_have_no_mean_and_unit_deviation() -> None:
     config = tiny().features
     x = plain.features(tone(300), config, RATE)
@@ -110,41 +97,3 @@ def test_features_have_no_mean_and_unit_deviation() -> None:
     torch.testing.assert_close(x.std(dim=0, correction=0), torch.ones(39), rtol=0, atol=1e-2)
     with pytest.raises(ValueError, match="logmel"):
         plain.features(tone(300), from_dict({"features": {"kind": "logmel"}}).features, RATE)
-
-
-def test_steps_move_the_weights_and_lower_the_loss(model: plain.Plain, rng: np.random.Generator) -> None:
-    pairs = [(tone(300), tone(330))]
-    plain.expectation(model, [w for pair in pairs for w in pair], 6, 10, seed=0)
-    codebook = model.codebook.clone()
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    optimizer = plain.adam(model)
-    losses = [plain.step(model, optimizer, pairs, tiny(), RATE, rng, augmented=False) for _ in range(6)]
-    assert losses[-1] < losses[0]
-    # b adds the same to every codeword's score: the cross-entropy gives it no gradient.
-    assert all(not torch.equal(p, before[name]) for name, p in model.named_parameters() if name != "b")
-    assert torch.equal(model.codebook, codebook)
-
-
-def test_expectation_sets_unit_centroids_and_strings_have_no_repeats(model: plain.Plain) -> None:
-    recordings = [tone(f) for f in (250, 350, 500)]
-    plain.expectation(model, recordings, 6, 10, seed=0)
-    assert model.codebook.shape == (6, 16)
-    torch.testing.assert_close(model.codebook.norm(dim=1), torch.ones(6))
-    for waveform in recordings:
-        string = plain.tokenize(model, waveform)
-        assert string
-        assert all(x != y for x, y in itertools.pairwise(string))
-        assert string == plain.tokenize(model, waveform)
-
-
-@pytest.mark.parametrize("semitones", [-6, 0, 5])
-def test_shift_moves_the_pitch_and_stretch_does_not(semitones: int) -> None:
-    steady = torch.sin(2 * torch.pi * 500 * torch.arange(RATE) / RATE)
-
-    def pitch(waveform: torch.Tensor) -> float:
-        return float(torch.fft.rfft(waveform).abs().argmax()) * RATE / len(waveform)
-
-    shifted = plain.shift(steady, semitones, RATE)
-    assert len(shifted) == len(steady)
-    assert pitch(shifted) == pytest.approx(500 * 2 ** (semitones / 12), rel=0.02)
-    assert pitch(plain.stretch(steady, 1.3)) == pytest.approx(500, rel=0.02)

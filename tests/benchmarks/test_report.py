@@ -43,18 +43,6 @@ def test_the_page_has_each_row_with_its_ratios():
     ]  # fmt: skip
 
 
-def test_the_page_around_its_table():
-    page = report.markdown(RESULTS)
-    order = ["# ", "2025-11-03", "GPU: one H200; CPU cores: 16; memory GiB: 127.5.", "| part |", "\n1. A.\n2. B.\n",
-             "- No TPU.", "](cost.png)"]  # fmt: skip
-    places = [page.index(piece) for piece in order]
-    assert places == sorted(places)
-    assert page.count("A.") == 1  # two rows share the note
-    bare = report.markdown(Results("2025-11-03", {}, [], [], []))
-    assert "cost.png" not in bare
-    assert "Not measured" not in bare
-
-
 def test_a_folder_holds_the_three_files(tmp_path):
     report.write(RESULTS, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["cost.png", "results.json", "results.md"]
@@ -65,34 +53,9 @@ def test_a_folder_holds_the_three_files(tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["results.json", "results.md"]
 
 
-def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
-    report.write(RESULTS, tmp_path)
-    old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def fail(results, path):
-        path.write_bytes(b"half")
-        raise RuntimeError("no ink")
-
-    later = dataclasses.replace(RESULTS, date="2026-01-01")
-    with monkeypatch.context() as patch:
-        patch.setattr(report, "plot", fail)
-        with pytest.raises(RuntimeError, match="no ink"):
-            report.write(later, tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
-    # A value that JSON does not have is refused, and then nothing is written either.
-    with pytest.raises(ValueError, match="JSON"):
-        report.write(dataclasses.replace(later, machine={"load": float("nan")}), tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
-
-
 @pytest.mark.parametrize(("count", "height"), [(1, 450), (2, 450), (3, 900), (4, 900)])
 def test_the_picture(count, height, tmp_path):
     report.plot(dataclasses.replace(RESULTS, curves=CURVES[:count]), tmp_path / "cost.png")
     pixels = image.imread(tmp_path / "cost.png")
     assert pixels.shape[:2] == (height, 1400)
     assert pixels[..., :3].std() > 0.01
-
-
-def test_a_line_has_a_value_for_each_size():
-    with pytest.raises(ValueError, match="plain has 1 values for 2 sizes"):
-        Curve("batch", "recordings", [1, 2], {"plain": [1.0]}, "s")

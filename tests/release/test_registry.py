@@ -1,6 +1,7 @@
 """The registry, in a real store: which version becomes the champion, and whether a model comes back unchanged."""
 
 import json
+import re
 import sys
 
 import mlflow
@@ -118,6 +119,14 @@ def test_the_signature_leaves_batch_and_time_free(exported, tmp_path):
     example = json.loads((folder / info.saved_input_example_info["artifact_path"]).read_text())
     assert set(example.get("inputs", example)) == {"waveform", "samples"}
     assert not list(folder.rglob("*.pkl"))  # nothing that it needs is a pickle
+
+
+def test_registering_asks_for_the_cpu_and_prints_no_complaint(exported, capfd):
+    """ONNX Runtime writes in colours to the error stream, in red where CUDA is asked for and there is no device."""
+    registry.register(exported, "quiet", 0.5, "digest", never, {})
+    flavor = mlflow.models.get_model_info("models:/quiet@champion").flavors["onnx"]
+    assert flavor["providers"] == ["CPUExecutionProvider"]
+    assert not re.search("CUDA|onnxruntime:", "".join(capfd.readouterr()))
 
 
 def test_what_comes_back_tokenizes_as_torch_does(exported, tiny_model, tiny_corpus):

@@ -16,13 +16,6 @@ def test_a_singer_is_within_human_reach(index, seed):
     assert list(singer.voice.formants_hz[2:]) == sorted(singer.voice.formants_hz[2:])
 
 
-def test_names_have_no_underscore():
-    names = [draw(index, 0).name for index in range(120)]
-    assert names[2] == "singer03"
-    assert len(set(names)) == 120
-    assert not any("_" in name for name in names)
-
-
 def test_a_cast_mixes_low_and_high_voices_hummers_and_singers():
     cast = [draw(index, 0) for index in range(20)]
     assert all(draw(i, 0).style.centre_midi < draw(i + 1, 0).style.centre_midi for i in range(0, 20, 2))

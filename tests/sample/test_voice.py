@@ -1,12 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.sample.melodies import melodies
-from wav2tok.sample.performance import Performance, perform
+from wav2tok.sample.performance import Performance
 from wav2tok.sample.singers import Voice, draw
 from wav2tok.sample.voice import control_rate, sing
 
@@ -50,38 +48,3 @@ def test_there_is_no_aliasing(f0, sample_rate):
     offset = np.abs(frequency - f0 * np.maximum(np.round(frequency / f0), 1))
     assert power[offset > 8].sum() < 1e-6 * power.sum()
     assert power[frequency > 0.985 * sample_rate / 2].sum() < 1e-6 * power.sum()
-
-
-def test_only_the_loudness_curve_sets_the_level():
-    for openness in (0.0, 1.0):
-        wave = sing(steady(150.0), replace(CLEAN, openness=openness), RATE, np.random.default_rng(0))
-        assert np.sqrt((wave**2).mean()) == pytest.approx(1.0, rel=0.02)
-
-
-def test_an_open_mouth_is_brighter_than_a_hum():
-    def bright(voice: Voice, performance: Performance) -> float:
-        wave = sing(performance, voice, RATE, np.random.default_rng(0))
-        power = np.abs(np.fft.rfft(wave)) ** 2
-        return float(power[len(power) // 10 :].sum() / power.sum())  # above 800 Hz
-
-    note = steady(150.0)
-    shut = replace(note, closure=np.ones_like(note.closure))
-    opened = replace(CLEAN, openness=1.0)
-    assert bright(opened, note) > 5 * bright(replace(CLEAN, openness=0.0), note)
-    assert bright(opened, shut) == pytest.approx(bright(replace(CLEAN, openness=0.0), note))
-
-
-@pytest.mark.parametrize("articulation", ["legato", "m", "n", "da"])
-def test_a_hum_without_breath_has_no_clicks(articulation):
-    style = replace(draw(1, 0).style, articulation=articulation, breath_db=-200.0, jitter=0.0, shimmer_db=0.0)
-    performance = perform(next(melodies(1, 0)), style, control_rate(RATE), np.random.default_rng(0))
-    wave = sing(performance, replace(CLEAN, openness=0.0, tilt_db=10.0), RATE, np.random.default_rng(0))
-    # A jump is heard above 6 kHz, where this voice has nothing.
-    frames = np.lib.stride_tricks.sliding_window_view(wave, 512)[::128] * np.blackman(512)
-    high = (np.abs(np.fft.rfft(frames))[:, 192:] ** 2).sum(axis=1)
-    whole = (np.abs(np.fft.rfft(frames)) ** 2).sum(axis=1).max()
-    assert high.max() < 1e-6 * whole
-    clicked = wave.copy()
-    clicked[len(wave) // 2 :] += 0.2  # the measure does hear a jump
-    frames = np.lib.stride_tricks.sliding_window_view(clicked, 512)[::128] * np.blackman(512)
-    assert (np.abs(np.fft.rfft(frames))[:, 192:] ** 2).sum(axis=1).max() > 1e-6 * whole

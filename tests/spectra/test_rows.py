@@ -54,3 +54,17 @@ def test_the_file_is_on_the_disk_of_a_folder_that_need_not_exist(tmp_path: Path)
     rows.write(np.ones((3, 2), dtype=np.float32))
     assert list(tmp_path.iterdir()) == []
     assert os.fstat(rows._file.fileno()).st_dev == tmp_path.stat().st_dev
+
+
+def test_a_machine_without_reading_at_a_place(tmp_path, monkeypatch):
+    """Windows: the file moves to the place, for one thread at a time."""
+    monkeypatch.delattr(os, "preadv")
+    monkeypatch.delattr(os, "pwrite")
+    rows, values = Rows(tmp_path, 3), np.arange(30, dtype=np.float32).reshape(10, 3)
+    rows.write(values)
+    rows.write(values[:2] + 100, first=4)
+    found = np.empty((4, 3), dtype=np.float32)
+    rows.read(3, found)
+    assert np.array_equal(found, [*values[3:4], *(values[:2] + 100), *values[6:7]])
+    with pytest.raises(IndexError, match="of 10"):
+        rows.read(8, found)

@@ -53,10 +53,3 @@ def test_every_part_is_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch, l
     assert by_part["tokenizing files"].work == "96 of 0.5 s"
     assert by_part["wav2tok tokenize"].met == (0.5 / by_part["wav2tok tokenize"].rate < 1.5)
     assert "network, forward and backward" in by_part["training step"].note
-
-
-def test_an_hour_has_the_embeddings_of_an_hour_at_unit_length(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "HOUR", 16.0)
-    points = bench.hour()
-    assert points.shape == (500, bench.config.encoder.dim)
-    assert torch.allclose(points.norm(dim=1), torch.ones(500), atol=1e-5)

@@ -39,7 +39,7 @@ def place(tmp_path_factory, tiny_split, tiny_config):
         patch.setenv("DVC_EXP_NAME", "waxy-seal")
         patch.setenv("DVC_STAGE", "train")
         shutil.copy(tiny_split, "audios.bin")
-        small = changed(tiny_config, evaluate={"tempos": [0.8], "semitones": []})
+        small = changed(tiny_config, train={"autosave_epoch": 2}, evaluate={"tempos": [0.8], "semitones": []})
         (root / "params.yaml").write_text(yaml.safe_dump(to_dict(small)))
         git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
         for command in (["init", "-q"], ["add", "params.yaml"], ["commit", "-qm", "parameters"]):
@@ -141,7 +141,7 @@ def test_the_figures_are_pictures(here, trained, tmp_path):
 
 def test_the_model_is_in_the_run_without_a_pickle(here, trained):
     kept = {a.path for a in mlflow.artifacts.list_artifacts(run_id=trained, artifact_path="model")}
-    assert kept == {f"model/{name}" for name in os.listdir(here / "model") if name != "wav2tok_3.safetensors"}
+    assert kept == {f"model/{name}" for name in os.listdir(here / "model") if name != "wav2tok_2.safetensors"}
     assert {"model/wav2tok_best.safetensors", "model/tokenizer.onnx", "model/config.json"} <= kept
 
 
@@ -153,8 +153,8 @@ def test_checkpoints_are_models_with_step_and_metrics(here, trained, tmp_path):
     for out in run.outputs.model_outputs:
         model = mlflow.get_logged_model(out.model_id)
         found[model.name] = (out.step, {m.key: m.value for m in model.metrics if m.step == out.step})
-    assert found["wav2tok_3"][0] == 24
-    assert found["wav2tok_3"][1]["valid/mrr"] == history[2]["valid_mrr"]
+    assert found["wav2tok_2"][0] == 16
+    assert found["wav2tok_2"][1]["valid/mrr"] == history[1]["valid_mrr"]
     assert found["wav2tok_best"][0] == 8 * best["epoch"]
     assert found["wav2tok_best"][1]["valid/score"] == best["valid_score"]
     ids = {mlflow.get_logged_model(out.model_id).name: out.model_id for out in run.outputs.model_outputs}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
@@ -20,7 +21,7 @@ from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lookup import IDENTITY
-from wav2tok.tracking.store import connect, reaching
+from wav2tok.tracking.store import connect, existing, reaching
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CLASSES = "wav2tok_classes"
@@ -70,9 +71,9 @@ def promote(name: str, version: str) -> None:
     """Give ``version`` of ``name`` the alias ``champion``.
 
     Raises:
-        UserError: there is no such version.
+        UserError: there is no such version, or no store.
     """
-    mlflow = connect()
+    mlflow = existing(f"{name} version {version} cannot be promoted")
     from mlflow.exceptions import MlflowException
 
     try:
@@ -113,6 +114,8 @@ def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
         "waveform": (0.1 * np.sin(2 * np.pi * 220 * time))[None].astype(np.float32),
         "samples": np.array([len(time)], dtype=np.int64),
     }
+    # MLflow runs the example with options of its own, and the graph's optional input makes it warn.
+    onnxruntime.set_default_logger_severity(3)
     logged = mlflow.onnx.log_model(
         onnx.load(str(graph)),
         name="tokenizer",

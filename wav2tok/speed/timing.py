@@ -75,8 +75,11 @@ def peak_memory(command: Sequence[str]) -> tuple[float, float]:
     (``ru_maxrss`` of `os.wait4`). The output of the command is dropped. POSIX only.
 
     Raises:
-        RuntimeError: the command cannot be started, or its exit status is not 0; quotes the last lines of its stderr.
+        RuntimeError: on Windows, or if the command cannot be started or its exit status is not 0; then it quotes the
+            last lines of its stderr.
     """
+    if sys.platform == "win32":
+        raise RuntimeError("peak memory is measured on Linux and macOS only.")
     with tempfile.TemporaryFile() as errors:
         # In its own session, so that launcher and command can be killed together.
         launcher = subprocess.Popen(

@@ -50,8 +50,12 @@ def missing(outcome: Mapping[str, Any]) -> str | None:
 
 
 def main() -> None:
-    """Check the outcome that the only argument names."""
-    sentence = missing(read_json(Path(sys.argv[1])))
+    """Check the outcome that the only argument names; exit code 2 if it cannot be read."""
+    try:
+        sentence = missing(read_json(Path(sys.argv[1])))
+    except UserError as error:
+        print(f"registered: {error}", file=sys.stderr)
+        sys.exit(2)
     if sentence:
         print(f"{sentence}; registering it again")
         sys.exit(1)

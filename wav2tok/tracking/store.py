@@ -92,8 +92,11 @@ def connect() -> Any:
     return mlflow
 
 
-def existing() -> Any:
+def existing(problem: str = "") -> Any:
     """`connect` for a verb that only reads: a store that does not exist is an error, and none is made.
+
+    Args:
+        problem: what cannot be done then, such as "version 3 cannot be promoted", for the error.
 
     Raises:
         UserError: MLflow is not installed, or there is no store.
@@ -101,8 +104,9 @@ def existing() -> Any:
     mlflow = connect()
     path = database(mlflow.get_tracking_uri())
     if path is not None and not path.is_file():
+        before = f"{problem}: " if problem else ""
         raise UserError(
-            f"there is no MLflow store {path}; run the verb in the project's folder, or set MLFLOW_TRACKING_URI."
+            f"{before}there is no MLflow store {path}; run this in the project's folder, or set MLFLOW_TRACKING_URI."
         )
     return mlflow
 
@@ -138,7 +142,7 @@ def fetch(uri: str, folder: Path) -> Path:
     Raises:
         UserError: MLflow is not installed, or the store has no such model.
     """
-    mlflow = existing()
+    mlflow = existing(f"{uri} cannot be downloaded")
     from mlflow.exceptions import MlflowException
 
     try:

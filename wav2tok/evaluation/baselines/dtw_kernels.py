@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-LANES = 8
+LANES = 16
 """Items that are processed side by side."""
 
 
@@ -14,7 +14,7 @@ def path_sums(
     """Dynamic time warping of one query against D items; the local cost is ``min(|query - values|, most)``.
 
     A cell depends on its left neighbour, so one item at a time leaves the processor idle. `LANES` items are processed
-    side by side, their values interleaved, which is 4.5 times faster.
+    side by side, their values interleaved: 16 take .09 s where 8 take .18 (contours), .69 where 8 take .80 (frames).
 
     Args:
         query: float32 [Q].

@@ -442,7 +442,7 @@ def window():
 
 
 @needs_browser
-@pytest.mark.parametrize(("width", "highest"), [(1280, 6000), (390, 11000)])
+@pytest.mark.parametrize(("width", "highest"), [(1280, 6000), (390, 9000)])
 def test_a_page_is_short_and_does_not_overflow(shown, window, width, highest):
     for scripts in (True, False):
         window.open(shown, width, scripts=scripts)

@@ -11,7 +11,7 @@ SPOTTING = {
 }  # fmt: skip
 """Metrics of spotting, by their key in metrics.json."""
 
-VIEWS = {"V": "as it is (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
+VIEWS = {"V": "unchanged (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
 """The kinds of view that queries are asked with."""
 
 EXPLAINED = {

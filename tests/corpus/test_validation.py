@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -228,6 +229,25 @@ def test_data_docs_stand_alone(corpus):
     links = re.findall(r'href="([^"#]+)"', pages["index.html"])
     assert len(links) == 2
     assert all((docs / link).is_file() for link in links)
+
+
+def test_data_docs_show_the_distributions(corpus):
+    for i in range(23):
+        write(corpus / f"many{i:02d}" / "other<b>_0.wav", 0.5 + i / 100)
+        write(corpus / f"many{i:02d}" / "other<b>_1.wav", 1.5)
+    unreadable(corpus)
+    _, summary = run(corpus)
+    page = (corpus.parent / "validation" / "docs" / "index.html").read_text()
+    figures = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page))
+    assert list(figures) == ["Length", "Level", "Classes", "Groups"]
+    for title in ("Length", "Level"):
+        bars = [int(number) for number in re.findall(r": (\d+) recordings?</title>", figures[title])]
+        assert sum(bars) == summary["recordings"]
+    assert figures["Classes"].count("<rect") == 20
+    assert f"{summary['classes']} classes, the 20 largest and {summary['classes'] - 20} more" in figures["Classes"]
+    assert "other&lt;b&gt;: 46 recordings" in figures["Groups"]
+    for body in figures.values():
+        ElementTree.fromstring(body[body.index("<svg") :])
 
 
 def test_offline_keeps_text_and_links_of_our_own():

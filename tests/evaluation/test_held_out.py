@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import mlflow
@@ -44,7 +45,7 @@ def test_the_report_is_complete(reported):
     out, verdict = reported
     assert {p.name for p in out.iterdir()} == {
         "report.md", "report.html", "table.txt", "gate.json", "heldout.json", "retrieval.csv", "metrics.json",
-        "curves.json", "significance.json", "plots",
+        "curves.json", "significance.json", "headline.json", "plots",
     }  # fmt: skip
     gate = json.loads((out / "gate.json").read_text())
     assert gate == {"approved": verdict.approved, "reasons": list(verdict.reasons)}
@@ -99,19 +100,20 @@ def store(tmp_path, monkeypatch):
     mlflow.set_tracking_uri(None)
 
 
-def test_curves_and_figures_reach_the_run(tiny_split, tiny_model, quick, tmp_path, store):
-    """Evaluated with tracking: metrics by step, the report with its plots."""
+def test_the_report_reaches_the_run(tiny_split, tiny_model, quick, tmp_path, store):
+    """Evaluated with tracking: the headline figures, the report with its pictures, the curves as a table."""
     evaluate(tiny_split, str(tiny_model), tmp_path / "report", quick, "cpu", True)
     client = mlflow.MlflowClient(store)
     (experiment,) = [e for e in client.search_experiments() if e.name == quick.register.experiment]
     (run,) = client.search_runs([experiment.experiment_id])
-    points = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "curve/snr_db/wav2tok/mrr")}
-    written = json.loads((tmp_path / "report" / "curves.json").read_text())["snr_db"]["factors"]
-    expected = {int(level): found["wav2tok"]["mrr"] for level, found in written.items() if level != "clean"}
-    assert points == pytest.approx(expected, abs=1e-6)
-    assert {m.step for m in client.get_metric_history(run.info.run_id, "curve/tempo/wav2tok/map")} == {80, 100}
-    names = [f.path for f in client.list_artifacts(run.info.run_id, "report/plots")]
-    assert "report/plots/robustness.png" in names
+    logged = {f.path for folder in ("report", "report/plots") for f in client.list_artifacts(run.info.run_id, folder)}
+    assert {"report/report.html", "report/robustness.csv", "report/plots/robustness.png"} <= logged
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    origin = dict(re.findall(r"<dt>([a-zA-Z ]+)</dt><dd>(.*?)</dd>", page))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", origin["date"])
+    assert origin["seed"] == str(quick.seed)
+    assert origin["model"].endswith(f"({Tokenizer.from_pretrained(tiny_model, 'cpu').identity[:10]})")
+    assert str(tmp_path) not in page
 
 
 def test_an_error_writes_nothing(tiny_split, tiny_model, quick, tmp_path):

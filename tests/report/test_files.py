@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from wav2tok.config.schema import Gate
 from wav2tok.evaluation import gate
@@ -116,7 +117,10 @@ def test_all_files_are_written(judged, written):
     text = (out / "report.md").read_text()
     assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
     for plot in (out / "plots").iterdir():
-        assert plot.read_bytes().startswith(b"\x89PNG")
+        pixels = image.imread(plot)
+        assert pixels.shape[1] <= 1240  # DVC's page of plots cuts what is wider than a window
+        for edge in (pixels[:4], pixels[-4:], pixels[:, :4], pixels[:, -4:]):
+            assert edge.min() == 1.0, f"something touches the edge of {plot.name}"
     lines = tables.overview(judged.retrieval).text().splitlines()
     assert len(lines) == 2 + 4
     assert len({len(line) for line in lines}) == 1
@@ -214,3 +218,16 @@ def test_the_curves_are_a_table(judged, tmp_path):
     assert ("snr_db", "clean") in ours
     (last,) = [row for row in rows if (row["axis"], row["factor"], row["system"]) == ("tempo", "1.4", "wav2tok")]
     assert float(last["mrr"]) == 0.5
+
+
+def test_our_tokens_are_blue_and_the_baselines_grey(written):
+    for name in ("retrieval.png", "robustness.png"):
+        pixels = image.imread(written[0] / "plots" / name)[..., :3]
+        coloured = pixels[pixels.max(axis=2) - pixels.min(axis=2) > 0.2]
+        assert len(coloured) > 1000
+        assert (coloured[:, 2] >= coloured[:, :2].max(axis=1)).all()
+
+
+def test_the_text_explains_views_and_metrics_before_its_first_table(written):
+    text = (written[0] / "report.md").read_text()
+    assert text.index("V, the query as it was recorded.") < text.index("MRR is 1 divided by the rank") < text.index("|")

@@ -18,6 +18,8 @@ def check(path, least=300):
     assert least <= pixels.shape[0] <= 2000
     assert 600 <= pixels.shape[1] <= 3000
     assert pixels[..., :3].std() > 0.01
+    for edge in (pixels[:4], pixels[-4:], pixels[:, :4], pixels[:, -4:]):
+        assert edge.min() == 1.0  # no title or label is cut
     assert plt.get_fignums() == []  # none is left open
     return pixels
 

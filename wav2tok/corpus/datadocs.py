@@ -2,18 +2,25 @@
 
 The pages of Great Expectations load their styles, and the index its whole table, from the web; offline they are bare
 text and an empty index. `make_offline` removes those references, adds one small style sheet, and writes an index with
-every check and the first recordings that fail it.
+every check, the first recordings that fail it, and the distributions of length, level, class and group.
 """
 
+import collections
 import html
 import re
 import shutil
+import statistics
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from wav2tok.corpus.manifest import Entry
 
 NAMES = ("index.html", "validations", "expectations")
 """What the folder of the Data Docs holds."""
 OFFENDERS = 5  # per check, on the index
+BARS = 20  # of the classes and of the groups, on the index: the largest
+BINS = 24  # of a histogram
 
 # No script runs and nothing is fetched, even if a file name contains markup.
 HEAD = """<meta charset="UTF-8">
@@ -37,6 +44,13 @@ ol.breadcrumb { list-style: none; padding: 0; display: flex; gap: 1rem; }
 .text-danger, .failed.critical { color: var(--bad); }
 .text-success, .passed { color: var(--good); }
 .failed.warning { color: var(--warn); }
+.distributions { display: grid;
+ grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem 2rem; }
+figure { margin: 0; max-width: 34rem; } figcaption { font-weight: 600; }
+figure p { margin: 0; font-size: .85rem; opacity: .75; }
+svg { display: block; width: 100%; height: auto; } svg text { font-size: 11px; fill: currentColor; }
+svg rect { fill: #4a86c5; } svg path { stroke: var(--line); }
+.box { overflow-x: auto; } .box td:last-child { min-width: 14rem; }
 .fas { font-style: normal; }
 .fa-times::before { content: "✗"; }
 .fa-check-circle::before { content: "✓"; }
@@ -64,12 +78,86 @@ def offline(page: str) -> str:
     return WEB_LINK.sub(r"\1", page).replace("<head>", f"<head>\n{HEAD}", 1)
 
 
-def index(summary: dict[str, Any], links: dict[str, str]) -> str:
-    """The first page: totals, every check with the first recordings that fail it, and links to the full pages.
+def histogram(title: str, values: Sequence[float], unit: str) -> str:
+    """How many recordings have a value in each of `BINS` equal ranges, as a figure with inline SVG."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    bins = BINS if high > low else 1
+    counts = [0] * bins
+    for value in values:
+        counts[min(int((value - low) / (high - low) * bins), bins - 1) if bins > 1 else 0] += 1
+    step, most = 340 / bins, max(counts)
+    parts = ['<path d="M30 110H370"/>']
+    for place, count in enumerate(counts):
+        if count:
+            height, start = max(100 * count / most, 1), low + place * (high - low) / bins
+            label = f"{start:.4g} to {start + (high - low) / bins:.4g} {unit}: {_recordings(count)}"
+            parts.append(
+                f'<rect x="{30 + place * step:.1f}" y="{110 - height:.1f}" width="{step - 1:.1f}" '
+                f'height="{height:.1f}"><title>{label}</title></rect>'
+            )
+    ends = ((30, "start", low), (370, "end", high)) if bins > 1 else ((200, "middle", low),)
+    parts += [f'<text x="{x}" y="125" text-anchor="{anchor}">{end:.4g} {unit}</text>' for x, anchor, end in ends]
+    note = f"median {statistics.median(values):.4g} {unit}; the highest bar has {_recordings(most)}"
+    return _figure(title, note, 380, 130, parts)
+
+
+def bars(title: str, names: Iterable[str], kind: str) -> str:
+    """How many recordings each of ``names`` has, the largest first and at most `BARS`, as a figure with inline SVG."""
+    counts = sorted(collections.Counter(names).items(), key=lambda item: (-item[1], item[0]))
+    if not counts:
+        return ""
+    most = counts[0][1]
+    parts = []
+    for place, (name, count) in enumerate(counts[:BARS]):
+        y, width = 18 * place, max(190 * count / most, 1)
+        shown = html.escape(printable(name if len(name) <= 22 else f"{name[:21]}…") or "(none)")
+        parts.append(
+            f"<g><title>{html.escape(printable(name))}: {_recordings(count)}</title>"
+            f'<text x="134" y="{y + 13}" text-anchor="end">{shown}</text>'
+            f'<rect x="140" y="{y + 2}" width="{width:.1f}" height="14"/>'
+            f'<text x="{144 + width:.1f}" y="{y + 13}">{count}</text></g>'
+        )
+    hidden = len(counts) - BARS
+    more = f", the {BARS} largest and {hidden} more" if hidden > 0 else ""
+    sizes = f"{_recordings(most)} each" if counts[-1][1] == most else f"{counts[-1][1]} to {_recordings(most)} each"
+    return _figure(title, f"{len(counts)} {kind}{more}; {sizes}", 380, 18 * min(len(counts), BARS) + 2, parts)
+
+
+def _recordings(count: int) -> str:
+    return f"{count} recording{'s' * (count != 1)}"
+
+
+def _figure(title: str, note: str, width: int, height: int, parts: Iterable[str]) -> str:
+    """A figure with its title and a note above the drawing."""
+    return (
+        f'<figure><figcaption>{title}</figcaption><p>{note}</p><svg viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{title}">{"".join(parts)}</svg></figure>'
+    )
+
+
+def distributions(entries: Sequence[Entry]) -> str:
+    """How the readable recordings are spread over lengths, levels, classes and groups; nothing if there are none."""
+    good = [entry for entry in entries if not entry.error]
+    if not good:
+        return ""
+    figures = (
+        histogram("Length", [entry.seconds for entry in good], "s"),
+        histogram("Level", [entry.rms_dbfs for entry in good], "dBFS"),
+        bars("Classes", [entry.class_name for entry in good], "classes"),
+        bars("Groups", [entry.group for entry in good], "groups, such as speakers"),
+    )
+    return f'<h4>Distributions</h4>\n<div class="distributions">\n{"".join(figures)}\n</div>\n'
+
+
+def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entry]) -> str:
+    """The first page: totals, every check with the first recordings that fail it, distributions, links to full pages.
 
     Args:
         summary: the content of ``validation.json``.
         links: {text: address relative to the index}.
+        entries: the manifest.
     """
     rows = []
     for check in summary["checks"]:
@@ -90,17 +178,24 @@ def index(summary: dict[str, Any], links: dict[str, str]) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}</head>\n<body>\n<h4>Recordings: data validation</h4>\n'
         f"<p>{summary['recordings']} recordings, {summary['hours']:.2f} hours, {summary['classes']} classes, "
         f"{summary['groups']} groups; {summary['unreadable']} of {summary['files']} files cannot be read.</p>\n"
-        f"<p>{pages}</p>\n<table>\n<tr><th>Status</th><th>Check</th><th>Severity</th><th>Recordings</th>"
-        f"<th>that ...</th></tr>\n" + "\n".join(rows) + "\n</table>\n</body>\n</html>\n"
+        f'<p>{pages}</p>\n<div class="box"><table>\n<tr><th>Status</th><th>Check</th><th>Severity</th>'
+        f"<th>Recordings</th><th>that ...</th></tr>\n"
+        + "\n".join(rows)
+        + f"\n</table></div>\n{distributions(entries)}</body>\n</html>\n"
     )
 
 
-def make_offline(docs: Path, summary: dict[str, Any]) -> None:
-    """Rewrite the Data Docs site in the folder ``docs`` so that it is readable without a network."""
+def make_offline(docs: Path, summary: dict[str, Any], entries: Sequence[Entry]) -> None:
+    """Rewrite the Data Docs site in the folder ``docs`` so that it is readable without a network.
+
+    Args:
+        summary: the content of ``validation.json``.
+        entries: the manifest.
+    """
     shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and logos of the removed styles
     links = {}
     for text, folder in (("Validation result in full", "validations"), ("Expectation suite", "expectations")):
         for path in sorted((docs / folder).rglob("*.html")):
             path.write_text(offline(path.read_text(encoding="utf-8")), encoding="utf-8")
             links[text] = path.relative_to(docs).as_posix()
-    (docs / "index.html").write_text(index(summary, links), encoding="utf-8")
+    (docs / "index.html").write_text(index(summary, links, entries), encoding="utf-8")

@@ -201,7 +201,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     with files.replacing_folder(out / "docs", datadocs.NAMES) as docs:
         outcomes = _run(checks(limits, needed_rate), as_frame(entries), docs)
         summary = _summary(entries, outcomes)
-        datadocs.make_offline(docs, summary)
+        datadocs.make_offline(docs, summary, entries)
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 

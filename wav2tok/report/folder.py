@@ -27,8 +27,10 @@ class ReportFolder:
         self.page = path / "report.html"
         # The retrieval table for the terminal.
         self.table = path / "table.txt"
-        # A folder of PNG files.
+        # A folder of pictures.
         self.plots = path / "plots"
+        # Among them a query and its nearest right answer, as tokens.
+        self.match = self.plots / "match.svg"
 
     @property
     def names(self) -> list[str]:

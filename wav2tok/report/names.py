@@ -11,8 +11,20 @@ SPOTTING = {
 }  # fmt: skip
 """Metrics of spotting, by their key in metrics.json."""
 
-VIEWS = {"V": "as it is (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
+VIEWS = {"V": "unchanged (V)", "TS": "time-stretched (TS)", "PS": "pitch-shifted (PS)"}
 """The kinds of view that queries are asked with."""
+
+EXPLAINED = {
+    "V": "the query as it was recorded",
+    "TS": "the query made faster or slower",
+    "PS": "the query shifted up or down in pitch",
+}
+"""What a kind of view is, in words."""
+
+ORIGIN = {
+    "date": "date", "commit": "commit", "data": "test data", "model": "model", "run": "MLflow run", "seed": "seed",
+}  # fmt: skip
+"""Where figures come from, by attribute of `wav2tok.report.page.page.Origin`."""
 
 PAIRS = {
     "same_class": "recordings of one class",

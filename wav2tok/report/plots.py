@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import TESTED
@@ -12,10 +13,8 @@ from wav2tok.evaluation.systems import FORMS
 from wav2tok.files import replacing
 from wav2tok.report import names, style
 
-_COLOURS = {"V": style.BLUE, "TS": style.ORANGE, "PS": style.GREEN}
-_OURS = ("#123f7c", "#2f86d6", "#63c1e8")
-_OTHERS = (style.GRAY, style.ORANGE, "#c2302e", "#7a4fa3", style.GREEN, "#a0722a", "#d667a8", "#95a312")
 _MARKERS = "sD^vXP<>"
+_DASHES: tuple[tuple[int, tuple[float, ...]], ...] = ((0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 
 def write(result: Result, folder: Path) -> list[Path]:
@@ -31,7 +30,10 @@ def write(result: Result, folder: Path) -> list[Path]:
 
 
 def retrieval(result: Result) -> Figure:
-    """MRR and MAP: one bar per system and view, with its 95 % interval and its value to the right."""
+    """MRR and MAP: one bar per system and view, with its 95 % interval and its value to the right.
+
+    Our tokens are blue, the baselines grey, each in one shade per view.
+    """
     setting = result.setting
     systems, kinds = list(result.scores), setting.kinds
     height = 0.8 / len(kinds)
@@ -48,8 +50,7 @@ def retrieval(result: Result) -> Figure:
                 value,
                 height * 0.9,
                 xerr=whiskers,
-                color=_COLOURS[kind],
-                label=names.VIEWS[kind],
+                color=[(style.OURS if name in FORMS else style.GRAYS)[place] for name in systems],
                 error_kw={"ecolor": style.DARK, "elinewidth": 1, "capsize": 2},
             )
             for one, at in zip(estimates, y, strict=True):
@@ -59,9 +60,17 @@ def retrieval(result: Result) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
     figure.axes[0].invert_yaxis()  # shared: the first system is on top in both
+    for name, label in zip(systems, figure.axes[0].get_yticklabels(), strict=True):
+        if name in FORMS:
+            label.set(color=style.OURS[0], fontweight="bold")
     if len(kinds) > 1:
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(kinds))
+        handles = [
+            Patch(color=shades[place], label=f"{who}, {names.VIEWS[kind]}")
+            for place, kind in enumerate(kinds)
+            for who, shades in (("our tokens", style.OURS), ("baselines", style.GRAYS))
+            if who == "our tokens" or set(systems) - set(FORMS)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds))
     return figure
 
 
@@ -70,7 +79,7 @@ def robustness(result: Result) -> Figure:
     setting = result.setting
     drawn = list(result.curves.values())
     systems = list(setting.labels)
-    figure = Figure(figsize=(1.2 + 4.1 * len(drawn), 6.6 + 0.22 * ((len(systems) + 2) // 3)), layout="constrained")
+    figure = Figure(figsize=(1.2 + 3.3 * len(drawn), 6.2 + 0.22 * ((len(systems) + 2) // 3)), layout="constrained")
     grid = figure.subplots(2, len(drawn), squeeze=False, sharex="col", sharey="row")
     for column, curve in enumerate(drawn):
         finite = [factor for factor in curve.factors if np.isfinite(factor)]
@@ -88,15 +97,19 @@ def robustness(result: Result) -> Figure:
         grid[0][column].set_title(f"{axis.name.capitalize()} ({curve.queries} queries)")
         grid[1][column].set_xlabel(axis.label)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3)
+    legend = figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3)
+    for name, text in zip(systems, legend.get_texts(), strict=True):
+        if name in FORMS:
+            text.set(color=style.OURS[0], fontweight="bold")
     return figure
 
 
 def _line(name: str, number: int) -> dict[str, Any]:
-    """The line style of a system: the tokenizer's forms solid and thick, baselines thin and dashed."""
+    """The line style of a system: the tokenizer's forms blue, solid and thick, baselines grey, thin and dashed."""
     if name in FORMS:
         return {
-            "color": _OURS[FORMS.index(name)],
+            "color": style.OURS[FORMS.index(name)],
+            "zorder": 3,
             "linestyle": "-",
             "linewidth": 2.8,
             "marker": "o",
@@ -104,8 +117,8 @@ def _line(name: str, number: int) -> dict[str, Any]:
         }
     other = number - len(FORMS)
     return {
-        "color": _OTHERS[other % len(_OTHERS)],
-        "linestyle": (0, (4, 1.5)),
+        "color": style.GRAYS[other % len(style.GRAYS)],
+        "linestyle": _DASHES[other // len(style.GRAYS) % len(_DASHES)],
         "linewidth": 1.2,
         "marker": _MARKERS[other % len(_MARKERS)],
         "markersize": 4,
@@ -118,7 +131,7 @@ def tokens(result: Result) -> Figure:
     shares = 100 * counts / max(counts.sum(), 1)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
-    axes.fill_between(np.arange(len(shares) + 1), np.append(shares, shares[-1:]), step="post", color=_COLOURS["V"])
+    axes.fill_between(np.arange(len(shares) + 1), np.append(shares, shares[-1:]), step="post", color=style.OURS[0])
     axes.axhline(100 / len(shares), color=style.DARK, linestyle="--", linewidth=1, label="all used alike")
     use = f"{(counts > 0).sum()} of {len(counts)} tokens in use"
     axes.set(

@@ -12,9 +12,17 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "grid.color": "#dddddd",
     "legend.frameon": False,
+    # Inches around a figure: a title must not touch the edge of its picture.
+    "figure.constrained_layout.h_pad": 0.12,
+    "figure.constrained_layout.w_pad": 0.12,
 }
-DPI = 130
-BLUE, ORANGE, GREEN, GRAY, DARK = "#1f5fa8", "#e08214", "#3a9d5d", "#777777", "#333333"
+DPI = 110
+"""Figures are at most 11.1 inches wide, so their pictures fit in a window of 1280 pixels."""
+BLUE, ORANGE, DARK = "#1f5fa8", "#e08214", "#333333"
+OURS = ("#0f4c9c", "#2f86d6", "#8cc4f2")
+"""Our tokens, in three shades."""
+GRAYS = ("#5f6670", "#8b929b", "#b9bec5")
+"""What our tokens are compared with, in three shades."""
 
 
 def drawing(**changes: Any) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
-from wav2tok.evaluation.retrieval.result import Result
+from wav2tok.evaluation.retrieval.result import Result, Setting
 from wav2tok.evaluation.retrieval.significance import TESTED, Comparison
 from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.evaluation.systems import FORMS
@@ -13,6 +13,12 @@ from wav2tok.report.table import Cell, Table
 LEVEL = 0.05
 """A difference counts as significant when its corrected p is below this."""
 _COMMONEST = 12
+
+
+def views(setting: Setting) -> list[tuple[str, str]]:
+    """Each kind of view and what it is, with its factors."""
+    factors = {kind: setting.heading(kind).partition(", ")[2] for kind in setting.kinds}
+    return [(kind, names.EXPLAINED[kind] + f" ({values})" * bool(values)) for kind, values in factors.items()]
 
 
 def overview(result: Result) -> Table:

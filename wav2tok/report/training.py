@@ -1,6 +1,7 @@
 """Figures of a training run: its curves, the use of the tokens, and a recording with its tokens."""
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_SECONDS = 4.0
+_PARTS = ("#b06a10", "#8b929b", "#a33b33", "#4d7f57", "#7d679b", "#8a7348")
+"""The colours of the losses that the whole loss is made of."""
 _NOT_LOSSES = ("epoch", "seconds", "audio_per_second")
 
 
@@ -42,12 +45,16 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
         history: the rows of ``history.json``, one per epoch.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     with style.drawing():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         left, right = figure.subplots(1, 2)
+        parts = itertools.cycle(_PARTS)
         for name in losses(history):
-            _line(left, history, name, label=name.replace("_", " "))
+            whole: dict[str, Any] = {"color": style.BLUE, "linewidth": 2.8, "zorder": 3}
+            look = whole if name == "loss" else {"color": next(parts), "linewidth": 1.2}
+            _line(left, history, name, label=name.replace("_", " "), **look)
         left.set(title="Training losses", xlabel="epoch", ylim=(0, None))
         for metric, color in (("mrr", style.BLUE), ("map", style.ORANGE)):
             label = names.METRICS[metric]
@@ -55,6 +62,7 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
             _line(right, history, f"valid_{metric}_augmented", label=f"{label}, augmented", color=color, linestyle=":")
         right.set(title="Validation retrieval, edit distance on tokens", xlabel="epoch", ylim=(0, 1))
         for axes in (left, right):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid()
             axes.legend()
         return _save(figure, out / "training.png")

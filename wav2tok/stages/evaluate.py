@@ -1,6 +1,10 @@
 """From an ``audios.bin`` and a model to the report: what ``wav2tok evaluate`` does."""
 
+import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
@@ -14,7 +18,10 @@ from wav2tok.report.folder import ReportFolder
 from wav2tok.report.logged import headline, write_curves
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking import runs, store
+from wav2tok.tracking import lineage, runs, store
+
+if TYPE_CHECKING:
+    from wav2tok.report.page.page import Origin
 
 
 def evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool) -> gate.Verdict:
@@ -33,13 +40,14 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     require_own(out, report.held_out.name, report.names)
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
-    from wav2tok.report.page import page  # needs the extra
+    from wav2tok.report.page import match, page  # need the extra
 
     with located(model) as (graph, source):
         tokenizer = Tokenizer(graph, device, source=source)
         log.info(f"model {source}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
         judged = judge(data, tokenizer, graph, config)
         run_id = runs.run_of(graph.parent)
+        origin = _origin(data, tokenizer, graph, source, run_id)
     verdict = gate.judge(judged.retrieval, config.gate)
     score = held_out_score(judged.retrieval)
     digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
@@ -47,7 +55,12 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})
     files.write(judged, verdict, out)
     rate = tokenizer.sample_rate
-    page.write(judged, verdict, report.page, rate, lambda waves: tokenizer.encode_frames(waves, rate))
+
+    def frames(waves: list[np.ndarray]) -> list[np.ndarray]:
+        return tokenizer.encode_frames(waves, rate)
+
+    match.write(judged.retrieval, report.match, rate, frames)
+    page.write(judged, verdict, report.page, rate, frames, origin)
     figures = headline(judged, verdict)
     write_json(report.headline, figures)
     log.info(tables.overview(judged.retrieval).text())
@@ -63,3 +76,27 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
                 write_curves(judged.retrieval, folder / "robustness.csv")
                 recorder.artifact(folder, "report")
     return verdict
+
+
+def _origin(data: Path, tokenizer: Tokenizer, graph: Path, source: str, run_id: str | None) -> "Origin":
+    """What the page says of the date, the code, the data and the model.
+
+    Digests are cut to ten digits, and that of the run to eight, as MLflow shows it.
+    """
+    from wav2tok.report.page.page import Origin
+
+    known = lineage.tags(data)
+    commit = known.get("git.commit")
+    changed = " with changes" if known.get("git.dirty") == "true" else ""
+    trained = tokenizer.metadata.config
+    # A path would say where on this machine the model is, not which one it is.
+    name = source if ":/" in source else trained.get("train", {}).get("name", graph.stem)
+    epoch = "" if tokenizer.metadata.epoch is None else f", epoch {tokenizer.metadata.epoch}"
+    return Origin(
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        commit=None if commit is None else commit[:10] + changed,
+        data=known["data.split"][:10],
+        model=f"{name}{epoch} ({tokenizer.identity[:10]})",
+        run=None if run_id is None else run_id[:8],
+        seed=str(trained["seed"]) if "seed" in trained else None,
+    )

@@ -11,7 +11,7 @@ from wav2tok.evaluation.retrieval.curves import Curve
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import names
 
-_COLOURS = 12
+_GREYS = 4
 _DASHES = ("7 3", "2 3", "9 3 2 3", "4 2", "1 2", "12 4")
 
 
@@ -39,15 +39,16 @@ FRAME = Frame()
 
 
 def strokes(labels: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """How the line of each system looks: the number of its colour and its dashes; the ``first`` is thicker."""
+    """How the line of each system looks: its label, colour and dashes; ``ours`` are blue and solid, the others grey."""
+    others = [name for name in labels if name not in FORMS]
     return {
         name: {
             "label": label,
-            "colour": i % _COLOURS,
-            "dash": "" if name in FORMS else _DASHES[i % len(_DASHES)],
-            "first": name == FORMS[0],
+            "ours": name in FORMS,
+            "colour": f"o{FORMS.index(name)}" if name in FORMS else f"g{others.index(name) % _GREYS}",
+            "dash": "" if name in FORMS else _DASHES[others.index(name) % len(_DASHES)],
         }
-        for i, (name, label) in enumerate(labels.items())
+        for name, label in labels.items()
     }
 
 

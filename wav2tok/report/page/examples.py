@@ -61,7 +61,7 @@ def _case(result: Result, case: gallery.Case, sample_rate: int, frames: Represen
         "recordings": [
             {
                 "role": role,
-                "name": _name(answers, index),
+                "name": name(answers, index),
                 "tokens": len(tokens),
                 **_figure(waveform, longest, sample_rate, frames),
             }
@@ -71,7 +71,7 @@ def _case(result: Result, case: gallery.Case, sample_rate: int, frames: Represen
     }
 
 
-def _name(answers: Answers, index: int) -> str:
+def name(answers: Answers, index: int) -> str:
     """A recording's name within its folder: this shows its class but not the machine it was on."""
     path = Path(answers.paths[index])
     name = "/".join(path.parts[-2:])
@@ -89,7 +89,7 @@ def _figure(waveform: np.ndarray, longest: int, sample_rate: int, frames: Repres
         "length": f"{seconds:.1f} s{cut}",
         "width": 100 * len(part) / longest,
         "picture": sound.spectrogram(part, sample_rate),
-        "sound": sound.flac(part, sample_rate),
+        "sound": sound.address(part, sample_rate),
         "blocks": [] if frames is None else _blocks(frames([waveform])[0], len(part) / len(waveform), seconds),
     }
 

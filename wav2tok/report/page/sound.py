@@ -12,13 +12,17 @@ from PIL import Image
 
 from wav2tok.audio import decode
 
-# FLAC is lossless, every browser plays it, and equal samples give equal bytes; libsndfile's OGG is a quarter of the
-# size but contains a random serial number.
-FORMAT, MIME = "FLAC", "audio/flac"
+# Every browser plays MP3, it is a quarter of the size of FLAC, and equal samples give equal bytes; libsndfile's OGG is
+# as small but contains a random serial number. A libsndfile that was built without MP3 writes FLAC.
+FORMAT, SUBTYPE, MIME = (
+    ("MP3", "MPEG_LAYER_III", "audio/mpeg")
+    if "MP3" in soundfile.available_formats()
+    else ("FLAC", "PCM_16", "audio/flac")
+)
 SECONDS = 10.0
-"""Longer recordings are cut here, so that twelve of the noisiest stay below six megabytes."""
-RATE = 16000
-"""Maximum rate of a player, Hz."""
+"""Longer recordings are cut here."""
+RATES = (8000, 11025, 12000, 16000)
+"""The rates of a player, Hz, which are rates of MP3: the highest that is not above that of the recordings."""
 _BANDS, _COLUMNS, _DECIBELS = 64, 480, 70.0
 _QUIET = -50.0
 """A band below this many decibels counts as silence and stays dark."""
@@ -29,13 +33,18 @@ def head(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     return waveform[: round(SECONDS * sample_rate)]
 
 
-def flac(waveform: np.ndarray, sample_rate: int) -> str:
-    """float32 [N] as the address of an audio element."""
-    rate = min(sample_rate, RATE)
+def encoded(waveform: np.ndarray, sample_rate: int) -> str:
+    """float32 [N] as an audio file in base64."""
+    rate = max(rate for rate in RATES if rate <= max(sample_rate, RATES[0]))
     file = io.BytesIO()
     samples = np.clip(decode.resample(waveform, sample_rate, rate), -1.0, 1.0)
-    soundfile.write(file, samples, rate, format=FORMAT, subtype="PCM_16")
-    return _address(MIME, file)
+    soundfile.write(file, samples, rate, format=FORMAT, subtype=SUBTYPE)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def address(waveform: np.ndarray, sample_rate: int) -> str:
+    """float32 [N] as the address of an audio element."""
+    return f"data:{MIME};base64,{encoded(waveform, sample_rate)}"
 
 
 def spectrogram(waveform: np.ndarray, sample_rate: int) -> str:
@@ -53,8 +62,4 @@ def spectrogram(waveform: np.ndarray, sample_rate: int) -> str:
     picture.putpalette(matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
     file = io.BytesIO()
     picture.save(file, format="PNG", optimize=True)
-    return _address("image/png", file)
-
-
-def _address(mime: str, file: io.BytesIO) -> str:
-    return f"data:{mime};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -276,6 +276,8 @@ def test_a_signal_ends_the_run_as_killed_and_keeps_the_checkpoint(here, tiny_con
     process = subprocess.Popen(
         [sys.executable, "-m", "wav2tok", "train", "--data", here / "audios.bin", "--out", out, "--params", params],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:

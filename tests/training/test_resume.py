@@ -183,9 +183,12 @@ def test_replace_repeats_a_finished_training_and_resumes_an_interrupted_one(
     with interrupted_after(2):
         fit(tiny_split, out, long_config, replace=True)
     assert any(line.startswith("epoch 1/") for line in lines)
+    assert any(line.startswith("first stage, ") for line in lines)
     lines.clear()
     fit(tiny_split, out, long_config, replace=True)
     assert any(line.startswith("resuming after epoch 2") for line in lines)
+    stages = [line.split(",")[0] for line in lines if "stage, " in line]
+    assert stages == ["first stage", "second stage"]
     assert_same(whole, out)
 
 

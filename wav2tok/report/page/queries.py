@@ -24,7 +24,7 @@ SOUND_BYTES = 10_000_000
 _QUERIES = 5_000
 """Maximum number of queries, the worst."""
 _RANKS, _LEAST_RANKS = 200_000, 20
-"""Maximum number of answers of all queries together, but at least so many of each."""
+"""Maximum number of answers on the page, and minimum number for each query."""
 _FIRST = 10
 """How many of the worst queries the page lists without its script."""
 

@@ -264,17 +264,18 @@ class Trainer:
         """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
         p, train = self.progress, self.config.train
         log.info(
-            f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.batch_size} {train.mode} per step"
+            f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.batch_size} {train.mode} per "
+            "step"
         )
-        if 0 < self.contrast_steps and p.step < self.contrast_steps:
+        if p.step < self.contrast_steps:
             log.info(f"first stage, {self.contrast_steps} steps: contrast between recordings of different classes")
         while not p.finished:
             first_stage = p.step < self.contrast_steps
             figures = self.epoch(recorder)
             if first_stage and p.step >= self.contrast_steps and p.epoch < train.epochs:
                 log.info(
-                    f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss is another "
-                    "sum than that of the first stage"
+                    f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss is "
+                    "another sum than that of the first stage"
                 )
             score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames)
             better = score["score"] > p.best

@@ -165,7 +165,7 @@ def test_the_python_block(champion, place, monkeypatch):
 def test_the_first_search(champion, place, monkeypatch, capsys):
     """The block that follows ``make``, with another recording as the query."""
     monkeypatch.chdir(place)
-    names = {"data": "recordings", "data/ode_to_joy/singer03_01.flac": "QUERY.wav"}
+    names = {"data": "recordings", "data/amazing_grace/singer03_01.flac": "QUERY.wav"}
     lines = [words for words in commands(SECTIONS["Start"]) if words[0] == "wav2tok"]
     assert [words[1] for words in lines] == ["index", "search", "spot"]
     for words in lines:

@@ -170,4 +170,4 @@ def test_a_model_in_the_registry(cli, expected, tiny_model, registry_store, monk
     done = cli("tokenize", path, "--model", "models:/tiny@champion")
     assert done.code == 0
     (line,) = lines(done.out)
-    assert (line["tokens"], line["model"]) == (expected[path], "models:/tiny@champion")
+    assert (line["tokens"], line["model"]) == (expected[path], "models:/tiny/1")

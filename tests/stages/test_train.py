@@ -135,7 +135,7 @@ def test_the_figures_are_pictures(here, trained, tmp_path):
     for name in os.listdir(folder):
         pixels = image.imread(os.path.join(folder, name))
         assert pixels.shape[0] >= 300
-        assert pixels.shape[1] >= 900
+        assert pixels.shape[1] >= 800
         assert pixels[..., :3].std() > 0.01
 
 
@@ -232,7 +232,7 @@ def test_more_epochs_are_another_run_that_names_the_first(here, trained, tiny_co
     assert more.info.run_id != trained
     assert more.data.tags["continues"] == trained
     assert more.data.params["train.epochs"] == str(epochs)
-    assert len(points(more.info.run_id, "valid/mrr")) == 1
+    assert sorted(points(more.info.run_id, "step/loss")) == list(range(8 * (epochs - 1) + 1, 8 * epochs + 1))
 
 
 def test_an_active_run_is_trained_in_and_left_open(here, trained, tiny_config, tmp_path):

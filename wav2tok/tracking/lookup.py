@@ -96,7 +96,7 @@ def _on_server(where: str, name: str, alias: str | None, number: str | None) -> 
 
 
 def _by_mlflow(uri: str, name: str, alias: str | None, number: str | None) -> Version:
-    mlflow = store.existing()
+    mlflow = store.existing(f"{uri} cannot be looked up")
     from mlflow.exceptions import MlflowException
 
     client = mlflow.MlflowClient()

@@ -87,13 +87,3 @@ def test_matching_is_the_batched_one(rng: np.random.Generator, use_cosine: bool)
     torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-4)
     if theirs:
         torch.testing.assert_close(model.w.grad, theirs.w.grad, rtol=1e-3, atol=1e-4)
-
-
-def test_features_have_no_mean_and_unit_deviation() -> None:
-    config = tiny().features
-    x = plain.features(tone(300), config, RATE)
-    assert x.shape == (len(tone(300)) // config.hop + 1, 39)
-    torch.testing.assert_close(x.mean(dim=0), torch.zeros(39), rtol=0, atol=1e-4)
-    torch.testing.assert_close(x.std(dim=0, correction=0), torch.ones(39), rtol=0, atol=1e-2)
-    with pytest.raises(ValueError, match="logmel"):
-        plain.features(tone(300), from_dict({"features": {"kind": "logmel"}}).features, RATE)

@@ -4,9 +4,6 @@ import dataclasses
 import json
 import re
 
-import pytest
-from matplotlib import image
-
 from benchmarks import report
 from benchmarks.report import Curve, Results
 from wav2tok.speed.table import Row
@@ -51,11 +48,3 @@ def test_a_folder_holds_the_three_files(tmp_path):
     # Without curves no picture is written, and one of an earlier run is removed.
     report.write(dataclasses.replace(RESULTS, curves=[]), tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["results.json", "results.md"]
-
-
-@pytest.mark.parametrize(("count", "height"), [(1, 450), (2, 450), (3, 900), (4, 900)])
-def test_the_picture(count, height, tmp_path):
-    report.plot(dataclasses.replace(RESULTS, curves=CURVES[:count]), tmp_path / "cost.png")
-    pixels = image.imread(tmp_path / "cost.png")
-    assert pixels.shape[:2] == (height, 1400)
-    assert pixels[..., :3].std() > 0.01

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -80,16 +79,3 @@ def test_a_faultless_singer_sings_what_is_written():
     lengths = np.array([note.seconds for note in notes])
     beats = np.array([note.beats for note in ODE.notes])
     np.testing.assert_allclose(lengths / lengths.sum(), beats / beats.sum())
-
-
-@given(st.integers(0, 2**32))
-def test_dropped_notes_leave_no_long_hole_and_both_ends(seed):
-    style = replace(FAULTLESS, dropped_notes=0.5)
-    notes, _ = schedule(ODE, style, np.random.default_rng(0))
-    sung = err(notes, style, np.random.default_rng(seed))
-    assert sung[0].onset == notes[0].onset
-    assert sung[-1] == notes[-1]
-    holes = [b.onset - a.end for a, b in pairwise(sung)]
-    assert max(holes) <= max(note.seconds for note in notes) + 1e-9
-    assert min(holes) > -1e-9
-    assert len(err(notes, style, np.random.default_rng(0))) < len(notes)  # some are dropped

@@ -11,10 +11,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from wav2tok.config.schema import Codebook, Config, Encoder, Features
-from wav2tok.model.codebook import assign
+from wav2tok.config.schema import Config, Encoder, Features
 from wav2tok.model.wav2tok import create
-from wav2tok.speed.machine import Floor, codebook_flop, describe, encoder_flop, measure_floor
+from wav2tok.speed.machine import Floor, describe, encoder_flop, measure_floor
 
 CPU = torch.device("cpu")
 
@@ -71,10 +70,3 @@ def test_a_transformer_costs_what_torch_counts(layers):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted, torch.no_grad():
         model.encoder(x, torch.tensor([20]))
     assert 20 * encoder_flop(config, model.front_end.width, 20) == pytest.approx(counted.get_total_flops(), rel=0.1)
-
-
-def test_the_codebook_costs_what_torch_counts():
-    config = dataclasses.replace(Config(), codebook=Codebook(num_tokens=9), encoder=Encoder(dim=6))
-    with FlopCounterMode(display=False) as counted:
-        assign(torch.ones(11, 6), torch.ones(9, 6))
-    assert 11 * codebook_flop(config) == counted.get_total_flops()

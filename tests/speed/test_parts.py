@@ -1,14 +1,12 @@
 """Every part is measured, on the work that its row names."""
 
 import dataclasses
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from wav2tok.config.schema import Config
-from wav2tok.speed import parts, workload
+from wav2tok.speed import parts
 from wav2tok.speed.machine import features_flop
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import Row
@@ -19,17 +17,6 @@ def bench(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Benc
     recipes = {name: dataclasses.replace(r, batch_size=12) for name, r in tiny_config.recipes.items()}
     config = dataclasses.replace(tiny_config, recipes=recipes)
     return Bench(config, torch.device("cpu"), tmp_path_factory.mktemp("bench"), 0.5, 96)
-
-
-def test_a_class_has_one_tune_and_every_voice_its_own_pitch(tmp_path: Path) -> None:
-    one, again, other, stranger = (workload.waveform(c, t, 1.0, 8000) for c, t in ((3, 0), (3, 0), (3, 1), (4, 0)))
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
-    assert not np.array_equal(one, stranger)
-    assert np.abs(one).max() < 1
-    classes = workload.write(tmp_path, 50, 0.2, 8000)
-    assert sorted(map(len, classes.values())) == [2] * 22 + [3] * 2
-    assert all(Path(p).parent.name == name for name, paths in classes.items() for p in paths)
 
 
 def test_the_transform_costs_its_matrix_products() -> None:

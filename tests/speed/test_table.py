@@ -4,7 +4,6 @@ import dataclasses
 import re
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.speed.table import Row, number, text_table
@@ -42,11 +41,3 @@ def test_text_table():
 RATE = st.floats(min_value=0, allow_infinity=False)
 OTHER = st.none() | RATE
 ANY_ROW = st.builds(Row, st.text(), st.text(), RATE, OTHER, OTHER, OTHER, st.text(), st.none() | st.booleans())
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ANY_ROW, max_size=4))
-def test_no_line_of_the_text_table_is_too_wide(rows):
-    lines = text_table(rows).splitlines()
-    assert len(lines) > len(rows)
-    assert max(map(len, lines)) <= 120

@@ -39,10 +39,6 @@ def test_calls_are_timed_until_they_have_taken_long_enough(clock, least_seconds,
     assert len(clock.calls) == 1 + timed  # the first call does not count
 
 
-def test_the_median_of_the_timed_calls(clock):
-    assert median_seconds(clock.call("a", 100, 1, 9, 2), least_seconds=12) == 2
-
-
 def test_interleaved_calls_take_turns(clock):
     runs = {"b": clock.call("b", 100, 1, 9, 2), "a": clock.call("a", 50, 4, 3, 30), "c": clock.call("c", 7)}
     assert interleaved(runs, rounds=3) == {"b": 2, "a": 4, "c": 7}

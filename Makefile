@@ -77,7 +77,7 @@ bench: setup  ## measure the cost on this machine; table and curves go to benchm
 
 docs: setup  ## build the documentation: docs/site/index.html
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet -f docs/mkdocs.yml
-	@echo "open docs/site/index.html"
+	@echo "open docs/site/index.html; for its search: python -m http.server --directory docs/site"
 
 docs-map: setup  ## draw the layers of the package again: docs/layers.svg
 	python docs/draw_layers.py

@@ -56,7 +56,7 @@ def test_the_store_and_mlflow_agree(registered):
     found = lookup.find("models:/tiny@champion")
     assert found == lookup.find("models:/tiny/1")
     by_mlflow = mlflow.MlflowClient().get_model_version_by_alias("tiny", "champion")
-    assert (found.number, found.model_id) == (str(by_mlflow.version), by_mlflow.model_id)
+    assert (found.number, f"models:/{found.model_id}") == (str(by_mlflow.version), by_mlflow.source)
     assert found.identity == Tokenizer.from_pretrained(registered / "export", "cpu").identity
     assert lookup.find("runs:/0123/model") is None
     with pytest.raises(UserError, match="models:/tiny@nobody is not in the store"):

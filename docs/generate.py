@@ -4,7 +4,7 @@ other folders, the notebook. mkdocs loads this file as a hook (`mkdocs.yml`)."""
 import base64
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
 from wav2tok import cli
-from wav2tok.config.parameters import to_dict
+from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import PUBLISHED, STAGED, VALIDATOR, Config
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -177,18 +177,10 @@ def profiles() -> str:
         about = about.replace("(README: why they are not the default)", "").replace("published.md", "`published.md`")
         rows = [
             (code(key), code(_shown(value)), code(_shown(_of(to_dict(Config()), key))))
-            for key, value in _flat(yaml.safe_load(source))
+            for key, value in flatten(yaml.safe_load(source)).items()
         ]
         text += f"## {path.stem}\n\n{about}\n\n{table(('parameter', path.stem, 'default'), rows)}"
     return text
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _of(values: Any, key: str) -> Any:

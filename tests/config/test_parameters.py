@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wav2tok.config.parameters import PROFILES, from_dict, load, to_dict
+from wav2tok.config.parameters import PROFILES, flatten, from_dict, load, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
-from wav2tok.tracking.runs import flatten
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.parameters import flatten, from_dict, to_dict
 from wav2tok.config.schema import PUBLISHED, STAGED, Config
 from wav2tok.errors import UserError
-from wav2tok.tracking.runs import flatten
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 

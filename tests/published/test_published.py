@@ -14,13 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wav2tok import cli as command_line
-from wav2tok.config.parameters import PROFILES, load
+from wav2tok.config.parameters import PROFILES, flatten, load
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, recordings
 from wav2tok.errors import UserError
 from wav2tok.published.line import as_yaml
 from wav2tok.published.options import COMMAND, OPTIONS, RECIPE, check, translate
-from wav2tok.tracking.runs import flatten
 
 PAGE = PROFILES / "published.md"
 NAMES = [

@@ -17,7 +17,7 @@ from matplotlib import image
 
 from tests.helpers import changed, free_port, wav2tok
 from tests.training.trainings import interrupted_after
-from wav2tok.config.parameters import to_dict
+from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.stages.train import TrainRun, train, train_tracked
@@ -79,7 +79,7 @@ def test_one_training_is_one_finished_run(here, trained):
 def test_every_parameter_is_logged_by_its_dotted_name(here, trained):
     values = yaml.safe_load((here / "params.yaml").read_text())
     values["recipe"] = values.pop("recipes")["staged"]
-    expected = {key: str(value) for key, value in runs.flatten(values).items()}
+    expected = {key: str(value) for key, value in flatten(values).items()}
     assert mlflow.get_run(trained).data.params == expected
     assert expected["codebook.num_tokens"] == "8"
     assert expected["recipe.batch_size"] == "8"

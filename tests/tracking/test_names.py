@@ -1,9 +1,8 @@
 """Names of runs say what differs."""
 
 from wav2tok.config import parameters
-from wav2tok.config.parameters import to_dict
+from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.tracking.names import run_name
-from wav2tok.tracking.runs import flatten
 
 
 def values(*overrides: str) -> dict[str, object]:

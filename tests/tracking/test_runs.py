@@ -7,6 +7,7 @@ import sys
 import mlflow
 import pytest
 
+from wav2tok.config.parameters import flatten
 from wav2tok.tracking import runs
 from wav2tok.tracking import store as stores
 
@@ -34,7 +35,7 @@ def status(run_id):
 
 
 def test_nested_parameters_become_dotted():
-    assert runs.flatten({"seed": 0, "train": {"epochs": 3, "deep": {"er": [1, 2]}}, "empty": {}}) == {
+    assert flatten({"seed": 0, "train": {"epochs": 3, "deep": {"er": [1, 2]}}, "empty": {}}) == {
         "seed": 0, "train.epochs": 3, "train.deep.er": [1, 2],
     }  # fmt: skip
 

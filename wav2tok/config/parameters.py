@@ -126,6 +126,15 @@ ALLOWED = {
 """What a value must be, by pydantic's type of error."""
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters with dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        out |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return out
+
+
 def _sentence(error: ErrorDetails) -> str:
     """pydantic's error as one sentence: the dotted key, the value, what is allowed."""
     place, kind, context = error["loc"], error["type"], error.get("ctx", {})

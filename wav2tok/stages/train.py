@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wav2tok.config.parameters import to_dict
+from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import splits
 from wav2tok.extras import need
@@ -40,11 +40,11 @@ def train_tracked(run: TrainRun) -> None:
     resumed = trainer.progress.epoch > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
     values = _compared(trainer.config)
-    base = runs.flatten(_compared(lineage.committed(run.config)))
+    base = flatten(_compared(lineage.committed(run.config)))
     with runs.run(
         config.register.experiment,
         run_id=runs.run_of(out) if resumed else None,
-        name=names.run_name(runs.flatten(_compared(config)), base, lineage.experiment()),
+        name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
         system_metrics=True,
     ) as recorder:
         runs.write_run(out, recorder.run_id, recorder.experiment_id)

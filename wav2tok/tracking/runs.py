@@ -13,21 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wav2tok.config.parameters import flatten
 from wav2tok.files import read_json, write_json
 from wav2tok.tracking import store, view
 from wav2tok.tracking.store import connect, reaching
 
 RUN_FILE = "run.json"
 """In a model folder: the id of its run."""
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters with dotted names."""
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        out |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return out
 
 
 class MLflowRecorder:

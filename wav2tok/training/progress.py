@@ -3,11 +3,10 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wav2tok.config.parameters import to_dict
+from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
@@ -52,14 +51,6 @@ def _read_by_training(config: Config) -> dict[str, Any]:
     return {key: values[key] for key in read}
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def fingerprint(config: Config, recordings: str) -> str:
     """What must match before training can resume from a checkpoint: the parameters it reads, and `data_digest`."""
     content = [_read_by_training(config), recordings]
@@ -75,7 +66,7 @@ def same_training(path: Path, config: Config, recordings: str) -> bool:
 
 def differences(path: Path, config: Config) -> list[str]:
     """How the parameters of a checkpoint differ from ``config``: sentences such as "seed is 0 there and 1 here"."""
-    theirs, ours = (dict(_flat(_read_by_training(one))) for one in (checkpoint.peek_config(path), config))
+    theirs, ours = (flatten(_read_by_training(one)) for one in (checkpoint.peek_config(path), config))
     return [
         f"{key} is {theirs.get(key)} there and {value} here" for key, value in ours.items() if theirs.get(key) != value
     ]

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from wav2tok import cli
 from wav2tok.config.parameters import from_dict, to_dict
-from wav2tok.config.schema import Config
+from wav2tok.config.schema import Config, Features
 
 
 def wav2tok(patch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -31,6 +32,12 @@ def changed(config: Config, **parts: Mapping[str, object]) -> Config:
     for part, keys in parts.items():
         (values["recipes"][config.train.recipe] if part == "recipe" else values[part]).update(keys)
     return from_dict(values)
+
+
+def features(kind: str, **values: Any) -> Features:
+    """Features of ``kind`` with these values, except where its pretrained network allows no others."""
+    needed = {"speech": {"n_fft": 512, "hop": 1280}, "contour": {"n_fft": 2048, "hop": 512}}
+    return Features(kind=kind, **values | needed.get(kind, {}))
 
 
 def tune(

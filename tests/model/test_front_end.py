@@ -7,13 +7,14 @@ import torchaudio.functional as AF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers import features
 from wav2tok.config.schema import Features
+from wav2tok.model.features import KINDS
 from wav2tok.model.features.mel import mel_centers
 from wav2tok.model.frames import frame_mask, repeat_last
 from wav2tok.model.front_end import FrontEnd, deltas
 
 RATE = 16000
-KINDS = ("mfcc", "logmel", "stft", "cqt", "pitch")
 SMALL = {"n_fft": 256, "hop": 64, "n_mels": 20, "n_mfcc": 8}
 
 
@@ -87,7 +88,7 @@ def test_deltas_repeat_the_edges(t: int) -> None:
 def test_a_padded_batch_gives_each_recording_the_frames_it_gets_alone(
     kind: str, normalize: bool, lengths: list[int], seed: int
 ) -> None:
-    config = Features(kind=kind, normalize=normalize, **SMALL)
+    config = features(kind, normalize=normalize, **SMALL)
     wave, samples = waves(*lengths, seed=seed)
     noisy = wave + 9.0 * ~frame_mask(samples, wave.shape[1])  # what stands past the end must not matter
     together, frames = finished(config, noisy, samples)
@@ -106,8 +107,10 @@ def conditioned(front_end: FrontEnd, wave: torch.Tensor) -> float:
     The STFT is exact to about 1e-7 of the loudest magnitude, so a log power that lies L below the loudest to
     2e-7 exp(L / 2). Normalising divides that by the feature's deviation or by the floor under it.
     """
-    if front_end.config.kind == "pitch":
+    if front_end.config.kind in ("pitch", "speech"):
         return 1e-5
+    if front_end.config.kind == "contour":  # its network multiplies rounding errors of quiet bands
+        return 1e-3
     samples = torch.tensor([wave.shape[1]])
     frames = front_end.frame_count(samples)
     spectrum = front_end.spectrum(wave, samples)
@@ -123,7 +126,7 @@ def conditioned(front_end: FrontEnd, wave: torch.Tensor) -> float:
 @pytest.mark.parametrize("kind", ["logmel", "cqt", "mfcc", "stft"])
 def test_a_feature_that_hardly_varies_is_not_stretched(kind: str) -> None:
     """Two spectra that differ by rounding are the same to the encoder, not +1 and -1."""
-    front_end = FrontEnd(Features(kind=kind, **SMALL), RATE)
+    front_end = FrontEnd(features(kind, **SMALL), RATE)
     spectrum = torch.randn(1, 1, front_end.bands, generator=torch.Generator().manual_seed(0)).abs().repeat(1, 2, 1)
     noise = 1e-6 * torch.randn(spectrum.shape, generator=torch.Generator().manual_seed(1))
     assert front_end.finish(spectrum + noise, torch.tensor([2])).abs().max() < 1e-2
@@ -133,7 +136,7 @@ def test_a_feature_that_hardly_varies_is_not_stretched(kind: str) -> None:
 @pytest.mark.parametrize("gain", [0.1, 0.5, 4.0])
 def test_a_gain_changes_no_normalised_feature(kind: str, gain: float) -> None:
     wave, samples = waves(8000, 5000)
-    config = Features(kind=kind, **SMALL)
+    config = features(kind, **SMALL)
     plain, _ = finished(config, wave, samples)
     louder, _ = finished(config, gain * wave, samples)
     assert (plain - louder).abs().max() < 1e-3
@@ -151,7 +154,7 @@ def test_number_of_frames(n: int, hop: int, n_fft: int) -> None:
 def test_normalised_features_have_mean_0_and_deviation_1(kind: str) -> None:
     # Loud noise: every feature varies by far more than the small number that guards against a division by 0.
     wave = torch.randn(2, 12000, generator=torch.Generator().manual_seed(0))
-    x, frames = finished(Features(kind=kind, **SMALL), wave, torch.tensor([12000, 7000]))
+    x, frames = finished(features(kind, **SMALL), wave, torch.tensor([12000, 7000]))
     for row, n in zip(x, frames.tolist(), strict=True):
         assert row[:n].mean(0).abs().max() < 1e-4
         assert (row[:n].std(0, unbiased=False) - 1).abs().max() < 1e-2
@@ -178,7 +181,7 @@ def test_width_follows_from_the_features(config: Features, width: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_silence_has_finite_features(kind: str) -> None:
-    x, _ = finished(Features(kind=kind, **SMALL), torch.zeros(1, 1000), torch.tensor([1000]))
+    x, _ = finished(features(kind, **SMALL), torch.zeros(1, 1000), torch.tensor([1000]))
     assert torch.isfinite(x).all()
 
 

@@ -7,17 +7,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.config.schema import Augment, Features
+from tests.helpers import features
+from wav2tok.config.schema import Augment
+from wav2tok.model.features import KINDS
 from wav2tok.model.frames import repeat_last
 from wav2tok.model.front_end import FrontEnd
-from wav2tok.training.augment import augment, pitch_matrix, same_length
+from wav2tok.training.augment import augment, same_length
 
 RATE = 16000
 STILL = {"share": 1.0, "semitones": 0.0, "min_tempo": 1.0, "max_tempo": 1.0}
 
 
 def front(kind: str = "logmel", n_mels: int = 64) -> FrontEnd:
-    return FrontEnd(Features(kind=kind, n_mels=n_mels), RATE)
+    return FrontEnd(features(kind, n_mels=n_mels), RATE)
 
 
 def random_spectrum(lengths: list[int], bands: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,7 +86,7 @@ def test_the_pitch_matrix_takes_content_from_where_the_shifted_frequency_came(se
     for front_end in (front("logmel"), front("stft")):
         centers = front_end.centers().double()
         ratio = 2 ** (semitones / 12)
-        matrix = pitch_matrix(front_end, torch.tensor([ratio]))[0].double()
+        matrix = front_end.kind.pitch_matrix(torch.tensor([ratio]))[0].double()
         assert (matrix > 0).sum(0).max() <= 2  # linear interpolation
         assert torch.allclose(matrix.sum(0), torch.ones(len(centers), dtype=torch.float64), atol=1e-5)
         expected = (centers / ratio).clamp(float(centers[0]), float(centers[-1]))
@@ -108,7 +110,7 @@ def test_the_shift_of_a_copy_is_the_one_that_its_generator_drew() -> None:
     front_end = front("stft")
     x, _ = tone(front_end, 1500.0, 1)
     for semitones in (-5.0, 4.0):
-        matrix = pitch_matrix(front_end, torch.tensor([2 ** (semitones / 12)]))[0]
+        matrix = front_end.kind.pitch_matrix(torch.tensor([2 ** (semitones / 12)]))[0]
         peak = (x[0].mean(0) @ matrix).argmax()
         assert abs(12 * math.log2(float(front_end.centers()[peak]) / 1500.0) - semitones) < 0.2
 
@@ -135,9 +137,6 @@ def test_the_same_generator_gives_the_same_copies() -> None:
     assert one.shape != other.shape or not torch.equal(one, other)
 
 
-KINDS = ["mfcc", "logmel", "stft", "cqt", "pitch"]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @given(seed=st.integers(0, 999), data=st.data())
 @settings(max_examples=10)
@@ -159,14 +158,14 @@ def test_what_may_not_be_touched_comes_back_bit_by_bit(kind: str, seed: int, dat
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_noise_is_none_at_all(kind: str, generator: torch.Generator) -> None:
-    """With the least noise that there is, some bands change; without any, none does. (stft never has any.)"""
+    """With the least noise that there is, some bands change; without any, none does. (Not for stft and contour.)"""
     front_end = front(kind)
     x, frames = random_spectrum([12, 1, 7], front_end.bands)
     got, new = augment(x, frames, front_end, Augment(**STILL, noise_db=None), generator)
     assert torch.equal(got, x)
     assert torch.equal(new, frames)
     noisy, _ = augment(x, frames, front_end, Augment(**STILL, noise_db=0.0), generator)
-    assert torch.equal(noisy, x) == (kind == "stft")
+    assert torch.equal(noisy, x) == (kind in ("stft", "contour"))
 
 
 def test_pitch_and_tempo_are_the_same_with_and_without_noise() -> None:
@@ -190,7 +189,7 @@ def test_members_get_their_mean_length(lengths: list[tuple[int, int, int]], memb
     """All first members, then all second ones; a half is rounded to the even number."""
     flat = [group[member] for member in range(members) for group in lengths]
     x, frames = random_spectrum(flat, 3, seed)
-    got, new = same_length(x, frames, members)
+    got, new = same_length(x, frames, members, front().kind)
     expected = [round(sum(group[:members]) / members) for group in lengths]
     assert new.tolist() == expected * members
     assert got.shape == (len(flat), max(expected), 3)
@@ -212,7 +211,7 @@ def test_a_tone_keeps_its_pitch_when_lengths_are_made_the_same(kind: str) -> Non
     front_end = front(kind)
     x, frames = tone(front_end, 1000.0, 2)
     x, frames = x[:, : int(frames[0])], torch.tensor([int(frames[0]), int(frames[0]) // 3])
-    got, new = same_length(repeat_last(x, frames), frames, 2)
+    got, new = same_length(repeat_last(x, frames), frames, 2, front_end.kind)
     assert new[0] == new[1] != frames[0]
     peak = x[0, 2:-2].mean(0).argmax()
     assert (got[:, 2:-2].argmax(2) == peak).all()

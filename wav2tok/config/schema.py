@@ -64,6 +64,11 @@ _DISTINCT = _refuse(lambda values: len(set(values)) < len(values), "it names a v
 _ALL_ALONE = _refuse(lambda values: "all" in values and len(values) > 1, "use either all or names")
 
 
+# What the pretrained networks of features.kind speech and contour were trained for.
+SPEECH_RATE, SPEECH_N_FFT, SPEECH_HOP = 16000, 512, 1280
+CONTOUR_RATE, CONTOUR_STEP = 16000, 256
+
+
 @dataclass(frozen=True, config=SECTION)
 class Data:
     """The recordings."""
@@ -110,12 +115,15 @@ class Split:
 class Features:
     """What the encoder gets: features of frames of the waveform."""
 
-    kind: Literal["mfcc", "logmel", "stft", "cqt", "pitch"] = "mfcc"
-    """stft: magnitudes; cqt: constant-Q transform; pitch: the melody in any key (with n_fft 2048 and hop 512)."""
+    kind: Literal["mfcc", "logmel", "stft", "cqt", "pitch", "speech", "contour"] = "mfcc"
+    """stft: magnitudes; cqt: constant-Q transform; pitch: the melody in any key (with n_fft 2048 and hop 512).
+
+    With a pretrained network: speech: what it hears in words (n_fft 512, hop 1280); contour: the melody (hop 512).
+    """
     n_fft: Annotated[Whole, Field(ge=2, multiple_of=2)] = 1024
     """Samples per window."""
     hop: Count = 256
-    """Samples between frames: 16 ms at 16 kHz; at most n_fft."""
+    """Samples between frames: 16 ms at 16 kHz; at most n_fft (except with speech and contour)."""
     n_mels: Whole = 64
     """Mel bands (mfcc, logmel)."""
     n_mfcc: Whole = 13
@@ -129,11 +137,22 @@ class Features:
     harmonics: Whole = 8
     """Harmonics of the voice whose levels are appended to its pitch (pitch); 0: the melody alone."""
     normalize: Flag = True
-    """Normalize each recording to mean 0 and deviation 1 (pitch: to its own key)."""
+    """Normalize each recording to mean 0 and deviation 1 (speech: to mean 0; pitch, contour: to its own key)."""
+
+    @model_validator(mode="after")
+    def _as_the_pretrained_network_needs(self) -> Self:
+        if self.kind == "speech" and (self.n_fft, self.hop) != (SPEECH_N_FFT, SPEECH_HOP):
+            raise ValueError(
+                f"kind is speech with n_fft {self.n_fft} and hop {self.hop}; it needs n_fft {SPEECH_N_FFT} and hop "
+                f"{SPEECH_HOP}"
+            )
+        if self.kind == "contour" and self.hop % CONTOUR_STEP:
+            raise ValueError(f"kind is contour with hop {self.hop}; it needs a multiple of {CONTOUR_STEP}, such as 512")
+        return self
 
     @model_validator(mode="after")
     def _hop_within_window(self) -> Self:
-        if self.hop > self.n_fft:
+        if self.kind not in ("speech", "contour") and self.hop > self.n_fft:
             raise ValueError(f"hop is {self.hop}; it must be at most features.n_fft, {self.n_fft}")
         return self
 

@@ -27,13 +27,14 @@ class FrontEnd(nn.Module):
     """Waveform [B, N] -> spectrum [B, T, bands] -> features [B, T, width], with T = N // hop + 1.
 
     What the spectrum and the features are depends on ``features.kind`` (`wav2tok.model.features`). With ``deltas``
-    their first and second differences are added, except for ``stft`` and ``pitch``.
+    their first and second differences are added, except for kinds to which they do not apply.
 
     Attributes:
         kind: the `wav2tok.model.features.Kind` in use.
         bands: values per frame of the spectrum.
         measured: values per frame of what `differences` returns, whose `moments` are the recording's.
         width: values per frame of the features.
+        reach: frames on either side of one that its features depend on, before normalization.
     """
 
     def __init__(self, config: Features, sample_rate: int) -> None:
@@ -44,13 +45,14 @@ class FrontEnd(nn.Module):
         self.deltas = config.deltas and self.kind.differences
         parts = 3 if self.deltas else 1
         self.bands, self.measured, self.width = self.kind.bands, parts * self.kind.measured, parts * self.kind.width
+        self.reach = self.kind.reach + (4 if self.deltas else 0)
 
     def frame_count(self, samples: Tensor) -> Tensor:
         """Number of frames of recordings of ``samples`` [B] samples each: [B]."""
         return torch.div(samples, self.config.hop, rounding_mode="floor") + 1
 
     def centers(self) -> Tensor:
-        """Centre frequency of each band of the spectrum in Hz, [bands]."""
+        """Centre frequency of each band of a sub-frame of the spectrum in Hz, [bands / kind.parts]."""
         return self.kind.centers()
 
     def band_power(self, waveform: Tensor, samples: Tensor) -> Tensor:
@@ -64,9 +66,14 @@ class FrontEnd(nn.Module):
         """Power of the loudest band of every frame, 0 past the end: [B, T, bands], frames [B] -> [B, T]."""
         return power.amax(dim=2) * frame_mask(frames, power.shape[1]).to(power.dtype)
 
-    def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
-        """Power [B, T, bands] -> the spectrum, given the power of each recording's ``loudest`` band, [B] or [1]."""
-        return self.kind.scale(power, loudest)
+    def scale(self, power: Tensor, frames: Tensor, loudest: Tensor) -> Tensor:
+        """What `band_power` returned -> the spectrum [B, T, bands].
+
+        Args:
+            frames: [B], the true lengths.
+            loudest: [B] or [1], power of each recording's loudest band.
+        """
+        return self.kind.scale(power, frames, loudest)
 
     def spectrum(self, waveform: Tensor, samples: Tensor) -> Tensor:
         """The part before augmentation: the log power of the bands, or the magnitude for ``stft``.
@@ -80,7 +87,7 @@ class FrontEnd(nn.Module):
         """
         frames = self.frame_count(samples)
         power = self.band_power(waveform, samples)
-        return repeat_last(self.scale(power, self.loudness(power, frames).amax(dim=1)), frames)
+        return repeat_last(self.scale(power, frames, self.loudness(power, frames).amax(dim=1)), frames)
 
     def differences(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None = None) -> Tensor:
         """Spectrum -> features before normalization: [B, T, bands], frames [B] -> [B, T, measured].
@@ -90,7 +97,7 @@ class FrontEnd(nn.Module):
         Args:
             loudest: [B] or [1], power of the loudest band where ``spectrum`` is only a part of the recording.
         """
-        x = self.kind.measure(spectrum, loudest)
+        x = self.kind.measure(spectrum, frames, loudest)
         if self.deltas:
             first = deltas(x)
             # Past the end the first differences are not constant, so repeat their last valid frame.

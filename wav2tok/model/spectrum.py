@@ -45,7 +45,8 @@ class PowerSpectrum(nn.Module):
     second: Tensor
     bins: Tensor
 
-    def __init__(self, n_fft: int, hop: int) -> None:
+    def __init__(self, n_fft: int, hop: int, window: Tensor | None = None) -> None:
+        """``window`` [n_fft], float64, replaces the Hann window."""
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
         n1, n2 = factors(n_fft)
@@ -60,7 +61,8 @@ class PowerSpectrum(nn.Module):
         # (re + i im)(cos - i sin), as one real matrix per row.
         second = torch.cat([torch.cat([cos, -sin], dim=2), torch.cat([sin, cos], dim=2)], dim=1)
         bins = (torch.arange(rows)[:, None] + n1 * torch.arange(n2)[None, :]).flatten()
-        window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64)
+        if window is None:
+            window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64)
         for name, value in (("window", window.float()), ("first", first.float()), ("second", second.float())):
             self.register_buffer(name, value, persistent=False)
         self.register_buffer("bins", torch.where(bins > n_fft // 2, n_fft - bins, bins), persistent=False)

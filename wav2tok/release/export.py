@@ -65,7 +65,7 @@ class _Graph(nn.Module):
         loudness = front_end.loudness(power, frames)
         power_of_all = statistics[:, 0]
         loudest = torch.where(power_of_all > 0, power_of_all, loudness.amax(dim=1))
-        spectrum = repeat_last(front_end.scale(power, loudest), frames)
+        spectrum = repeat_last(front_end.scale(power, frames, loudest), frames)
         if self.model.tile is not None:
             # Each tile is normalised by itself; of the whole recording only the loudest band matters.
             tokens = assign(self.model.embed(spectrum, frames), self.model.codebook)
@@ -129,6 +129,7 @@ def write_onnx(
         for output in list(graph.graph.output)[2:]:
             graph.graph.output.remove(output)
             graph.graph.value_info.append(output)
+        kind = model.front_end.kind
         metadata = Metadata(
             sample_rate=rate,
             hop=config.features.hop,
@@ -140,6 +141,9 @@ def write_onnx(
             codebook=model.codebook.numpy(),
             epoch=epoch,
             score=score,
+            # Files of the other kinds stay as earlier releases wrote them.
+            reach=None if kind.origin is None else model.front_end.reach,
+            pretrained=None if kind.origin is None else kind.origin.to_dict(),
         )
         onnx.helper.set_model_props(graph, {METADATA_KEY: metadata.to_json()})
         onnx.checker.check_model(graph)

@@ -1,6 +1,6 @@
 """The spectra of a set of recordings, computed once and stored on disk, so that loading a batch is a few reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import Decoded, LongRecording, read_ahead
-from wav2tok.audio.windows import windows
+from wav2tok.audio.windows import Window, windows
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.spectra.rows import Rows
 
 BATCH_SAMPLES = 1 << 21
 """Samples whose spectra are computed at a time."""
-CORE_FRAMES, MARGIN_FRAMES = 4096, 8
-"""Frames of a long recording that are computed at a time; the margin is longer than half a transform window."""
+CORE_FRAMES, MARGIN_FRAMES = 4096, 16
+"""Frames of a long recording that are computed at a time; no frame of a spectrum depends on more than the margin."""
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,18 @@ def fill(
 
 
 def _write_long(recording: LongRecording, front_end: FrontEnd, rows: Rows, device: torch.device) -> int:
-    """Write a long recording's power window by window, then scale it by its loudest band; returns its frames."""
+    """Read a long recording in windows twice, for its loudest band and for its spectrum; returns its frames."""
+
+    def powers() -> Iterator[tuple[Window, Tensor, Tensor]]:
+        for window in windows(recording.blocks(), front_end.config.hop, CORE_FRAMES, MARGIN_FRAMES):
+            wave = torch.from_numpy(window.waveform).to(device)[None]
+            samples = torch.tensor([wave.shape[1]], device=device)
+            yield window, front_end.band_power(wave, samples), front_end.frame_count(samples)
+
     begin, loudest = rows.count, torch.zeros(1, device=device)
-    for window in windows(recording.blocks(), front_end.config.hop, CORE_FRAMES, MARGIN_FRAMES):
-        wave = torch.from_numpy(window.waveform).to(device)[None]
-        power = front_end.band_power(wave, torch.tensor([wave.shape[1]], device=device))
-        power = power[0, window.skip : window.skip + window.keep]
-        loudest = torch.maximum(loudest, power.max())
-        rows.write(power.cpu().numpy())
-    for first in range(begin, rows.count, CORE_FRAMES):
-        part = np.empty((min(CORE_FRAMES, rows.count - first), rows.width), dtype=np.float32)
-        rows.read(first, part)
-        rows.write(front_end.scale(torch.from_numpy(part).to(device)[None], loudest)[0].cpu().numpy(), first)
+    for window, power, _ in powers():
+        loudest = torch.maximum(loudest, power[0, window.skip : window.skip + window.keep].max())
+    for window, power, frames in powers():
+        spectrum = front_end.scale(power, frames, loudest)
+        rows.write(spectrum[0, window.skip : window.skip + window.keep].cpu().numpy())
     return rows.count - begin

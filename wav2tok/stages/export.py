@@ -32,7 +32,8 @@ def export(model: Path, report: Path | None, out: Path) -> None:
             best, config, info = checkpoint.load(model)
             parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
-            (folder / CARD_FILE).write_text(model_card(config, info, report), encoding="utf-8")
+            card = model_card(config, info, report, best.front_end.kind.origin)
+            (folder / CARD_FILE).write_text(card, encoding="utf-8")
             log.info(
                 f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames have the token "
                 f"that torch gives, in {len(parity.lengths)} batches of different lengths"

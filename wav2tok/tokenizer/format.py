@@ -46,6 +46,10 @@ class Metadata:
         config: the parameters that the model was trained with, as JSON values.
         codebook: float32 [K, d], unit rows.
         epoch, score: which epoch the weights are of, and how well it did on the validation recordings; None if unknown.
+        reach: feature frames on either side of one that its features depend on; None: half a window and 4 frames of
+            differences.
+        pretrained: ``name``, ``authors``, ``licence`` and ``source`` of the part of the graph that was not trained
+            here; None if there is none.
     """
 
     sample_rate: int
@@ -58,16 +62,23 @@ class Metadata:
     codebook: np.ndarray
     epoch: int | None = None
     score: float | None = None
+    reach: int | None = None
+    pretrained: Mapping[str, str] | None = None
 
     @property
     def n_fft(self) -> int:
         """Samples in a window of the transform."""
         return int(self.config["features"]["n_fft"])
 
+    @property
+    def margin(self) -> int:
+        """Feature frames before and after those of interest that must be read for their features to be right."""
+        return 4 + -(-self.n_fft // (2 * self.hop)) if self.reach is None else self.reach
+
     def to_json(self) -> str:
         """The text that a graph holds; equal metadata give equal text."""
         values = vars(self) | {"codebook": pack(self.codebook)}
-        for optional in ("epoch", "score"):
+        for optional in ("epoch", "score", "reach", "pretrained"):
             if values[optional] is None:
                 del values[optional]
         return json.dumps(values)

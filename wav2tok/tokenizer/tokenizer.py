@@ -85,8 +85,8 @@ class Tokenizer:
                 "device",
             )
         # A CUDA device has room for larger batches and needs them to be busy.
-        scale = 1 if self.provider == "CPUExecutionProvider" else 16
-        self.samples_at_once, self._windows_at_once = scale * SAMPLES_AT_ONCE, scale * WINDOWS_AT_ONCE
+        self._scale = 1 if self.provider == "CPUExecutionProvider" else 16
+        self.samples_at_once = self._scale * SAMPLES_AT_ONCE
         self.identity = hashlib.sha256(content).hexdigest()[:16]
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -156,8 +156,7 @@ class Tokenizer:
         """
         about = self.metadata
         statistics = np.zeros((1, 1 + 2 * about.width), dtype=np.float32)
-        # A feature frame depends on half a window of the transform and four frames of differences on either side.
-        near = 4 + -(-about.n_fft // (2 * about.hop))
+        near = about.margin
         for loudness in self._over_windows(blocks(), "loudness", statistics, about.hop, FEATURE_FRAMES, near):
             statistics[0, 0] = max(statistics[0, 0], loudness.max())
         if about.tile is not None:
@@ -194,9 +193,11 @@ class Tokenizer:
     ) -> Iterator[np.ndarray]:
         """One output of the graph, [keep, ...] per window; the output has one row for every ``hop`` samples."""
         session = self._part(output)
+        # Windows of long frames hold more samples, so fewer of them are read at once.
+        at_once = self._scale * max(1, min(WINDOWS_AT_ONCE, WINDOWS_AT_ONCE * 256 // self.metadata.hop))
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
         remaining = windows(blocks, hop, core, margin)
-        while batch := list(islice(remaining, self._windows_at_once)):
+        while batch := list(islice(remaining, at_once)):
             feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
             (rows,) = session.run([output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):

@@ -11,32 +11,17 @@ import torch
 from torch import Tensor
 
 from wav2tok.config.schema import Augment
+from wav2tok.model.features.kind import Kind
 from wav2tok.model.frames import repeat_last, take_rows
 from wav2tok.model.front_end import FrontEnd
 
 
-def pitch_matrix(front_end: FrontEnd, ratio: Tensor) -> Tensor:
-    """Matrices that move the content of each band as if all frequencies were multiplied by ``ratio`` [B].
+def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor, kind: Kind, longest: int) -> Tensor:
+    """Interpolate sub-frames: x [B, S, D], lengths [B] before and after -> [B, longest, D], ends repeated.
 
-    Returns:
-        [B, bands, bands]: spectrum [B, T, bands] @ matrix interpolates linearly between bands, within the axis.
+    The lengths are on the CPU.
     """
-    centers = front_end.centers().to(ratio.device)
-    bands = len(centers)
-    source_hz = centers[None, :] / ratio[:, None]
-    upper = torch.searchsorted(centers, source_hz).clamp(1, bands - 1)
-    low, high = centers[upper - 1], centers[upper]
-    position = (upper - 1 + (source_hz - low) / (high - low)).clamp(0, bands - 1)
-    source = torch.arange(bands, device=ratio.device)[None, :, None]
-    return (1 - (position[:, None, :] - source).abs()).clamp_min(0)
-
-
-def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor) -> Tensor:
-    """Linear interpolation of frames: x [B, T, D], lengths [B] before and after -> [B, T', D], ends repeated.
-
-    ``new_frames`` is on the CPU, so T' is known without waiting for a device.
-    """
-    longest, device = int(new_frames.max()), x.device
+    device = x.device
     steps = torch.arange(longest)[None, :]
     # Frame 0 goes to frame 0 and the last to the last.
     scale = (frames - 1) / (new_frames - 1).clamp_min(1)
@@ -47,7 +32,19 @@ def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor) -> Tensor:
     flat = x.flatten(0, 1)
     weight = (position - low)[:, :, None].to(device, non_blocking=True)
     before, after = ((rows + index).to(device, non_blocking=True) for index in (low, high))
-    return torch.lerp(take_rows(flat, before), take_rows(flat, after), weight)
+    return kind.between(take_rows(flat, before), take_rows(flat, after), weight)
+
+
+def resample(x: Tensor, frames: Tensor, tempo: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    """Another ``tempo`` [B]: x [B, T, bands], lengths [B] on the CPU -> (sub-frames [B, S, D], new lengths [B]).
+
+    A last frame that is not full repeats its last sub-frame.
+    """
+    before = kind.parts * frames
+    after = (before / tempo).round().long().clamp_min(1)
+    new_frames = torch.div(after + kind.parts - 1, kind.parts, rounding_mode="floor")
+    parts = x.reshape(len(x), -1, x.shape[2] // kind.parts)
+    return change_tempo(parts, before, after, kind, kind.parts * int(new_frames.max())), new_frames
 
 
 def on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
@@ -89,10 +86,8 @@ def augment(
     level = torch.where(changed, level, -torch.inf)
 
     tempo = torch.where(changed, tempo, 1.0)
-    new_frames = (frames / tempo).round().long().clamp_min(1)
-    x = change_tempo(spectrum, frames, new_frames)
-    ratio = torch.where(changed, 2 ** (semitones / 12), 1.0)
-    x = x @ pitch_matrix(front_end, ratio).to(device, non_blocking=True)
+    x, new_frames = resample(spectrum, frames, tempo, front_end.kind)
+    x = front_end.kind.shift(x, torch.where(changed, 2 ** (semitones / 12), 1.0))
     if front_end.kind.logarithmic and config.noise_db is not None:
         loudest = x.amax(dim=(1, 2), keepdim=True)
         slope = torch.linspace(-1, 1, x.shape[2])
@@ -101,10 +96,11 @@ def augment(
         flutter = torch.rand(x.shape, generator=on_device(generator, device), device=device)
         flutter = flutter.clamp_min_(1e-3).log_().neg_().log_()
         x = torch.logaddexp(x, loudest + decibel * (math.log(10) / 10) + flutter)
+    x = x.reshape(b, -1, spectrum.shape[2])
     return repeat_last(x, new_frames.to(device, non_blocking=True)), new_frames
 
 
-def same_length(x: Tensor, frames: Tensor, members: int) -> tuple[Tensor, Tensor]:
+def same_length(x: Tensor, frames: Tensor, members: int, kind: Kind) -> tuple[Tensor, Tensor]:
     """Stretch the members of every pair or triplet in time to their mean length, keeping the pitch.
 
     Args:
@@ -114,4 +110,7 @@ def same_length(x: Tensor, frames: Tensor, members: int) -> tuple[Tensor, Tensor
         ([members * B, T', bands], [members * B] new lengths on the CPU).
     """
     mean = frames.reshape(members, -1).double().mean(0).round().long().repeat(members)
-    return repeat_last(change_tempo(x, frames, mean), mean.to(x.device, non_blocking=True)), mean
+    bands, parts = x.shape[2], kind.parts
+    longest = parts * int(mean.max())
+    x = change_tempo(x.reshape(len(x), -1, bands // parts), parts * frames, parts * mean, kind, longest)
+    return repeat_last(x.reshape(len(x), -1, bands), mean.to(x.device, non_blocking=True)), mean

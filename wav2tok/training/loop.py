@@ -202,7 +202,7 @@ class Trainer:
             allowed = torch.arange(len(batch.frames)).div(len(batch.labels), rounding_mode="floor") == 1
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
-            spectrum, frames = same_length(spectrum, frames, batch.members)
+            spectrum, frames = same_length(spectrum, frames, batch.members, self.model.front_end.kind)
         with allow_tf32(self.device):
             loss, parts = objective(
                 self.model,

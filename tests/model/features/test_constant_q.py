@@ -19,7 +19,6 @@ from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.training.augment import pitch_matrix
 
 RATE = 8000
 UNCUT = 4096  # samples, more than any window of these tests' scales needs
@@ -154,7 +153,7 @@ def test_augmentation_moves_a_tone_by_as_many_bins(bins_per_octave: int, semiton
     samples = torch.tensor([8000])
     hertz, ratio = float(front_end.centers()[bins_per_octave * 2]), 2 ** (semitones / 12)
     before, sung = (front_end.spectrum(sines(h), samples)[:, 8:24] for h in (hertz, ratio * hertz))
-    after = before @ pitch_matrix(front_end, torch.tensor([ratio]))
+    after = before @ front_end.kind.pitch_matrix(torch.tensor([ratio]))
     steps = semitones * bins_per_octave // 12
     assert (after.argmax(2) - before.argmax(2) == steps).all()
     # Not only the peak: it is the spectrum of the tone that was asked for.
@@ -165,7 +164,7 @@ def test_augmentation_moves_a_tone_by_as_many_bins(bins_per_octave: int, semiton
 def test_half_a_semitone_lies_between_two_bins() -> None:
     front_end = FrontEnd(Features(kind="cqt", min_hz=110.0), RATE)
     ramp = torch.arange(front_end.bands).float()[None, None]
-    moved = (ramp @ pitch_matrix(front_end, torch.tensor([2 ** (0.5 / 12)])))[0, 0]
+    moved = (ramp @ front_end.kind.pitch_matrix(torch.tensor([2 ** (0.5 / 12)])))[0, 0]
     assert torch.allclose(moved[1:], ramp[0, 0, 1:] - 0.5, atol=0.02)
 
 

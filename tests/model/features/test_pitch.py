@@ -16,7 +16,6 @@ from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.training.augment import pitch_matrix
 
 RATE = 16000
 CONFIG = Features(kind="pitch", n_fft=2048, hop=512)
@@ -58,8 +57,9 @@ def alike(a: torch.Tensor, b: torch.Tensor) -> float:
 def test_the_pitch_is_found(hertz: float, tilt_db: float) -> None:
     front_end = FrontEnd(CONFIG, RATE)
     wave = sung(hertz, tilt_db=tilt_db, seconds=1.0, notes=(0,))
-    spectrum = front_end.spectrum(wave, torch.tensor([wave.shape[1]]))
-    pitch = front_end.kind.measure(spectrum, None)[0, 8:24, : front_end.kind.pitches]
+    samples = torch.tensor([wave.shape[1]])
+    measures = front_end.differences(front_end.spectrum(wave, samples), front_end.frame_count(samples))
+    pitch = measures[0, 8:24, : front_end.kind.pitches]
     assert (pitch.sum(1) > 0.8).all()
     found = LOWEST_HZ * 2 ** (pitch.argmax(1) / (12 * STEPS))
     assert (12 * torch.log2(found / hertz)).abs().max() <= 1 / STEPS
@@ -107,7 +107,7 @@ def test_augmentation_of_pitch_changes_the_key_alone() -> None:
     wave = sung(200.0)
     samples = torch.tensor([wave.shape[1]])
     frames, spectrum = front_end.frame_count(samples), front_end.spectrum(wave, samples)
-    moved = spectrum @ pitch_matrix(front_end, torch.tensor([2 ** (4 / 12)]))
+    moved = spectrum @ front_end.kind.pitch_matrix(torch.tensor([2 ** (4 / 12)]))
     plain, other = front_end.finish(spectrum, frames)[0], front_end.finish(moved, frames)[0]
     assert alike(plain, other) > 0.9
     keys = [front_end.kind.key(front_end.differences(x, frames).mean(1, keepdim=True)) for x in (spectrum, moved)]

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from wav2tok.config.schema import Features
 from wav2tok.model.features.constant_q import ConstantQ
+from wav2tok.model.features.contour import Contour
 from wav2tok.model.features.kind import Kind
 from wav2tok.model.features.mel import LogMel, Mfcc
 from wav2tok.model.features.pitch import Pitch
+from wav2tok.model.features.speech import Speech
 from wav2tok.model.features.stft import Stft
 
 KINDS: dict[str, Callable[[Features, int], Kind]] = {
@@ -19,5 +21,7 @@ KINDS: dict[str, Callable[[Features, int], Kind]] = {
     "stft": Stft,
     "cqt": ConstantQ,
     "pitch": Pitch,
+    "speech": Speech,
+    "contour": Contour,
 }
 """By ``features.kind``."""

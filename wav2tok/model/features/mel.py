@@ -48,5 +48,5 @@ class Mfcc(LogMel):
         self.register_buffer("dct", AF.create_dct(config.n_mfcc, config.n_mels, "ortho"), persistent=False)
         self.measured = self.width = config.n_mfcc
 
-    def measure(self, spectrum: Tensor, loudest: Tensor | None) -> Tensor:
+    def measure(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None) -> Tensor:
         return spectrum @ self.dct

@@ -27,11 +27,11 @@ TOP_HZ = 4000.0
 """The spectrum is read up to this frequency."""
 REACH = 14
 """Semitones above and below the mean pitch that the features cover."""
+LOUD_AT = -45 * math.log(10) / 10
+"""A frame whose loudest bin is below this share of the recording's loudest (log power, -45 dB) is not singing."""
 _PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59)
 # Measured on hums and on synthetic singers: voiced frames reach a salience of .4 to .65, noise .05 to .2.
 _SHARPNESS, _VOICED_AT = 30.0, 0.35
-# A frame whose loudest bin is below this share of the recording's loudest (log power, -45 dB) is not singing.
-_LOUD_AT = -45 * math.log(10) / 10
 
 
 def kernel(pitches: Tensor, frequencies: Tensor) -> Tensor:
@@ -86,16 +86,16 @@ class Pitch(FourierBins):
         self.measured = self.pitches + self.harmonics
         self.width = len(self.relative) + self.harmonics + 1
 
-    def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
+    def scale(self, power: Tensor, frames: Tensor, loudest: Tensor) -> Tensor:
         # How loud a frame is distinguishes singing from silence. (A silent recording stays at the lowest level.)
-        return super().scale(power, loudest) - loudest[:, None, None].clamp_min(1e-12).log()
+        return super().scale(power, frames, loudest) - loudest[:, None, None].clamp_min(1e-12).log()
 
-    def measure(self, spectrum: Tensor, loudest: Tensor | None) -> Tensor:
+    def measure(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None) -> Tensor:
         root = (spectrum / 4).exp()  # of the magnitude
         salience = root @ self.kernels / torch.linalg.vector_norm(root, dim=2, keepdim=True)
         pitch = torch.softmax(_SHARPNESS * salience, dim=2)
         voiced = torch.sigmoid(_SHARPNESS * (salience.amax(dim=2, keepdim=True) - _VOICED_AT))
-        voiced = voiced * torch.sigmoid(spectrum.amax(dim=2, keepdim=True) - _LOUD_AT)
+        voiced = voiced * torch.sigmoid(spectrum.amax(dim=2, keepdim=True) - LOUD_AT)
         if not self.harmonics:
             return voiced * pitch
         level = (spectrum @ self.taps).unflatten(2, (self.harmonics, self.pitches))

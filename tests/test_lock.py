@@ -10,6 +10,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 from tests.helpers import uv
+from wav2tok.model.features import contour, speech
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOCK = [
@@ -76,6 +77,13 @@ def test_the_lock_has_what_every_extra_asks_for() -> None:
             assert need.specifier.contains(versions[need.name.lower()]), need
 
 
+def test_the_weights_are_pinned_and_bring_nothing_that_only_their_packages_need() -> None:
+    groups = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    asked = {f"{weights.package}=={weights.version}" for weights in (speech.WEIGHTS, contour.WEIGHTS)}
+    assert set(groups["pretrained"]) == asked <= set(map(str, LOCK))
+    assert not {"librosa", "silero-vad", "sounddevice"} & {pin.name for pin in LOCK}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_there_are_wheels_on_every_platform(platform: str) -> None:
@@ -86,7 +94,7 @@ def test_there_are_wheels_on_every_platform(platform: str) -> None:
     problems = []
     for python in PYTHONS:
         done = uv(
-            ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-platform", platform,
+            ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps", "--python-platform", platform,
              "--python-version", python, "--only-binary", ":all:", *(f"--no-binary={name}" for name in sources),
              "requirements.txt"],
             PROJECT, environment,

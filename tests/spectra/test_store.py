@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers import features
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
 from wav2tok.audio.decode import UnreadableError
@@ -124,6 +125,21 @@ def test_a_long_recording_has_the_spectrum_that_it_would_have_in_one_piece(
     assert torch.allclose(whole_of(got, 1), one, atol=1e-3)
     assert torch.equal(whole_of(got, 0), whole_of(got, 2))
     assert float(one[0].min()) == pytest.approx(float(one.max()) + np.log(1e-8), abs=1e-3)  # the floor is at work
+
+
+@pytest.mark.parametrize("kind", ["speech", "contour"])
+def test_so_has_a_long_one_with_a_pretrained_network(kind: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    """Which reaches further than a window of the transform."""
+    front_end = FrontEnd(features(kind), 16000)
+    time = np.arange(LONG_SAMPLES * 3) / 16000
+    wave = 0.2 * np.sin(2 * np.pi * 150 * 2 ** (time % 1) * time) * np.linspace(0.01, 1, len(time))
+    wave = (wave + 0.001 * rng.standard_normal(len(time))).astype(np.float32)
+    soundfile.write(str(tmp_path / "long.wav"), wave, 16000, subtype="FLOAT")
+    got = whole_of(build([str(tmp_path / "long.wav")], front_end, tmp_path, CPU), 0)
+    with torch.inference_mode():
+        one = front_end.spectrum(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))[0]
+    assert got.shape == one.shape
+    assert ((got - one).abs() > 0.02).float().mean() < 1e-4
 
 
 def test_build_names_the_file_that_cannot_be_read(tiny_corpus: Path, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ class PitchNetwork(nn.Module):
         super().__init__()
         self.dilations = dilations
         for i, (kernel, bias) in enumerate(kernels):
+            if kernel.ndim == 4:  # with the channels last in memory a CPU needs two thirds of the time
+                kernel = kernel.contiguous(memory_format=torch.channels_last)
             self.register_buffer(f"kernel_{i}", kernel, persistent=False)
             self.register_buffer(f"bias_{i}", bias, persistent=False)
         self.register_buffer("logs", logs, persistent=False)
@@ -69,7 +71,7 @@ class PitchNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         level = x.mean(dim=(1, 2))[:, None, CONTEXT - 1 : 1 - CONTEXT]
-        x = self.convolve(x, 0).relu_()
+        x = self.convolve(x.contiguous(memory_format=torch.channels_last), 0).relu_()
         for first in (1, 3, 5, 7, 9, 11):  # residual blocks
             y = self.convolve(self.convolve(x, first).relu_(), first + 1)
             gone = (x.shape[3] - y.shape[3]) // 2

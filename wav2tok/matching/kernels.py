@@ -1,8 +1,8 @@
-"""The dynamic programmes of matching, compiled by numba: one query per iteration, on all cores.
+"""The dynamic programmes of matching, compiled by numba, on all cores.
 
-``flat`` holds all strings end to end, and ``ends`` [N + 1] (from 0) says where they end; ``costs`` [U, V] is the cost
-of a query's token against a database token. Results are float64 [Q, D]; `wav2tok.matching.distances` sets those of
-empty strings.
+One query per iteration, but in `warp`, which has one item per iteration. ``flat`` holds all strings end to end, and
+``ends`` [N + 1] (from 0) says where they end; ``costs`` [U, V] is the cost of a query's token against a database token.
+Results are float64 [Q, D]; `wav2tok.matching.distances` sets those of empty strings.
 """
 
 import numba
@@ -48,3 +48,23 @@ def string_dtw(
                 diagonal, row[0] = np.inf, np.inf
             out[q, d] = row[-1] / max(len(query) + len(item), 1)
     return out
+
+
+@numba.njit(cache=True, parallel=True)
+def warp(local: np.ndarray, ends: np.ndarray, out: np.ndarray) -> None:
+    """Dynamic time warping of one query, over the sum of the lengths.
+
+    Args:
+        local: float64 [L, N], the costs of the query's L steps against D items side by side; ``ends`` [D + 1], from 0.
+        out: float64 [D], filled.
+    """
+    for d in numba.prange(len(ends) - 1):
+        first, length = ends[d], ends[d + 1] - ends[d]
+        row = np.full(length + 1, np.inf)
+        diagonal = 0.0
+        for i in range(len(local)):
+            for j in range(length):
+                best = local[i, first + j] + min(diagonal, row[j + 1], row[j])
+                diagonal, row[j + 1] = row[j + 1], best
+            diagonal, row[0] = np.inf, np.inf
+        out[d] = row[-1] / max(len(local) + length, 1)

@@ -18,8 +18,8 @@ from wav2tok.matching.distances import QUANTUM, empty_last
 
 TAPS = (0.25, 0.6, 1.0, 0.6, 0.25)
 """The weights of a step's neighbours. MAP changes by less than .003 for any similar hump of three to seven taps."""
-# The local costs of one query are computed against at most this many steps of the database at a time: 64 MB.
-_CELLS = 8_000_000
+# Cosines are computed for so many steps of the queries and of the database at a time: 32 MB.
+_STEPS = 2_000
 
 
 def decode(tokens: np.ndarray, codebook: np.ndarray, taps: Sequence[float] | np.ndarray = TAPS) -> np.ndarray:
@@ -74,15 +74,16 @@ def decoded_dtw_distances(
     except ModuleNotFoundError as error:
         raise UserError(f'decoded matching needs {error.name}: pip install "wav2tok[evaluate]"') from None
     out = np.zeros((len(queries), len(database)))
-    ours = [decode(tokens, codebook, taps) for tokens in queries]
-    most = _CELLS // max((len(rows) for rows in ours), default=1) if any(map(len, ours)) else _CELLS
-    for first, last in _blocks([len(tokens) for tokens in database], most):
-        items = np.concatenate([decode(tokens, codebook, taps) for tokens in database[first:last]])
-        ends = np.concatenate(([0], np.cumsum([len(tokens) for tokens in database[first:last]])))
-        for q, rows in enumerate(ours):
-            # Multiples of the quantum: sums are exact, and equal costs compare equal on every processor.
-            local = np.rint(np.maximum(1.0 - rows @ items.T, 0.0) / QUANTUM) * QUANTUM
-            kernels.warp(local, ends, out[q, first:last])
+    if not out.size:
+        return out
+    ours, ends_q = _decoded(queries, codebook, taps)
+    theirs, ends_d = _decoded(database, codebook, taps)
+    for first_q, last_q in _blocks(ends_q):
+        rows, ends = ours[ends_q[first_q] : ends_q[last_q]], ends_q[first_q : last_q + 1]
+        for first_d, last_d in _blocks(ends_d):
+            local = rows @ theirs[ends_d[first_d] : ends_d[last_d]].T
+            tile = out[first_q:last_q, first_d:last_d]
+            kernels.warp(local, ends - ends[0], ends_d[first_d : last_d + 1] - ends_d[first_d], QUANTUM, tile)
     return empty_last(out, queries, database)
 
 
@@ -90,12 +91,19 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _blocks(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """Consecutive strings, from first to before last, of at most ``most`` steps together, or one longer string."""
-    blocks, first, total = [], 0, 0
-    for i, length in enumerate(lengths):
-        if i > first and total + length > most:
-            blocks.append((first, i))
-            first, total = i, 0
-        total += length
-    return [*blocks, (first, len(lengths))] if len(lengths) else []
+def _decoded(
+    strings: Sequence[np.ndarray], codebook: np.ndarray, taps: Sequence[float] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """All steps of all strings, one below the other, and where each string ends, from 0, int64 [N + 1]."""
+    ends = np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))
+    return np.concatenate([decode(tokens, codebook, taps) for tokens in strings]), ends
+
+
+def _blocks(ends: np.ndarray) -> list[tuple[int, int]]:
+    """Consecutive strings, from first to before last, of at most `_STEPS` steps together, or one longer string."""
+    blocks, first = [], 0
+    for last in range(1, len(ends)):
+        if last == len(ends) - 1 or ends[last + 1] - ends[first] > _STEPS:
+            blocks.append((first, last))
+            first = last
+    return blocks

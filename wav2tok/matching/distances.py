@@ -113,18 +113,19 @@ def _over_strings(
     if not len(queries) or not len(database):
         return np.zeros((len(queries), len(database)))
     # Tokens are renumbered among those that occur, which keeps the table small for a codebook of any size.
-    used_q, flat_q, ends_q = _flatten(queries)
-    used_d, flat_d, ends_d = _flatten(database)
+    flat_q, ends_q = flatten(queries)
+    flat_d, ends_d = flatten(database)
+    used_q, flat_q = np.unique(flat_q, return_inverse=True)
+    used_d, flat_d = np.unique(flat_d, return_inverse=True)
     costs = token_costs(codebook, used_q, used_d, most)
     distances = getattr(kernels, kernel)(flat_q, ends_q, flat_d, ends_d, costs)
     return empty_last(distances, queries, database)
 
 
-def _flatten(strings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tokens that occur [U], all strings end to end as indices into them, where each ends, from 0 [N + 1]."""
+def flatten(strings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All strings end to end, int64 [sum of L], and where each ends, from 0, int64 [N + 1]."""
     flat = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens in strings])
-    used, index = np.unique(flat, return_inverse=True)
-    return used, index.astype(np.int64), np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))
+    return flat, np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))
 
 
 def empty_last(distances: np.ndarray, queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:

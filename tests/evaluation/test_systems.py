@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wav2tok.evaluation.systems import Representation, System, representations
+from wav2tok.evaluation.systems import FORMS, Representation, System, representations, tokenizer_systems
 from wav2tok.matching.distances import edit_distances
 
 
@@ -26,3 +26,14 @@ def test_two_representations_of_one_name_are_refused():
     one, other = Representation("tokens", doubled), Representation("tokens", lambda waveforms: waveforms)
     with pytest.raises(ValueError, match="two representations are named 'tokens'"):
         representations([system("a", one), system("b", other)])
+
+
+def test_the_forms_of_the_tokenizer_share_its_strings_and_rank_a_string_before_others():
+    codebook = np.random.default_rng(0).standard_normal((8, 5))
+    strings = [np.array([0, 1, 2, 3]), np.array([4, 5, 6]), np.array([7, 6, 2, 1])]
+    systems = tokenizer_systems(lambda waveforms: strings, codebook)
+    assert tuple(system.name for system in systems) == FORMS
+    assert list(representations(systems)) == ["wav2tok"]
+    for system in systems:
+        assert system.distances(strings[:1], strings)[0].argmin() == 0
+        assert system.distances([np.array([], dtype=np.int64)], strings).tolist() == [[np.inf] * 3]

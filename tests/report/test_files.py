@@ -24,10 +24,15 @@ from wav2tok.evaluation.systems import FORMS
 from wav2tok.report import files, tables
 from wav2tok.report.logged import headline, write_curves
 
-LABELS = dict(zip(FORMS, ("wav2tok, edit distance", "wav2tok, weighted", "wav2tok, centroid DTW"), strict=True)) | {
-    "mfcc_dtw": "MFCC, DTW"
+LABELS = {
+    "wav2tok": "wav2tok, edit distance",
+    "wav2tok_weighted": "wav2tok, weighted",
+    "wav2tok_centroid_dtw": "wav2tok, centroid DTW",
+    "wav2tok_local": "wav2tok, local",
+    "wav2tok_decoded": "wav2tok, decoded",
+    "mfcc_dtw": "MFCC, DTW",
 }
-MRR = {"wav2tok": 0.5, "wav2tok_weighted": 0.7, "wav2tok_centroid_dtw": 0.6, "mfcc_dtw": 0.8}
+MRR = dict(zip(LABELS, (0.5, 0.7, 0.6, 0.55, 0.65, 0.8), strict=True))
 
 
 def curve(kind, *factors):
@@ -112,7 +117,7 @@ def test_all_files_are_written(judged, written):
     assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
     with (out / "retrieval.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 4 * 4
+    assert len(rows) == len(LABELS) * len(METRICS)
     assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
     text = (out / "report.md").read_text()
     assert all(part in text for part in ("Not approved", verdict.reasons[0], "](plots/robustness.png)", "V 40"))
@@ -140,7 +145,7 @@ def test_metrics_are_shallow_and_curves_and_comparisons_are_separate_files(writt
     assert curves["snr_db"]["queries"] == 30
     assert curves["snr_db"]["factors"]["clean"]["wav2tok_weighted"] == {"mrr": 0.7, "map": 0.7}
     rows = json.loads((out / "significance.json").read_text())
-    assert len(rows) == 6
+    assert len(rows) == 10
     assert rows[0] == {
         "system": "wav2tok", "baseline": "mfcc_dtw", "view": "V", "metric": "mrr",
         "difference": -0.3, "low": -0.4, "high": -0.05, "p": 1e-5, "p_holm": 1e-4,
@@ -154,13 +159,15 @@ def test_the_forms_come_first_with_the_best_of_each_column_bold(written):
         ("wav2tok, edit distance", "0.500", "0.400"),
         ("wav2tok, weighted", "**0.700**", "**0.600**"),
         ("wav2tok, centroid DTW", "0.600", "0.500"),
+        ("wav2tok, local", "0.550", "0.450"),
+        ("wav2tok, decoded", "0.650", "0.550"),
     ]
 
 
 def test_comparisons_show_difference_interval_and_corrected_p(written):
     text = (written[0] / "report.md").read_text()
     section = text[text.index("## Against the baselines") : text.index("## Robustness")]
-    assert "all 6 comparisons" in section
+    assert "all 10 comparisons" in section
     assert (
         "| MFCC, DTW | weighted | -0.100 [-0.400, -0.050] | **< 0.001** | -0.100 [-0.400, -0.050] | 1.000 |" in section
     )

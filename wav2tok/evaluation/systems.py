@@ -7,9 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
+from wav2tok.matching.decoded import decoded_dtw_distances
 from wav2tok.matching.distances import centroid_dtw_distances, edit_distances, weighted_edit_distances
+from wav2tok.matching.hubs import WithoutHubs
+from wav2tok.matching.local import local_distances
 
-FORMS = ("wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw")
+FORMS = ("wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw", "wav2tok_local", "wav2tok_decoded")
 """The tokenizer's forms of matching; the gate judges the first, plain edit distance."""
 UNTRAINED = "untrained"
 
@@ -73,13 +76,15 @@ def is_selected(name: str, baselines: Sequence[str]) -> bool:
 
 
 def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
-    """The tokenizer in its three `FORMS` of matching.
+    """The tokenizer in its `FORMS` of matching, which all read the same strings.
+
+    The last form also reads what lies near what in the database, but no label.
 
     Args:
         encode: waveforms -> de-duplicated tokens, int [L].
         codebook: [K, d], the centroids that belong to ``encode``.
     """
-    plain, weighted, warped = FORMS
+    plain, weighted, warped, local, decoded = FORMS
     tokens = Representation(plain, encode)
     return [
         System(plain, "wav2tok, edit distance", tokens, edit_distances),
@@ -87,4 +92,11 @@ def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
             weighted, "wav2tok, weighted edit distance", tokens, partial(weighted_edit_distances, codebook=codebook)
         ),
         System(warped, "wav2tok, centroid DTW", tokens, partial(centroid_dtw_distances, codebook=codebook)),
+        System(local, "wav2tok, local alignment", tokens, partial(local_distances, codebook=codebook)),
+        System(
+            decoded,
+            "wav2tok, decoded DTW without hubs",
+            tokens,
+            WithoutHubs(partial(decoded_dtw_distances, codebook=codebook)),
+        ),
     ]

@@ -1,6 +1,6 @@
 """Distances between token strings, all ``[Q, D]`` float64: one row per query, one column per database string.
 
-There are three. Reports always have the first; the other two need the codebook as well:
+The first needs strings alone; the other two need the codebook as well:
 
 * `edit_distances`: Levenshtein, normalised by the longer string (rapidfuzz);
 * `weighted_edit_distances`: the same, but a substitution costs as much as the two centroids are far apart;
@@ -20,7 +20,8 @@ import numpy as np
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import as_text
 
-_QUANTUM = 2.0**-32
+QUANTUM = 2.0**-32
+"""Local costs are multiples of this, so that their float64 sums are exact."""
 
 
 def edit_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:
@@ -47,7 +48,7 @@ def edit_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndarray]
         dtype=np.float64,
         workers=-1,
     )
-    return _empty_last(distances, queries, database)
+    return empty_last(distances, queries, database)
 
 
 def weighted_edit_distances(
@@ -83,7 +84,7 @@ def centroid_dtw_distances(
 def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most: float) -> np.ndarray:
     """The cost of taking one token for another: ``min(most, 1 - cos)`` of their centroids, 0 for the same token.
 
-    Costs are multiples of `_QUANTUM`, so float64 sums of them are exact: equal costs compare equal on every processor,
+    Costs are multiples of `QUANTUM`, so float64 sums of them are exact: equal costs compare equal on every processor,
     in whatever order they are summed.
 
     Args:
@@ -96,7 +97,7 @@ def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most
     """
     centroids = np.asarray(codebook, dtype=np.float64)
     unit = centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
-    costs = np.round(np.clip(1.0 - unit[ours] @ unit[theirs].T, 0.0, most) / _QUANTUM) * _QUANTUM
+    costs = np.round(np.clip(1.0 - unit[ours] @ unit[theirs].T, 0.0, most) / QUANTUM) * QUANTUM
     costs[ours[:, None] == theirs[None, :]] = 0.0  # exactly, whatever the rounding of the product
     return costs
 
@@ -112,21 +113,22 @@ def _over_strings(
     if not len(queries) or not len(database):
         return np.zeros((len(queries), len(database)))
     # Tokens are renumbered among those that occur, which keeps the table small for a codebook of any size.
-    used_q, flat_q, ends_q = _flatten(queries)
-    used_d, flat_d, ends_d = _flatten(database)
+    flat_q, ends_q = flatten(queries)
+    flat_d, ends_d = flatten(database)
+    used_q, flat_q = np.unique(flat_q, return_inverse=True)
+    used_d, flat_d = np.unique(flat_d, return_inverse=True)
     costs = token_costs(codebook, used_q, used_d, most)
     distances = getattr(kernels, kernel)(flat_q, ends_q, flat_d, ends_d, costs)
-    return _empty_last(distances, queries, database)
+    return empty_last(distances, queries, database)
 
 
-def _flatten(strings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tokens that occur [U], all strings end to end as indices into them, where each ends, from 0 [N + 1]."""
+def flatten(strings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All strings end to end, int64 [sum of L], and where each ends, from 0, int64 [N + 1]."""
     flat = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens in strings])
-    used, index = np.unique(flat, return_inverse=True)
-    return used, index.astype(np.int64), np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))
+    return flat, np.concatenate(([0], np.cumsum([len(tokens) for tokens in strings])))
 
 
-def _empty_last(distances: np.ndarray, queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:
+def empty_last(distances: np.ndarray, queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:
     """Set the rows and columns of empty strings to infinity, in place."""
     distances[[len(tokens) == 0 for tokens in queries]] = np.inf
     distances[:, [len(tokens) == 0 for tokens in database]] = np.inf

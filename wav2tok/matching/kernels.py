@@ -1,8 +1,8 @@
-"""The dynamic programmes of matching, compiled by numba: one query per iteration, on all cores.
+"""The dynamic programmes of matching, compiled by numba, on all cores.
 
 ``flat`` holds all strings end to end, and ``ends`` [N + 1] (from 0) says where they end; ``costs`` [U, V] is the cost
-of a query's token against a database token. Results are float64 [Q, D]; `wav2tok.matching.distances` sets those of
-empty strings.
+of a query's token against a database token.
+Results are float64 [Q, D]; `wav2tok.matching.distances` sets those of empty strings.
 """
 
 import numba
@@ -47,4 +47,68 @@ def string_dtw(
                     diagonal, row[j + 1] = row[j + 1], best
                 diagonal, row[0] = np.inf, np.inf
             out[q, d] = row[-1] / max(len(query) + len(item), 1)
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def warp(cosines: np.ndarray, ends_q: np.ndarray, ends_d: np.ndarray, quantum: float, out: np.ndarray) -> None:
+    """Dynamic time warping with the local cost ``1 - cos``, over the sum of the lengths.
+
+    Args:
+        cosines: float64 [M, N], of all steps of the queries with all steps of the items.
+        quantum: local costs are rounded to multiples of this, at least 0.
+        out: float64 [Q, D], filled.
+    """
+    for q in numba.prange(len(ends_q) - 1):
+        for d in range(len(ends_d) - 1):
+            first, length = ends_d[d], ends_d[d + 1] - ends_d[d]
+            row = np.full(length + 1, np.inf)
+            diagonal = 0.0
+            for i in range(ends_q[q], ends_q[q + 1]):
+                for j in range(length):
+                    cost = max(np.rint((1.0 - cosines[i, first + j]) / quantum) * quantum, 0.0)
+                    best = cost + min(diagonal, row[j + 1], row[j])
+                    diagonal, row[j + 1] = row[j + 1], best
+                diagonal, row[0] = np.inf, np.inf
+            out[q, d] = row[-1] / max(ends_q[q + 1] - ends_q[q] + length, 1)
+
+
+@numba.njit(cache=True, parallel=True)
+def local_alignment(
+    flat_q: np.ndarray,
+    ends_q: np.ndarray,
+    flat_d: np.ndarray,
+    ends_d: np.ndarray,
+    scores: np.ndarray,
+    opening: int,
+    extension: int,
+) -> np.ndarray:
+    """The best local alignment's score, int64 [Q, D].
+
+    Args:
+        scores: int32 [K, K], of a query's token with a database token.
+        opening, extension: what the first and each further token of a gap cost.
+    """
+    queries, items = len(ends_q) - 1, len(ends_d) - 1
+    out = np.zeros((queries, items), dtype=np.int64)
+    # Pairs, not queries, are shared out: one query against many strings is the common case.
+    for pair in numba.prange(queries * items):
+        q, d = pair // items, pair % items
+        first, length = ends_d[d], ends_d[d + 1] - ends_d[d]
+        row = np.zeros(length + 1, dtype=np.int32)
+        down = np.full(length + 1, -opening, dtype=np.int32)  # the best that ends in a gap of the item
+        most = np.int32(0)
+        for i in range(ends_q[q], ends_q[q + 1]):
+            gains = scores[flat_q[i]]
+            diagonal, along = np.int32(0), np.int32(-opening)
+            left = np.int32(0)
+            for j in range(length):
+                above = row[j + 1]
+                down[j + 1] = max(above - opening, down[j + 1] - extension)
+                along = max(left - opening, along - extension)
+                best = max(np.int32(diagonal + gains[flat_d[first + j]]), down[j + 1])
+                left = max(np.int32(0), best, np.int32(along))
+                diagonal, row[j + 1] = above, left
+                most = max(most, left)
+        out[q, d] = most
     return out

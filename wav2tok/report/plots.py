@@ -105,7 +105,7 @@ def robustness(result: Result) -> Figure:
 
 
 def _line(name: str, number: int) -> dict[str, Any]:
-    """The line style of a system: the tokenizer's forms blue, solid and thick, baselines grey, thin and dashed."""
+    """The line style of a system: the tokenizer's forms bluish, solid and thick, baselines grey, thin and dashed."""
     if name in FORMS:
         return {
             "color": style.OURS[FORMS.index(name)],

@@ -19,8 +19,8 @@ STYLE: dict[Any, Any] = {
 DPI = 110
 """Figures are at most 11.1 inches wide, so their pictures fit in a window of 1280 pixels."""
 BLUE, ORANGE, DARK = "#1f5fa8", "#e08214", "#333333"
-OURS = ("#0f4c9c", "#2f86d6", "#8cc4f2")
-"""Our tokens, in three shades."""
+OURS = ("#0f4c9c", "#2f86d6", "#8cc4f2", "#12a3a3", "#5b4bc4")
+"""Our tokens: three blues for the views, and two neighbours of blue for the other forms of matching."""
 GRAYS = ("#5f6670", "#8b929b", "#b9bec5")
 """What our tokens are compared with, in three shades."""
 

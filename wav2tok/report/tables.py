@@ -27,7 +27,7 @@ def overview(result: Result) -> Table:
 
 
 def forms(result: Result) -> Table:
-    """As `overview`, of the tokenizer's three forms of matching only."""
+    """As `overview`, of the tokenizer's forms of matching only."""
     return _by_view(result, "matching", FORMS)
 
 

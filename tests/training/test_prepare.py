@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import interrupted_after
+from tests.helpers import changed
+from tests.training.trainings import fit, interrupted_after
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin, recordings
+from wav2tok.corpus import audios_bin, recordings, splits
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.corpus.splits import read_splits
 from wav2tok.errors import UserError
@@ -139,3 +140,44 @@ def test_no_test_recording_reaches_clustering_training_normalisation_or_early_st
     for name, tensors in weights.items():
         assert tensors.keys() == other_weights[name].keys()
         assert all(torch.equal(tensors[key], other_weights[name][key]) for key in tensors), name
+
+
+def with_unheard(config: Config) -> Config:
+    return changed(config, train={"unheard_validation": 0.5})
+
+
+def test_classes_that_validation_holds_out_are_in_no_pair_and_no_e_step(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training from which their recordings were taken beforehand learns the same weights and codebooks."""
+    monkeypatch.setattr(splits, "LEAST_HEARD", 2)
+    config = with_unheard(tiny_config)
+    parts = audios_bin.read(tiny_split)
+    read = read_splits(tiny_split, config)
+    unheard = set(read.valid.classes or ()) - set(read.train.classes or ())
+    assert len(unheard) == 2
+    assert (read.valid, read.test) == (parts.valid, parts.test)
+    assert read.train == parts.train.take(i for i, c in enumerate(parts.train.classes or ()) if c not in unheard)
+    audios_bin.write(tmp_path / "audios.bin", Splits(read.train, parts.valid, parts.test))
+    fit(tiny_split, tmp_path / "held_out", config)
+    fit(tmp_path / "audios.bin", tmp_path / "taken", tiny_config)
+    ours, theirs = (load_file(tmp_path / name / "last.safetensors") for name in ("held_out", "taken"))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    history, plain = (json.loads((tmp_path / n / "history.json").read_text()) for n in ("held_out", "taken"))
+    for row, other in zip(history, plain, strict=True):
+        assert row["valid_mrr"] == other["valid_mrr"]
+        assert {"valid_mrr_unheard", "valid_map_unheard"} <= row.keys() - other.keys()
+        assert 0 <= row["valid_score"] <= 1
+
+
+def test_too_few_classes_are_not_held_out(tiny_split: Path, tiny_config: Config, lines: list[str]) -> None:
+    read = read_splits(tiny_split, with_unheard(tiny_config))
+    assert read == read_splits(tiny_split, tiny_config)
+    assert any("holds out 2 of 4 classes, and validation needs at least 2 unheard and 4 heard ones" in s for s in lines)
+
+
+def test_a_codebook_of_other_training_recordings_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"train\.unheard_validation"):
+        train(TrainRun(tiny_split, tmp_path, first_codebook, with_unheard(tiny_config), "cpu", False))

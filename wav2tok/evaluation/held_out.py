@@ -15,6 +15,7 @@ from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.retrieval.evaluate import evaluate
+from wav2tok.evaluation.retrieval.protocol import Training
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.evaluation.spotting.spot import spot_words
@@ -76,14 +77,16 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
     trained_with = from_dict(tokenizer.metadata.config)
     protocol = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
     settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
-    train = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed).train
+    trained = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed)
+    train, paired = trained.train, splits.heard_in_training(trained, trained_with)
+    training = Training(frozenset(train.classes or ()), frozenset(paired.classes or ()))
 
     def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
         return tokenizer.encode(waves, tokenizer.sample_rate)
 
     untrained = _untrained(graph, trained_with, train) if is_selected(UNTRAINED_SYSTEM, protocol.baselines) else None
     random_weights = None if untrained is None else _torch_encoder(untrained)
-    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings)
+    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings, training)
     spotting = None if alone else spot_words(train, parts.test, tokenizer, untrained, settings)
     return Judged(retrieval, spotting)
 

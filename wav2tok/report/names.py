@@ -21,6 +21,12 @@ EXPLAINED = {
 }
 """What a kind of view is, in words."""
 
+VARIANTS = {
+    "heard": "queries of heard classes",
+    "never_heard": "queries of classes that no training recording has, searched among the recordings of all classes",
+}
+"""What is judged beside the task, by its key in metrics.json and headline.json."""
+
 ORIGIN = {
     "date": "date", "commit": "commit", "data": "test data", "model": "model", "run": "MLflow run", "seed": "seed",
 }  # fmt: skip
@@ -71,3 +77,8 @@ AXES = {
 def factor_name(factor: float) -> str:
     """A place on an axis: its number, or "clean" for the query without noise, whose SNR is infinite."""
     return "clean" if factor == float("inf") else f"{factor:g}"
+
+
+def variant(name: str) -> str:
+    """A variant of the task in the cell of a table; the task itself has no name."""
+    return name.replace("_", " ") if name else "all queries"

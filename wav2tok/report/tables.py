@@ -59,6 +59,24 @@ def retrieval(result: Result, kind: str) -> Table:
     )
 
 
+def variants(result: Result, kind: str) -> Table:
+    """The task and each of its variants, on one kind of view: a row per system and variant, with n and intervals."""
+    setting = result.setting
+    judged = {"": (setting.asked(kind), result.scores)}
+    judged |= {name: (one.queries * setting.factors(kind), one.scores) for name, one in result.variants.items()}
+    rows: list[list[str | Cell]] = []
+    for system, label in setting.labels.items():
+        for name, (queries, found) in judged.items():
+            estimates = found[system][kind]
+            cells = [_with_interval(estimates[metric]) for metric in TESTED]
+            rows.append([label, names.variant(name), str(queries), *cells])
+    return Table(["system", "judged on", "queries", *(names.METRICS[metric] for metric in TESTED)], rows)
+
+
+def _with_interval(one: Estimate) -> Cell:
+    return Cell(f"{one.value:.3f}", estimate=one, title=f"95 % interval {one.low:.3f} to {one.high:.3f}")
+
+
 def scores(
     metrics: Mapping[str, str],
     systems: Mapping[str, tuple[str, Mapping[str, Estimate]]],

@@ -57,6 +57,7 @@ def split(
             group=config.split.group_by != "none",
             test_groups=test_groups,
             test_classes=test_classes,
+            unheard_classes=config.split.unheard_classes,
         )
         result = splits.add_to_training(result, others)
     audios_bin.write(out, result)

@@ -145,6 +145,22 @@ def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
     assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / first).mean())
 
 
+def test_tunes_that_training_lacks_are_judged_apart(corpus, train):
+    """The figures of a variant are those of its queries alone, and together they are those of all queries."""
+    config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": ["mfcc_dtw"], "curve_queries": 0}})
+    encoder = Encoder(train)
+    two = train.take(i for i, label in enumerate(train.classes) if label != "turn")
+    result = evaluate(two, corpus, encoder, encoder.centroids, None, config)
+    assert {name: one.queries for name, one in result.variants.items()} == {"heard": 4, "never_heard": 2}
+    for name, kinds in result.scores.items():
+        for metric, one in kinds["V"].items():
+            heard, never = (result.variants[v].scores[name]["V"][metric].value for v in ("heard", "never_heard"))
+            assert one.value == pytest.approx((4 * heard + 2 * never) / 6)
+    whole = evaluate(train, corpus, encoder, encoder.centroids, None, config)
+    assert whole.variants == {}
+    assert whole.scores["wav2tok"] == result.scores["wav2tok"]
+
+
 def test_words_have_all_three_curves(corpus, train, lines):
     config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
     encoder = Encoder(train)

@@ -65,3 +65,26 @@ def test_the_configuration_decides_when_it_is_not_auto():
 def test_data_that_cannot_be_evaluated_are_refused(recordings, settings, message):
     with pytest.raises(UserError, match=message):
         protocol.build(recordings, settings)
+
+
+def test_classes_that_training_lacks_ask_among_the_recordings_of_all_classes():
+    task = protocol.build(WORDS, Evaluate(), protocol.Training(known={"go"}, heard={"go"}))
+    heard, never = task.variants
+    assert (heard.name, never.name) == ("heard", "never_heard")
+    assert heard.queries.tolist() == [0, 1, 2]
+    assert never.queries.tolist() == [3, 4]
+    np.testing.assert_array_equal(heard.candidates, task.candidates[:3])
+    np.testing.assert_array_equal(never.candidates, task.candidates[3:])  # heard words among them
+    np.testing.assert_array_equal(never.relevant, task.relevant[3:])
+
+
+def test_a_class_that_only_validation_hears_is_neither_heard_nor_never_heard():
+    task = protocol.build(WORDS, Evaluate(), protocol.Training(known={"go"}, heard=()))
+    assert [(one.name, one.queries.tolist()) for one in task.variants] == [("never_heard", [3, 4])]
+
+
+@pytest.mark.parametrize("recordings", [WORDS, LIST])
+def test_without_classes_that_training_lacks_there_is_nothing_beside_the_task(recordings):
+    known = {"go", "no", "solo"}
+    assert protocol.build(recordings, Evaluate(), protocol.Training(known, known)).variants == ()
+    assert protocol.build(recordings, Evaluate()).variants == ()

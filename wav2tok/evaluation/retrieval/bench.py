@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wav2tok.evaluation.retrieval import views
-from wav2tok.evaluation.retrieval.protocol import Task, View
+from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.systems import System, representations
 from wav2tok.progress import log
 
@@ -26,7 +26,6 @@ class Cost:
 class Bench:
     """Runs queries against the N test recordings, for every system."""
 
-    task: Task
     systems: list[System]
     waveforms: list[np.ndarray]
     """The N recordings, float32 [n]."""
@@ -62,9 +61,8 @@ class Bench:
             system.distances(first, first)  # so that numba compiles before the search is timed
             self._search_seconds[system.name] = 0.0
 
-    def ask(self, view: View, rows: np.ndarray) -> dict[str, list[np.ndarray]]:
-        """The queries in ``rows`` (int [q], into ``task.queries``) under ``view``, by name of the representation."""
-        queries = self.task.queries[rows]
+    def ask(self, view: View, queries: np.ndarray) -> dict[str, list[np.ndarray]]:
+        """The recordings ``queries`` (int [q]) under ``view``, by name of the representation."""
         if view.kind == "V":  # the recordings themselves
             return {name: [database[i] for i in queries] for name, database in self.database.items()}
         changed = [self._changed(int(i), view) for i in queries]

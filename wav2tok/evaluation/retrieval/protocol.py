@@ -9,7 +9,8 @@
 Recordings without any relevant item in the database do not ask; they are counted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -52,6 +53,37 @@ class View:
 
 
 @dataclass(frozen=True)
+class Training:
+    """The classes of a training.
+
+    Attributes:
+        known: those of its training part. A class that is not among them was never heard.
+        heard: those of its pairs. Validation may have held out some of ``known`` (``train.unheard_validation``): such
+            a class was not heard, but it had a part in the choice of the epoch, so it is not never heard either.
+    """
+
+    known: Collection[str]
+    heard: Collection[str]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Some of a task's queries, or the task under another rule: judged like the task, and reported beside it.
+
+    Attributes:
+        name: its key in files, one of `wav2tok.report.names.VARIANTS`.
+        queries: int [q], the recordings that ask.
+        candidates: bool [q, N], the recordings that may answer.
+        relevant: bool [q, N], the right answers: at least one per query, all of them candidates.
+    """
+
+    name: str
+    queries: np.ndarray
+    candidates: np.ndarray
+    relevant: np.ndarray
+
+
+@dataclass(frozen=True)
 class Task:
     """A retrieval task over N recordings.
 
@@ -62,6 +94,7 @@ class Task:
         relevant: bool [Q, N], the right answers: at least one per query, all of them candidates.
         views: each query asks once under each view.
         left_out: the number of recordings that do not ask, because nothing in the database is relevant to them.
+        variants: what is judged beside it.
     """
 
     protocol: Protocol
@@ -71,6 +104,7 @@ class Task:
     relevant: np.ndarray
     views: tuple[View, ...]
     left_out: int
+    variants: tuple[Variant, ...] = field(default=())
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -90,8 +124,11 @@ def choose(recordings: Recordings) -> Protocol:
     return "words" if len(set(pairs)) < len(pairs) else "hums"
 
 
-def build(recordings: Recordings, settings: Evaluate) -> Task:
+def build(recordings: Recordings, settings: Evaluate, training: Training | None = None) -> Task:
     """The task by ``settings.protocol``, or by the protocol that fits the data if that is "auto".
+
+    Args:
+        training: which classes a training heard, which gives the variants ``heard`` and ``never_heard``.
 
     Raises:
         UserError: the protocol needs classes and there are none, or no query has a relevant item.
@@ -123,7 +160,35 @@ def build(recordings: Recordings, settings: Evaluate) -> Task:
     if not views:
         raise UserError("evaluate.tempos and evaluate.semitones are both empty, so there is nothing to ask with.")
     left_out = len(recordings.paths) - len(queries)
-    return Task(protocol, _TEXTS[protocol], queries, candidates[queries], relevant[queries], views, left_out)
+    whole = Variant("", queries, candidates[queries], relevant[queries])
+    variants = [] if training is None else _by_hearing(whole, recordings, training)
+    return Task(
+        protocol,
+        _TEXTS[protocol],
+        queries,
+        whole.candidates,
+        whole.relevant,
+        views,
+        left_out,
+        tuple(variants),
+    )
+
+
+def _by_hearing(whole: Variant, recordings: Recordings, training: Training) -> list[Variant]:
+    """The queries of heard and of never-heard classes, each searched among all recordings; none if all were heard."""
+    if recordings.classes is None:
+        return []
+    asked = [recordings.classes[i] for i in whole.queries]
+    never = np.array([label not in training.known for label in asked])
+    if not never.any():
+        return []
+    heard = np.array([label in training.heard for label in asked])
+    return [_some(name, whole, rows) for name, rows in (("heard", heard), ("never_heard", never)) if rows.any()]
+
+
+def _some(name: str, whole: Variant, rows: np.ndarray) -> Variant:
+    """The queries ``rows`` (bool [Q]) of a variant."""
+    return Variant(name, whole.queries[rows], whole.candidates[rows], whole.relevant[rows])
 
 
 def _equal(names: tuple[str, ...]) -> np.ndarray:

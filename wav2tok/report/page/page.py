@@ -28,6 +28,7 @@ TEMPLATES.globals.update(
     tables=tables,
     metric_names=names.METRICS,
     explained=names.EXPLAINED,
+    variants=names.VARIANTS,
     forms=FORMS,
     script=queries.SCRIPT,
     script_digest=queries.SCRIPT_DIGEST,

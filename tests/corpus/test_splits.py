@@ -1,7 +1,9 @@
 """How a corpus is cut into training, validation and test recordings."""
 
 import collections
+import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from wav2tok.corpus.audios_bin import read, write
 from wav2tok.corpus.classes import drawn
 from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits, group_of
+from wav2tok.corpus.sources import joined
 from wav2tok.corpus.splits import add_to_training, all_for_test, cut, split, with_validation
 from wav2tok.errors import UserError
 
@@ -207,6 +210,52 @@ def test_training_never_has_unheard_classes_and_the_test_is_the_same(
     assert all_paths(done.train, done.valid) == sorted(kept)
     if group:
         assert not set(done.test.groups) & {*done.train.groups, *done.valid.groups}
+
+
+@st.composite
+def shared(draw: st.DrawFn) -> Recordings:
+    """A corpus some of whose recordings share audio, in their groups as `listing` leaves them or without."""
+    recordings = draw(corpora(least_groups=4))
+    names = st.sampled_from(["", "", "", "x", "y", "z"])
+    sources = draw(st.lists(names, min_size=len(recordings), max_size=len(recordings)))
+    groups = joined(recordings.groups, sources, [True] * len(sources))
+    return replace(recordings, sources=tuple(sources), groups=groups)
+
+
+@given(
+    recordings=shared(),
+    share=st.floats(0.1, 0.6),
+    seed=st.integers(0, 9),
+    group=st.booleans(),
+    unheard=st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_part_has_audio_of_another(
+    recordings: Recordings, share: float, seed: int, group: bool, unheard: float
+) -> None:
+    """The test shares no source, group or never-heard class with training; nor do training and validation a source."""
+    unheard = unheard if recordings.classes else 0.0
+    try:
+        done = split(recordings, test_share=share, valid_share=0.3, seed=seed, group=group, unheard_classes=unheard)
+    except UserError:
+        return  # too few groups or classes are left
+    parts = [done.train, done.valid, done.test]
+    for one, other in itertools.combinations(parts, 2):
+        assert not {*one.sources} & {*other.sources} - {""}
+    if group:
+        assert not {*done.test.groups} & {*done.train.groups, *done.valid.groups}
+    if unheard:
+        never = drawn(recordings.classes or (), unheard, seed)
+        assert not never & {*(done.train.classes or ()), *(done.valid.classes or ())}
+    if not unheard:
+        assert all_paths(*parts) == sorted(recordings.paths)
+
+
+def test_a_window_of_a_test_recording_is_not_trained_on_under_another_class() -> None:
+    recordings = replace(spoken("abc", "pq", 1), sources=("s", "", "", "s", "", ""))
+    done = split(recordings, test_share=0.3, valid_share=0.5, seed=0, group=False, test_classes=["p"])
+    assert all_paths(done.test) == ["p/a_0.wav", "p/b_0.wav", "p/c_0.wav"]
+    assert all_paths(done.train, done.valid) == ["q/b_0.wav", "q/c_0.wav"]
 
 
 def test_unheard_classes_where_they_have_no_meaning_are_refused() -> None:

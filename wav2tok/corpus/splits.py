@@ -46,12 +46,27 @@ def _held_out(recordings: Recordings, share: float, group: bool, rng: np.random.
     return sorted(indices)
 
 
+def _held_out_whole(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
+    """`_held_out`, with all recordings of a source on one side: the first of each is drawn, and the others follow it.
+
+    Groups hold whole sources already (`wav2tok.corpus.listing`).
+    """
+    if group or not any(recordings.sources):
+        return _held_out(recordings, share, group, rng)
+    first: dict[str, int] = {}
+    leads = [first.setdefault(source, i) if source else i for i, source in enumerate(recordings.sources)]
+    drawn = [i for i, lead in enumerate(leads) if lead == i]
+    chosen = {drawn[i] for i in _held_out(recordings.take(drawn), share, False, rng)}
+    return [i for i, lead in enumerate(leads) if lead in chosen]
+
+
 def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
     """Cut ``recordings`` in two at random.
 
     Args:
         share: the share of recordings, approximately, that goes to the second part.
-        group: keep all recordings of a group in one part; otherwise each class has members in both parts.
+        group: keep all recordings of a group in one part; otherwise each class has members in both parts. Recordings
+            that share audio are in one part in either case.
 
     Returns:
         (first, second), each in the order of ``recordings``.
@@ -59,7 +74,7 @@ def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[R
     Raises:
         UserError: nothing can be held out.
     """
-    second = set(_held_out(recordings, share, group, np.random.default_rng(seed)))
+    second = set(_held_out_whole(recordings, share, group, np.random.default_rng(seed)))
     if not second or len(second) == len(recordings):
         raise UserError(f"{len(recordings)} recordings cannot be cut in two; every class has one member only.")
     return recordings.take(i for i in range(len(recordings)) if i not in second), recordings.take(sorted(second))
@@ -107,7 +122,10 @@ def split(
         test = recordings.take(i for i in range(len(recordings)) if all(side[i] for side in sides))
         if not len(test):
             raise UserError("the test groups and test classes have no recording in common; nothing is left to test.")
-        rest = recordings.take(i for i in range(len(recordings)) if not any(side[i] for side in sides))
+        heard = set(filter(None, test.sources))  # a window of a test recording may be of another class
+        rest = recordings.take(
+            i for i, one in enumerate(recordings) if not any(side[i] for side in sides) and one.source not in heard
+        )
         if not len(rest):
             raise UserError("every recording is of a test group or test class; nothing is left to train on.")
     else:

@@ -15,7 +15,7 @@ from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.retrieval.evaluate import evaluate
-from wav2tok.evaluation.retrieval.protocol import Training
+from wav2tok.evaluation.retrieval.protocol import Training, leaves_own_out
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.evaluation.spotting.spot import spot_words
@@ -94,9 +94,12 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
 def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
     """A digest of what two held-out scores must share to be comparable.
 
-    It covers the recordings, and the protocol, tempos and shifts of the queries.
+    It covers the recordings, and the protocol, tempos and shifts of the queries; and the groups where hums leave the
+    query's own one out.
     """
-    how = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
+    how: tuple[object, ...] = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
+    if leaves_own_out(recordings, evaluate):
+        how += (sorted(zip(contents(recordings), recordings.groups, strict=True)),)
     return hashlib.sha256(repr((recordings_digest(recordings), how)).encode()).hexdigest()[:32]
 
 

@@ -24,6 +24,7 @@ EXPLAINED = {
 VARIANTS = {
     "heard": "queries of heard classes",
     "never_heard": "queries of classes that no training recording has, searched among the recordings of all classes",
+    "all_takes": "all other takes are searched, also those of the query's own singer or source recording",
 }
 """What is judged beside the task, by its key in metrics.json and headline.json."""
 

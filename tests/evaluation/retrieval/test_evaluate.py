@@ -161,6 +161,21 @@ def test_tunes_that_training_lacks_are_judged_apart(corpus, train):
     assert whole.scores["wav2tok"] == result.scores["wav2tok"]
 
 
+def test_hums_are_judged_without_and_with_the_own_recording(corpus, train):
+    """Two windows of every take: with its other half in the database, a take is found better."""
+    config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0, "protocol": "hums"}})
+    encoder = Encoder(train)
+    twice = Recordings(corpus.paths * 2, corpus.classes * 2)
+    result = evaluate(train, twice, encoder, encoder.centroids, None, config)
+    assert (result.setting.queries, result.setting.database) == (12, 6.0)
+    everything = result.variants["all_takes"]
+    assert (everything.queries, everything.database) == (12, 11.0)
+    assert everything.scores["wav2tok"]["V"]["mrr"].value == 1.0
+    for name, kinds in everything.scores.items():
+        assert list(kinds) == ["V", "TS", "PS"]
+        assert kinds["TS"]["mrr"].value >= result.scores[name]["TS"]["mrr"].value
+
+
 def test_words_have_all_three_curves(corpus, train, lines):
     config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": []}})
     encoder = Encoder(train)

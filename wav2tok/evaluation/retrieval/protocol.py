@@ -6,6 +6,10 @@
 | hums | each test take as it is (V), time-stretched (TS), pitch-shifted (PS) | other takes, untouched | same class |
 | self | each recording, time-stretched (TS), pitch-shifted (PS) | all recordings, untouched | the one it came from |
 
+In the protocol hums, where a group (a singer, or a recording that several takes were cut from) has several takes of one
+class, the takes of the query's own group are left out, as in words: they would give the answer away. The variant
+``all_takes`` has them in.
+
 Recordings without any relevant item in the database do not ask; they are counted.
 """
 
@@ -20,6 +24,8 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 
 Protocol = Literal["words", "hums", "self"]
+
+_OWN_LEFT_OUT = "; takes of the query's own singer or source recording are left out"
 
 _TEXTS = {
     "words": "each test recording against the test recordings of other speakers; relevant: the same class",
@@ -116,12 +122,28 @@ def choose(recordings: Recordings) -> Protocol:
     """The protocol that fits the data.
 
     It is "words" where a group has several recordings of one class: takes of the same voice would make retrieval too
-    easy.
+    easy. Windows that were cut from one recording count as one.
     """
     if recordings.classes is None:
         return "self"
-    pairs = list(zip(recordings.groups, recordings.classes, strict=True))
-    return "words" if len(set(pairs)) < len(pairs) else "hums"
+    takes = {(one.group, one.label, one.source or one.path) for one in recordings}
+    return "words" if len({take[:2] for take in takes}) < len(takes) else "hums"
+
+
+def leaves_own_out(recordings: Recordings, settings: Evaluate) -> bool:
+    """Whether `build` leaves out the takes of the query's own group, although the protocol is hums.
+
+    It does where some group has several takes of a class, and some class takes of several groups.
+    """
+    if recordings.classes is None or _protocol(recordings, settings) != "hums":
+        return False
+    same_group, same_class = _equal(recordings.groups), _equal(recordings.classes)
+    several = same_group & same_class & ~np.eye(len(recordings), dtype=bool)
+    return bool(several.any() and (same_class & ~same_group).any())
+
+
+def _protocol(recordings: Recordings, settings: Evaluate) -> Protocol:
+    return choose(recordings) if settings.protocol == "auto" else settings.protocol
 
 
 def build(recordings: Recordings, settings: Evaluate, training: Training | None = None) -> Task:
@@ -138,19 +160,20 @@ def build(recordings: Recordings, settings: Evaluate, training: Training | None 
             f"evaluate.protocol is {settings.protocol!r}, which needs classes, but the test data is a list; "
             "set it to auto."
         )
-    protocol = choose(recordings) if settings.protocol == "auto" else settings.protocol
+    protocol, own_left_out = _protocol(recordings, settings), leaves_own_out(recordings, settings)
+    text = _TEXTS[protocol] + _OWN_LEFT_OUT * own_left_out
     candidates = ~np.eye(len(recordings.paths), dtype=bool)
     if protocol == "self":
         candidates[:] = True
         relevant = np.eye(len(recordings.paths), dtype=bool)
     else:
-        candidates &= True if protocol == "hums" else ~_equal(recordings.groups)
+        candidates &= True if protocol == "hums" and not own_left_out else ~_equal(recordings.groups)
         relevant = candidates & _equal(recordings.classes or ())
     queries = np.flatnonzero(relevant.any(axis=1))
     if not len(queries):
         raise UserError(
             f"None of the {len(recordings.paths)} test recordings has a relevant one in the {protocol} protocol "
-            f"({_TEXTS[protocol]}); add test recordings or set evaluate.protocol."
+            f"({text}); add test recordings or set evaluate.protocol."
         )
     views = (
         *([View("V")] if protocol != "self" else []),
@@ -162,9 +185,11 @@ def build(recordings: Recordings, settings: Evaluate, training: Training | None 
     left_out = len(recordings.paths) - len(queries)
     whole = Variant("", queries, candidates[queries], relevant[queries])
     variants = [] if training is None else _by_hearing(whole, recordings, training)
+    if own_left_out:
+        variants.append(_all_takes(recordings))
     return Task(
         protocol,
-        _TEXTS[protocol],
+        text,
         queries,
         whole.candidates,
         whole.relevant,
@@ -172,6 +197,14 @@ def build(recordings: Recordings, settings: Evaluate, training: Training | None 
         left_out,
         tuple(variants),
     )
+
+
+def _all_takes(recordings: Recordings) -> Variant:
+    """Every take against all others, those of its own group among them."""
+    candidates = ~np.eye(len(recordings), dtype=bool)
+    relevant = candidates & _equal(recordings.classes or ())
+    queries = np.flatnonzero(relevant.any(axis=1))
+    return Variant("all_takes", queries, candidates[queries], relevant[queries])
 
 
 def _by_hearing(whole: Variant, recordings: Recordings, training: Training) -> list[Variant]:

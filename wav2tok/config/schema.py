@@ -340,6 +340,8 @@ class Evaluate:
     """Pitch shifts of the queries in the view PS."""
     snr_db: Annotated[tuple[Number, ...], _DISTINCT] = (20.0, 10.0, 5.0, 0.0)
     """Signal-to-noise ratios of the robustness curves: queries in a babble of training recordings."""
+    room_snr_db: Annotated[tuple[Number, ...], _DISTINCT] = (5.0,)
+    """The same in a reverberant room, which is also measured without babble; an empty list: no room."""
     curve_queries: CountOrZero = 150
     """Maximum number of queries of the curves that are not evaluated anyway; 0: no curves."""
     baselines: Annotated[tuple[Text, ...], _ALL_ALONE] = ("all",)

@@ -15,10 +15,10 @@ from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import DRAWS, TESTED
-from wav2tok.evaluation.retrieval.views import VOICES
+from wav2tok.evaluation.retrieval.views import DECAY_SECONDS, VOICES
 from wav2tok.evaluation.spotting.metrics import BETA, HIT, Spotting
 from wav2tok.files import replacing, write_json
-from wav2tok.report import names, tables
+from wav2tok.report import names, robustness, tables
 from wav2tok.report.folder import ReportFolder
 from wav2tok.report.templates import templates
 
@@ -66,6 +66,9 @@ def markdown(judged: Judged, verdict: Verdict, plots: list[Path]) -> str:
         verdict=verdict,
         plots=plots,
         tables=tables,
+        robustness=robustness,
+        decay=DECAY_SECONDS,
+        tested=TESTED,
         axes=names.AXES,
         variants=names.VARIANTS,
         draws=DRAWS,
@@ -116,7 +119,10 @@ def spotting_summary(spotting: Spotting) -> dict[str, Any]:
 
 
 def curves(result: Result) -> dict[str, Any]:
-    """Axis -> "queries" (their number) and "factors" -> system -> MRR and MAP; the factor "clean" is without noise."""
+    """Axis -> "queries" (their number) and "factors" -> system -> MRR and MAP; the factor "clean" is without noise.
+
+    The axis "room_snr_db" is in a room, with and without noise.
+    """
     return {
         names.AXES[kind].key: {
             "queries": curve.queries,

@@ -69,6 +69,7 @@ class Axis:
 
 AXES = {
     "SNR": Axis("snr_db", "noise", "dB of the query above babble"),
+    "ROOM": Axis("room_snr_db", "room", "dB of the query above babble, in a room"),
     "TS": Axis("tempo", "tempo", "tempo of the query"),
     "PS": Axis("semitones", "key", "semitones of the query's shift"),
 }

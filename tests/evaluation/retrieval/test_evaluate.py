@@ -57,6 +57,7 @@ SETTINGS = {
     "tempos": [0.8, 1.25],
     "semitones": [-2, 2],
     "snr_db": [20, 0],
+    "room_snr_db": [],
     "curve_queries": 4,
     "bootstrap": 200,
     "baselines": ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"],
@@ -84,7 +85,9 @@ class Encoder:
 def judged(corpus, train) -> Result:
     encoder = Encoder(train)
     few = nearest(encoder.bands, encoder.centroids[:2])
-    return evaluate(train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS}))
+    return evaluate(
+        train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS | {"room_snr_db": [0]}})
+    )
 
 
 def test_every_system_is_judged_on_every_view(judged):
@@ -118,6 +121,13 @@ def test_the_noise_curve_has_few_queries_and_falls(judged):
     # Babble as loud as the query: the mean over systems must fall.
     means = np.mean([values[:, 1] for values in curve.scores.values()], axis=0)
     assert means[0] < means[2]
+
+
+def test_in_a_room_the_same_queries_are_harder_still(judged):
+    curve = judged.curves["ROOM"]
+    assert (curve.factors, curve.queries) == ((0.0, np.inf), 4)
+    means = {kind: np.mean([v[:, 1] for v in judged.curves[kind].scores.values()], axis=0) for kind in ("SNR", "ROOM")}
+    assert means["ROOM"][0] <= means["ROOM"][1] <= means["SNR"][2]
 
 
 def test_the_forms_are_compared_with_the_baselines(judged):

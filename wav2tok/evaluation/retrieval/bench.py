@@ -84,8 +84,10 @@ class Bench:
         return Cost(speed, 1000 * self._search_seconds[system.name] / self._queries)
 
     def _changed(self, index: int, view: View) -> np.ndarray:
-        """A recording changed as ``view`` says; its babble is the same at every SNR and for every system."""
-        waveform, noise = self.waveforms[index], None
-        if view.kind == "SNR":
+        """A recording changed as ``view`` says; its babble and room are the same at every SNR and for every system."""
+        waveform, noise, response = self.waveforms[index], None, None
+        if view.kind in ("SNR", "ROOM"):
             noise = views.babble(self.voices, len(waveform), np.random.default_rng((self.seed, index)))
-        return views.make(waveform, view, self.sample_rate, noise)
+        if view.kind == "ROOM":
+            response = views.impulse_response(self.sample_rate, np.random.default_rng((self.seed, index, 1)))
+        return views.make(waveform, view, self.sample_rate, noise, response)

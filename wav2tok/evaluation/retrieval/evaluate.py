@@ -155,7 +155,7 @@ def learn(
         systems += [system for system in baselines if is_selected(system.name, settings.baselines)]
     for name in set(settings.baselines) - {"all", *known}:
         raise UserError(f"evaluate.baselines names {name!r}, which is not a baseline; there are: {', '.join(known)}.")
-    if not (settings.curve_queries and settings.snr_db):
+    if not (settings.curve_queries and (settings.snr_db or settings.room_snr_db)):
         return systems, []
     chosen = generator.choice(rows, min(len(rows), _BABBLE_RECORDINGS), replace=False)
     return systems, views.sounding([decode.read(train.paths[i], rate) for i in chosen])

@@ -13,6 +13,7 @@ class, the takes of the query's own group are left out, as in words: they would 
 Recordings without any relevant item in the database do not ask; they are counted.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,11 +41,12 @@ _TEXTS = {
 class View:
     """One way to change a recording before it asks.
 
-    ``factor`` is the tempo for TS, the semitones for PS, and 0 for V (unchanged). SNR, in decibels above babble, occurs
-    only in robustness curves (`wav2tok.evaluation.retrieval.curves`).
+    ``factor`` is the tempo for TS, the semitones for PS, and 0 for V (unchanged). SNR, in decibels above babble, and
+    ROOM, the same in a reverberant room (infinite without babble), occur only in robustness curves
+    (`wav2tok.evaluation.retrieval.curves`).
     """
 
-    kind: Literal["V", "TS", "PS", "SNR"]
+    kind: Literal["V", "TS", "PS", "SNR", "ROOM"]
     factor: float = 0.0
 
     @property
@@ -55,6 +57,7 @@ class View:
             "TS": f"at tempo {self.factor:g}",
             "PS": f"shifted by {self.factor:+g} semitones",
             "SNR": f"{self.factor:g} dB above babble",
+            "ROOM": "in a room" + f", {self.factor:g} dB above babble" * math.isfinite(self.factor),
         }[self.kind]
 
 

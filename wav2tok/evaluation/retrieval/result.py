@@ -105,7 +105,7 @@ class Result:
     scores: dict[str, dict[str, dict[str, Estimate]]]
     """System -> kind of view -> metric -> estimate, over all views of the kind."""
     curves: dict[str, Curve]
-    """By kind of view: SNR, TS, PS."""
+    """By kind of view: SNR, ROOM, TS, PS."""
     significance: tuple[Comparison, ...]
     """Each of the tokenizer's forms of matching against each baseline."""
     tokens: TokenUse

@@ -344,6 +344,8 @@ class Evaluate:
     """The same in a reverberant room, which is also measured without babble; an empty list: no room."""
     curve_queries: CountOrZero = 150
     """Maximum number of queries of the curves that are not evaluated anyway; 0: no curves."""
+    distractors: CountOrZero = 0
+    """Synthetic melodies that the protocol hums adds to the database, reported beside the rest; 0: none."""
     baselines: Annotated[tuple[Text, ...], _ALL_ALONE] = ("all",)
     """all, or names such as untrained and mfcc_dtw; an empty list: none."""
     bootstrap: CountOrZero = 1000

@@ -75,7 +75,9 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
     """
     parts = audios_bin.read(data)
     trained_with = from_dict(tokenizer.metadata.config)
-    protocol = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
+    protocol = config.evaluate
+    if alone:
+        protocol = dataclasses.replace(protocol, baselines=(), curve_queries=0, distractors=0)
     settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
     trained = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed)
     train, paired = trained.train, splits.heard_in_training(trained, trained_with)

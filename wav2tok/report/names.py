@@ -25,6 +25,7 @@ VARIANTS = {
     "heard": "queries of heard classes",
     "never_heard": "queries of classes that no training recording has, searched among the recordings of all classes",
     "all_takes": "all other takes are searched, also those of the query's own singer or source recording",
+    "distractors": "hums of invented melodies by synthetic singers are in the database as well, relevant to no query",
 }
 """What is judged beside the task, by its key in metrics.json and headline.json."""
 
@@ -81,6 +82,6 @@ def factor_name(factor: float) -> str:
     return "clean" if factor == float("inf") else f"{factor:g}"
 
 
-def variant(name: str) -> str:
+def variant(name: str, distractors: int = 0) -> str:
     """A variant of the task in the cell of a table; the task itself has no name."""
-    return name.replace("_", " ") if name else "all queries"
+    return f"with {distractors:,} distractors" if distractors else name.replace("_", " ") or "all queries"

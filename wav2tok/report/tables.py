@@ -62,14 +62,13 @@ def retrieval(result: Result, kind: str) -> Table:
 def variants(result: Result, kind: str) -> Table:
     """The task and each of its variants, on one kind of view: a row per system and variant, with n and intervals."""
     setting = result.setting
-    judged = {"": (setting.asked(kind), result.scores)}
-    judged |= {name: (one.queries * setting.factors(kind), one.scores) for name, one in result.variants.items()}
+    judged = {names.variant(""): (setting.queries, result.scores)}
+    judged |= {names.variant(name, one.distractors): (one.queries, one.scores) for name, one in result.variants.items()}
     rows: list[list[str | Cell]] = []
     for system, label in setting.labels.items():
         for name, (queries, found) in judged.items():
-            estimates = found[system][kind]
-            cells = [_with_interval(estimates[metric]) for metric in TESTED]
-            rows.append([label, names.variant(name), str(queries), *cells])
+            cells = [_with_interval(found[system][kind][metric]) for metric in TESTED]
+            rows.append([label, name, str(queries * setting.factors(kind)), *cells])
     return Table(["system", "judged on", "queries", *(names.METRICS[metric] for metric in TESTED)], rows)
 
 

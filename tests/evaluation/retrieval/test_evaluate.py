@@ -17,9 +17,9 @@ from wav2tok.errors import UserError
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.baselines.frames import log_mel, mfcc
 from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
-from wav2tok.evaluation.retrieval import token_use, views
-from wav2tok.evaluation.retrieval.evaluate import evaluate, learn
-from wav2tok.evaluation.retrieval.metrics import Estimate
+from wav2tok.evaluation.retrieval import distractors, protocol, token_use, views
+from wav2tok.evaluation.retrieval.evaluate import _scored, evaluate, learn
+from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import FORMS
@@ -184,6 +184,39 @@ def test_hums_are_judged_without_and_with_the_own_recording(corpus, train):
     for name, kinds in everything.scores.items():
         assert list(kinds) == ["V", "TS", "PS"]
         assert kinds["TS"]["mrr"].value >= result.scores[name]["TS"]["mrr"].value
+
+
+def test_distractors_are_relevant_to_nothing_and_change_nothing_else(corpus, train):
+    settings = SETTINGS | {"baselines": ["kmeans_logmel"], "curve_queries": 0, "semitones": []}
+    encoder = Encoder(train)
+    plain = evaluate(train, corpus, encoder, encoder.centroids, None, from_dict({"evaluate": settings}))
+    encoder.calls.clear()
+    config = from_dict({"evaluate": settings | {"distractors": 3}})
+    result = evaluate(train, corpus, encoder, encoder.centroids, None, config)
+    assert (plain.variants, result.scores) == ({}, plain.scores)
+    assert [len(waveforms) for waveforms in encoder.calls].count(3) == 1  # represented once for all views
+    found = result.variants["distractors"]
+    assert (found.queries, found.database, found.distractors) == (6, 8.0, 3)
+    for name, kinds in found.scores.items():
+        for kind, estimates in kinds.items():
+            for metric in METRICS:
+                assert estimates[metric].value <= result.scores[name][kind][metric].value + 1e-12
+    words = config.evaluate.__class__(**{**vars(config.evaluate), "protocol": "words"})
+    assert protocol.build(corpus, words).variants == ()
+
+
+def test_a_distractor_as_near_as_the_answer_comes_before_it():
+    variant = protocol.Variant("distractors", np.array([0]), np.array([[False, True]]), np.array([[False, True]]), 2)
+    found = _scored(variant, np.array([[0.0, 0.5]]), np.array([[0.5, 0.9]]))
+    assert found[0, METRICS.index("mrr")] == 0.5
+
+
+def test_distractors_are_melodies_of_their_own():
+    three, two = (distractors.synthesize(count, 4000, 0) for count in (3, 2))
+    for one, same in zip(three, two, strict=False):
+        np.testing.assert_array_equal(one, same)
+    assert len({wave.tobytes() for wave in three}) == 3
+    assert all(wave.dtype == np.float32 and 8000 < len(wave) < 60_000 for wave in three)
 
 
 def test_words_have_all_three_curves(corpus, train, lines):

@@ -35,6 +35,8 @@ class Bench:
     seed: int
     database: dict[str, list[np.ndarray]] = field(default_factory=dict)
     """The N recordings, by the name of the representation."""
+    distractors: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """Recordings that are relevant to nothing, by the name of the representation."""
     _represent_seconds: dict[str, float] = field(default_factory=dict)
     """By the name of the representation."""
     _search_seconds: dict[str, float] = field(default_factory=dict)
@@ -60,6 +62,16 @@ class Bench:
             first = self.database[represent.name][:1]
             system.distances(first, first)  # so that numba compiles before the search is timed
             self._search_seconds[system.name] = 0.0
+
+    def distract(self, waveforms: list[np.ndarray]) -> None:
+        """Represent distractors, once for all views."""
+        for name, represent in representations(self.systems).items():
+            self.distractors[name] = represent(waveforms)
+
+    def to_distractors(self, system: System, queries: dict[str, list[np.ndarray]]) -> np.ndarray:
+        """The distances of the queries that `ask` returned to the D distractors, float [q, D]; they cost no time."""
+        name = system.represent.name
+        return system.distances(queries[name], self.distractors[name])
 
     def ask(self, view: View, queries: np.ndarray) -> dict[str, list[np.ndarray]]:
         """The recordings ``queries`` (int [q]) under ``view``, by name of the representation."""

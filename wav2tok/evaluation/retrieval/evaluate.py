@@ -15,10 +15,10 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.evaluation.baselines import pretrained
 from wav2tok.evaluation.baselines.all import baseline_systems
-from wav2tok.evaluation.retrieval import curves, metrics, protocol, significance, token_use, views
+from wav2tok.evaluation.retrieval import curves, distractors, metrics, protocol, significance, token_use, views
 from wav2tok.evaluation.retrieval.bench import Bench
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
-from wav2tok.evaluation.retrieval.protocol import Task, View
+from wav2tok.evaluation.retrieval.protocol import Task, Variant, View
 from wav2tok.evaluation.retrieval.result import Answers, Judgement, Result, Setting
 from wav2tok.evaluation.systems import (
     FORMS,
@@ -72,6 +72,9 @@ def evaluate(
     systems, voices = learn(train, encode, codebook, untrained_encode, config)
     bench = Bench(systems, waveforms, voices, config.data.sample_rate, config.seed)
     bench.represent()
+    wanted = max((variant.distractors for variant in task.variants), default=0)
+    if wanted:
+        bench.distract(distractors.synthesize(wanted, config.data.sample_rate, config.seed))
     answers, query_scores, of_variants, changed = rank(bench, task, test)
     pooled = _pooled(task, query_scores)
     return Result(
@@ -114,8 +117,9 @@ def evaluate(
         variants={
             variant.name: Judgement(
                 queries=len(variant.queries),
-                database=float(variant.candidates.sum(axis=1).mean()),
+                database=variant.database,
                 scores=_judged(_pooled(task, of_variants[variant.name]), config),
+                distractors=variant.distractors,
             )
             for variant in task.variants
         },
@@ -193,10 +197,8 @@ def rank(
             scores[view][system.name] = metrics.query_scores(order, task.relevant)
             for variant in task.variants:
                 rows = np.searchsorted(asking, variant.queries)
-                found = ranking.rank(distances[rows], variant.candidates)
-                of_variants[variant.name].setdefault(view, {})[system.name] = metrics.query_scores(
-                    found, variant.relevant
-                )
+                far = bench.to_distractors(system, queries)[rows] if variant.distractors else None
+                of_variants[variant.name].setdefault(view, {})[system.name] = _scored(variant, distances[rows], far)
             if answers is None:  # the first system is the tokenizer by plain edit distance
                 answers = Answers(
                     paths=test.paths,
@@ -210,6 +212,21 @@ def rank(
                 )
     assert answers is not None, "a task has a view"
     return answers, scores, of_variants, changed
+
+
+def _scored(variant: Variant, distances: np.ndarray, far: np.ndarray | None) -> np.ndarray:
+    """The scores of a variant's queries, float [q, M].
+
+    Args:
+        distances: float [q, N], to the recordings.
+        far: float [q, D], to the distractors, if there are any. They come first, so that they win ties.
+    """
+    candidates, relevant = variant.candidates, variant.relevant
+    if far is not None:
+        distances = np.concatenate([far, distances], axis=1)
+        candidates = np.concatenate([np.ones(far.shape, dtype=bool), candidates], axis=1)
+        relevant = np.concatenate([np.zeros(far.shape, dtype=bool), relevant], axis=1)
+    return metrics.query_scores(ranking.rank(distances, candidates), relevant)
 
 
 def ask(bench: Bench, task: Task, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:

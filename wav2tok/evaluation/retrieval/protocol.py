@@ -15,7 +15,7 @@ Recordings without any relevant item in the database do not ask; they are counte
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -84,12 +84,19 @@ class Variant:
         queries: int [q], the recordings that ask.
         candidates: bool [q, N], the recordings that may answer.
         relevant: bool [q, N], the right answers: at least one per query, all of them candidates.
+        distractors: how many synthetic melodies may answer besides the candidates.
     """
 
     name: str
     queries: np.ndarray
     candidates: np.ndarray
     relevant: np.ndarray
+    distractors: int = 0
+
+    @property
+    def database(self) -> float:
+        """Candidates per query, on average."""
+        return float(self.candidates.sum(axis=1).mean()) + self.distractors
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,8 @@ def build(recordings: Recordings, settings: Evaluate, training: Training | None 
     variants = [] if training is None else _by_hearing(whole, recordings, training)
     if own_left_out:
         variants.append(_all_takes(recordings))
+    if protocol == "hums" and settings.distractors:
+        variants.append(replace(whole, name="distractors", distractors=settings.distractors))
     return Task(
         protocol,
         text,

@@ -74,6 +74,8 @@ class Judgement:
     """Candidates per query, on average."""
     scores: dict[str, dict[str, dict[str, Estimate]]]
     """System -> kind of view -> metric -> estimate, over all views of the kind."""
+    distractors: int = 0
+    """Synthetic melodies among the candidates."""
 
 
 @dataclass(frozen=True)

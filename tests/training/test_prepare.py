@@ -1,9 +1,12 @@
 """From a split to a model folder."""
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 
@@ -11,12 +14,14 @@ from tests.helpers import changed
 from tests.training.trainings import fit, interrupted_after
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin, recordings, splits
+from wav2tok.corpus import audios_bin, manifest, recordings, splits
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.corpus.splits import read_splits
+from wav2tok.corpus.validation import with_sources
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.stages.cluster import cluster
+from wav2tok.stages.split import split
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -181,3 +186,42 @@ def test_a_codebook_of_other_training_recordings_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=r"train\.unheard_validation"):
         train(TrainRun(tiny_split, tmp_path, first_codebook, with_unheard(tiny_config), "cpu", False))
+
+
+def test_of_groups_sources_and_never_heard_classes_of_the_test_nothing_is_read(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    """From files: without the recordings of the test's groups, sources and never-heard classes training is the same.
+
+    ``gus`` is a window of ``ada`` under another name, so the two are one source and in one part.
+    """
+    learned = []
+    for name in ("there", "gone"):
+        root = tmp_path / name / "corpus"
+        shutil.copytree(tiny_corpus, root)
+        for path in root.glob("*/gus_0.flac"):
+            sound, rate = soundfile.read(path.with_name("ada_0.flac"))
+            soundfile.write(path, 0.5 * sound[100:], rate)
+        config = changed(tiny_config, split={"unheard_classes": 0.25}, data={"path": "corpus"})
+        data = tmp_path / name / "audios.bin"
+        with contextlib.chdir(tmp_path / name):
+            entries = with_sources(Path("corpus"), manifest.build(Path("corpus")))
+            manifest.write_csv(entries, Path("manifest.csv"))
+            split(Path("corpus"), data, config, manifest=Path("manifest.csv"), test_groups=["ada+gus", "ben"])
+            parts = audios_bin.read(data)
+            assert parts.valid is not None
+            heard = {*parts.train.paths, *parts.valid.paths}
+            assert {path.rpartition("/")[2].partition("_")[0] for path in heard} == {"cleo", "dan", "eva", "finn"}
+            never = {path.split("/")[1] for path in parts.test.paths} - {path.split("/")[1] for path in heard}
+            assert len(never) == 1
+            assert {one.group for one in parts.test if one.source} == {"ada+gus"}
+            if name == "gone":
+                for path in map(str, Path("corpus").rglob("*.flac")):
+                    if path not in heard:
+                        Path(path).unlink()
+            fit(data, Path("model"), config)
+            learned.append({path.name: load_file(path) for path in sorted(Path("model").glob("*.safetensors"))})
+    there, gone = learned
+    assert there.keys() == gone.keys() >= {"untrained.safetensors", "wav2tok_best.safetensors"}
+    for name, tensors in there.items():
+        assert all(torch.equal(tensors[key], gone[name][key]) for key in tensors), name

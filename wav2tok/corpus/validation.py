@@ -174,7 +174,7 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
     }
 
 
-def _with_sources(root: Path, entries: Sequence[Entry]) -> list[Entry]:
+def with_sources(root: Path, entries: Sequence[Entry]) -> list[Entry]:
     """The entries, with the source of those that share audio with others."""
     good = [number for number, entry in enumerate(entries) if not entry.error]
     found = sources.find(
@@ -211,7 +211,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     if config.split.group_by == "column":
         groups = groups_of(root, [e.path for e in entries])
         entries = [dataclasses.replace(e, group=group) for e, group in zip(entries, groups, strict=True)]
-    entries = _with_sources(root, entries)
+    entries = with_sources(root, entries)
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")

@@ -164,7 +164,7 @@ def test_write_and_read_give_the_same_splits(
 def known(tmp_path: Path) -> Path:
     """An ``audios.bin`` whose groups are not in its file names."""
     recordings = Recordings(
-        ("a.wav", "b.wav", "c.wav"), None, ("ada", "ben", "ada"), (1.0, None, 2.5), ("5", None, "7")
+        ("a.wav", "b.wav", "c.wav"), None, ("ada", "ben", "ada"), (1.0, None, 2.5), ("5", None, "7"), ("s", "", "")
     )
     write(tmp_path / "audios.bin", Splits(recordings[:1], recordings[1:2], recordings[2:]))
     return tmp_path / "audios.bin"
@@ -174,11 +174,11 @@ def test_audios_json_has_one_row_per_recording(known: Path) -> None:
     table = json.loads(known.with_suffix(".json").read_text())
     assert table["audios_bin"] == hashlib.sha256(known.read_bytes()).hexdigest()
     assert [list(row.values()) for row in table["recordings"]] == [
-        ["train", "a.wav", None, "ada", 1.0, "5"],
-        ["valid", "b.wav", None, "ben", None, None],
-        ["test", "c.wav", None, "ada", 2.5, "7"],
+        ["train", "a.wav", None, "ada", 1.0, "5", "s"],
+        ["valid", "b.wav", None, "ben", None, None, ""],
+        ["test", "c.wav", None, "ada", 2.5, "7", ""],
     ]
-    assert list(table["recordings"][0]) == ["part", "path", "class", "group", "seconds", "sha256"]
+    assert list(table["recordings"][0]) == ["part", "path", "class", "group", "seconds", "sha256", "source"]
     assert pickle.loads(known.read_bytes()) == [["a.wav"], ["b.wav"], ["c.wav"]]  # as published, with nothing added
 
 

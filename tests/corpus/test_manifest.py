@@ -209,9 +209,17 @@ def test_csv_columns_and_blanks(tmp_path):
     manifest.write_csv([Entry("a.wav", "", "a", sha256="5", error="holds no samples")], path)
     header, row = path.read_text().splitlines()
     assert header.replace('"', "") == (
-        "path,class,group,seconds,sample_rate,rms_dbfs,clipped_share,silence_share,sha256,error"
+        "path,class,group,seconds,sample_rate,rms_dbfs,clipped_share,silence_share,sha256,error,source"
     )
-    assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples"
+    assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples,"
+
+
+def test_a_manifest_of_before_there_were_sources_is_read(tmp_path):
+    path = tmp_path / "manifest.csv"
+    entries = [Entry("a.wav", "", "a", 1.0, 16000), Entry("b.wav", "", "b", error="holds no samples")]
+    manifest.write_csv(entries, path)
+    path.write_text("\n".join(line.rpartition(",")[0] for line in path.read_text().splitlines()))
+    assert manifest.read_csv(path) == entries
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\0", '"unclosed'])

@@ -1,7 +1,9 @@
 """How a corpus is cut into training, validation and test recordings."""
 
 import collections
+import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.corpus.audios_bin import read, write
+from wav2tok.corpus.classes import drawn
 from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits, group_of
+from wav2tok.corpus.sources import joined
 from wav2tok.corpus.splits import add_to_training, all_for_test, cut, split, with_validation
 from wav2tok.errors import UserError
 
@@ -186,6 +190,83 @@ def test_training_never_has_test_groups_or_test_classes() -> None:
     for part in (both.train, both.valid):
         assert not {"a", "b"} & set(part.groups)
         assert "q" not in (part.classes or ())
+
+
+@given(share=st.floats(0.05, 0.9), group=st.booleans(), seed=st.integers(0, 9), named=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_training_never_has_unheard_classes_and_the_test_is_the_same(
+    share: float, group: bool, seed: int, named: bool
+) -> None:
+    recordings = spoken("abcdef", "pqrstuvw")
+    groups = ["a", "b"] if named and group else []
+    arguments = {"test_share": 0.3, "valid_share": 0.3, "seed": seed, "group": group, "test_groups": groups}
+    plain = split(recordings, **arguments)
+    done = split(recordings, **arguments, unheard_classes=share)
+    assert done.test == plain.test
+    unheard = set(done.test.classes or ()) - set(done.train.classes or ()) - set(done.valid.classes or ())
+    assert unheard == drawn(recordings.classes or (), share, seed)
+    # Of the other classes nothing is left out.
+    kept = [r.path for part in (plain.train, plain.valid) for r in part if r.label not in unheard]
+    assert all_paths(done.train, done.valid) == sorted(kept)
+    if group:
+        assert not set(done.test.groups) & {*done.train.groups, *done.valid.groups}
+
+
+@st.composite
+def shared(draw: st.DrawFn) -> Recordings:
+    """A corpus some of whose recordings share audio, in their groups as `listing` leaves them or without."""
+    recordings = draw(corpora(least_groups=4))
+    names = st.sampled_from(["", "", "", "x", "y", "z"])
+    sources = draw(st.lists(names, min_size=len(recordings), max_size=len(recordings)))
+    groups = joined(recordings.groups, sources, [True] * len(sources))
+    return replace(recordings, sources=tuple(sources), groups=groups)
+
+
+@given(
+    recordings=shared(),
+    share=st.floats(0.1, 0.6),
+    seed=st.integers(0, 9),
+    group=st.booleans(),
+    unheard=st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_part_has_audio_of_another(
+    recordings: Recordings, share: float, seed: int, group: bool, unheard: float
+) -> None:
+    """The test shares no source, group or never-heard class with training; nor do training and validation a source."""
+    unheard = unheard if recordings.classes else 0.0
+    try:
+        done = split(recordings, test_share=share, valid_share=0.3, seed=seed, group=group, unheard_classes=unheard)
+    except UserError:
+        return  # too few groups or classes are left
+    parts = [done.train, done.valid, done.test]
+    for one, other in itertools.combinations(parts, 2):
+        assert not {*one.sources} & {*other.sources} - {""}
+    if group:
+        assert not {*done.test.groups} & {*done.train.groups, *done.valid.groups}
+    if unheard:
+        never = drawn(recordings.classes or (), unheard, seed)
+        assert not never & {*(done.train.classes or ()), *(done.valid.classes or ())}
+    if not unheard:
+        assert all_paths(*parts) == sorted(recordings.paths)
+
+
+def test_a_window_of_a_test_recording_is_not_trained_on_under_another_class() -> None:
+    recordings = replace(spoken("abc", "pq", 1), sources=("s", "", "", "s", "", ""))
+    done = split(recordings, test_share=0.3, valid_share=0.5, seed=0, group=False, test_classes=["p"])
+    assert all_paths(done.test) == ["p/a_0.wav", "p/b_0.wav", "p/c_0.wav"]
+    assert all_paths(done.train, done.valid) == ["q/b_0.wav", "q/c_0.wav"]
+
+
+def test_unheard_classes_where_they_have_no_meaning_are_refused() -> None:
+    arguments = {"test_share": 0.3, "valid_share": 0.3, "seed": 0, "group": True, "unheard_classes": 0.2}
+    with pytest.raises(UserError, match=r"0\.2, and the recordings are a list without classes; set it to 0"):
+        split(Recordings(("a_0", "b_0", "c_0")), **arguments)
+    with pytest.raises(UserError, match=r"test classes are named, and split\.unheard_classes is 0\.2") as caught:
+        split(spoken("abcdef", "pqrs"), **arguments, test_classes=["p"])
+    assert caught.value.parameter == "test_classes"
+    with pytest.raises(UserError, match="leaves nothing to train on; lower it"):
+        split(Recordings(("p/a_0.wav", "q/b_0.wav"), ("p", "q")), **arguments)
 
 
 @pytest.mark.parametrize(

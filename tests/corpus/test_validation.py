@@ -65,6 +65,7 @@ def test_a_clean_corpus_passes_everything(corpus):
         "hours": round(6 / 3600, 6),
         "classes": 3,
         "groups": 4,
+        "sources": 0,
         "sample_rates": {"16000": 12},
         "digest": manifest.manifest_digest(entries),
     }
@@ -109,7 +110,7 @@ CRITICAL: dict[str, tuple[Callable[[Path], object], set[str], int, str]] = {
     "silent": (silent, set(), 1, "no/silent_0.wav (-66."),
     "duplicate_across_classes": (
         across_classes,
-        {"duplicate"},
+        {"duplicate", "shared_audio"},
         2,
         "no/copy_0.wav (in 2 classes), yes/speaker0_0.wav (in 2 classes)",
     ),
@@ -138,6 +139,11 @@ def unreadable(root: Path) -> None:
     (root / "yes" / "bad_0.wav").write_text("no audio")
 
 
+def window(root: Path) -> None:
+    sound, rate = soundfile.read(root / "yes" / "speaker0_0.wav")
+    soundfile.write(root / "yes" / "part_0.wav", sound[400:], rate)
+
+
 def duplicate(root: Path) -> None:
     shutil.copy(root / "yes" / "speaker0_0.wav", root / "yes" / "copy_0.wav")
 
@@ -148,6 +154,7 @@ WARNINGS: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "mostly_silence": (lambda root: write(root / "no" / "pause_0.wav", 0.1, pause=1.9), 1, "no/pause_0.wav (95.0%)"),
     "clipped": (lambda root: write(root / "no" / "loud_0.wav", amplitude=0.5), 1, "no/loud_0.wav (4."),
     "duplicate": (duplicate, 2, "yes/copy_0.wav (SHA-256 "),
+    "shared_audio": (window, 2, "yes/speaker0_0.wav (of the source yes/part_0.wav)"),
     "lone_recording": (lambda root: write(root / "maybe" / "speaker0_0.wav"), 1, "maybe/speaker0_0.wav (1 in its "),
     "low_sample_rate": (lambda root: write(root / "no" / "phone_0.wav", rate=8000), 1, "no/phone_0.wav (8000 Hz)"),
 }
@@ -158,11 +165,16 @@ def test_a_warning_is_reported_and_does_not_stop(corpus, name):
     spoil, number, says = WARNINGS[name]
     spoil(corpus)
     report = validation.validate(corpus, corpus.parent / "validation", CONFIG)
-    (warning,) = report.warnings
+    # A copy shares its audio, too.
+    warning, *more = report.warnings
     assert warning.startswith(f"{name}: ")
+    also = ["shared_audio"] if name == "duplicate" else []
+    assert [text.partition(":")[0] for text in more] == also
     assert says in warning
     failed = [c for c in report.summary["checks"] if not c["success"]]
-    assert [(c["name"], c["severity"], c["unexpected"]) for c in failed] == [(name, "warning", number)]
+    assert [(c["name"], c["severity"], c["unexpected"]) for c in failed] == [
+        (failing, "warning", number) for failing in (name, *also)
+    ]
     assert report.summary["success"] is True
     entries = manifest.read_csv(corpus.parent / "validation" / "manifest.csv")
     assert len([e for e in entries if not e.error]) == report.summary["recordings"]

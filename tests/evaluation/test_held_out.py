@@ -63,6 +63,18 @@ def test_the_held_out_recordings_are_those_of_the_split(reported, tiny_split, qu
     assert written["test_digest"] == held_out_digest(audios_bin.read(tiny_split).test, quick.evaluate)
 
 
+def test_scores_with_and_without_the_own_recording_are_not_compared(tiny_split, quick):
+    test, settings = audios_bin.read(tiny_split).test, dataclasses.replace(quick.evaluate, protocol="hums")
+    alike = dataclasses.replace(test, groups=tuple(f"other {group}" for group in test.groups))
+    assert held_out_digest(test, settings) == held_out_digest(alike, settings)  # groups decide nothing
+    twice = test + test
+    digests = {
+        held_out_digest(dataclasses.replace(twice, groups=groups), settings)
+        for groups in (twice.groups, tuple(map(str, range(len(twice)))))
+    }
+    assert len(digests) == 2
+
+
 def test_the_score_does_not_depend_on_the_models_folder(reported, tiny_split, tiny_model, quick, tmp_path):
     """A champion from the registry comes without its untrained encoder, which is then built again, the same."""
     shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "model.onnx")

@@ -17,7 +17,7 @@ from wav2tok.evaluation.retrieval.bench import Cost
 from wav2tok.evaluation.retrieval.curves import Curve
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import View
-from wav2tok.evaluation.retrieval.result import Answers, Result, Setting
+from wav2tok.evaluation.retrieval.result import Answers, Judgement, Result, Setting
 from wav2tok.evaluation.retrieval.significance import Comparison
 from wav2tok.evaluation.retrieval.token_use import TokenUse
 from wav2tok.evaluation.systems import FORMS
@@ -200,9 +200,58 @@ def test_without_curves_and_baselines_their_sections_are_absent(judged, tmp_path
 def test_the_headline_is_that_of_plain_edit_distance(judged):
     approved = gate.Verdict(True, ["all was met."])
     figures = headline(judged, approved)
-    assert list(figures) == ["mrr", "map", "score", "codebook_use", "approved"]
+    assert list(figures) == ["mrr", "map", "map_10db", "map_0db", "score", "codebook_use", "approved"]
     assert (figures["mrr"], figures["map"], figures["approved"]) == (0.5, 0.4, True)
     assert figures["score"] == round(held_out_score(judged.retrieval), 6)
+
+
+def test_the_loss_in_a_noisy_room_is_a_headline_and_in_the_table(judged, tmp_path):
+    room = Curve("ROOM", (5.0, math.inf), 30, {name: np.full((2, 4), [[0.3], [0.4]]) for name in LABELS})
+    result = dataclasses.replace(judged.retrieval, curves={**judged.retrieval.curves, "ROOM": room})
+    found = dataclasses.replace(judged, retrieval=result)
+    figures = headline(found, gate.Verdict(True, []))
+    assert (figures["map_room"], figures["map_5db_room"], figures["map_lost_5db_room"]) == (0.4, 0.3, 0.4)
+    files.write(found, gate.Verdict(True, ["all was met."]), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "| MAP | clean | 10 dB | 0 dB | room | 5 dB, room | lost |" in text
+    assert "| wav2tok, edit distance | 0.500 | 0.300 | 0.100 | 0.400 | 0.300 | 40 % |" in text
+    assert "| MRR | clean | 10 dB | 0 dB | room | 5 dB, room |" in text
+    axes = json.loads((tmp_path / "curves.json").read_text())
+    assert axes["room_snr_db"]["factors"]["5"]["mfcc_dtw"]["map"] == 0.3
+    assert image.imread(tmp_path / "plots" / "robustness.png").shape[1] <= 1240
+
+
+@pytest.fixture
+def with_unheard(judged):
+    """The same with ten queries of never-heard classes, which every system finds half as well."""
+    halved = {
+        name: {"V": {m: Estimate(one.value / 2, one.low / 2, one.high / 2) for m, one in views["V"].items()}}
+        for name, views in judged.retrieval.scores.items()
+    }
+    variants = {
+        "heard": Judgement(30, 33.0, judged.retrieval.scores),
+        "never_heard": Judgement(10, 33.0, halved),
+    }
+    return dataclasses.replace(judged, retrieval=dataclasses.replace(judged.retrieval, variants=variants))
+
+
+def test_heard_and_never_heard_classes_are_in_every_file(with_unheard, tmp_path):
+    files.write(with_unheard, gate.Verdict(True, ["all was met."]), tmp_path)
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["V_never_heard"]["mfcc_dtw"]["mrr"] == pytest.approx(0.4)
+    assert numbers["counts"]["queries_heard"] == 30
+    assert numbers["counts"]["queries_never_heard"] == 10
+    with (tmp_path / "retrieval.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["view"] == "V_never_heard" and row["system"] == "wav2tok"]
+    first = rows[0]
+    assert (first["metric"], first["value"], first["queries"]) == ("mrr", "0.250000", "10")
+    text = (tmp_path / "report.md").read_text()
+    section = text[text.index("## Beside all queries") : text.index("## Against the baselines")]
+    assert "| MFCC, DTW | all queries | 40 | 0.800 [0.800, 0.800] |" in section
+    assert "| MFCC, DTW | never heard | 10 | 0.400 [0.400, 0.400] |" in section
+    assert "searched among the recordings of all classes; 10 queries, 33 recordings each" in section
+    figures = headline(with_unheard, gate.Verdict(True, []))
+    assert (figures["mrr"], figures["mrr_heard"], figures["mrr_never_heard"]) == (0.5, 0.5, 0.25)
 
 
 def test_the_headline_names_the_further_views_and_omits_what_is_unknown(judged):
@@ -212,7 +261,7 @@ def test_the_headline_names_the_further_views_and_omits_what_is_unknown(judged):
     }
     result = dataclasses.replace(judged.retrieval, scores=scores)
     figures = headline(dataclasses.replace(judged, retrieval=result), gate.Verdict(False, ["a reason."]))
-    assert list(figures) == ["mrr", "map", "mrr_ps", "map_ps", "codebook_use", "approved"]
+    assert list(figures) == ["mrr", "map", "mrr_ps", "map_ps", "map_10db", "map_0db", "codebook_use", "approved"]
 
 
 def test_the_curves_are_a_table(judged, tmp_path):

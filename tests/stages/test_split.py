@@ -125,3 +125,15 @@ def test_groups_by_column_need_a_manifest(tiny_corpus: Path, tiny_config: Config
     with pytest.raises(UserError, match=r"read from a manifest\.csv, and none is given") as caught:
         split(tiny_corpus, tmp_path / "audios.bin", by_column(tiny_config))
     assert caught.value.parameter == "manifest"
+
+
+def test_classes_that_training_never_hears_are_named(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
+) -> None:
+    config = dataclasses.replace(tiny_config, split=dataclasses.replace(tiny_config.split, unheard_classes=0.25))
+    split(tiny_corpus, tmp_path / "audios.bin", config)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    (never,) = set(parts.test.classes or ()) - set(parts.train.classes or ()) - set(parts.valid.classes or ())
+    assert lines[-1] == f"training never hears 1 of the 4 test classes: {never}"
+    assert len(parts.train) + len(parts.valid) == 3 * (7 - len(set(parts.test.groups)))

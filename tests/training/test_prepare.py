@@ -1,21 +1,27 @@
 """From a split to a model folder."""
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 
-from tests.training.trainings import interrupted_after
+from tests.helpers import changed
+from tests.training.trainings import fit, interrupted_after
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin, recordings
+from wav2tok.corpus import audios_bin, manifest, recordings, splits
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.corpus.splits import read_splits
+from wav2tok.corpus.validation import with_sources
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.stages.cluster import cluster
+from wav2tok.stages.split import split
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -139,3 +145,83 @@ def test_no_test_recording_reaches_clustering_training_normalisation_or_early_st
     for name, tensors in weights.items():
         assert tensors.keys() == other_weights[name].keys()
         assert all(torch.equal(tensors[key], other_weights[name][key]) for key in tensors), name
+
+
+def with_unheard(config: Config) -> Config:
+    return changed(config, train={"unheard_validation": 0.5})
+
+
+def test_classes_that_validation_holds_out_are_in_no_pair_and_no_e_step(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training from which their recordings were taken beforehand learns the same weights and codebooks."""
+    monkeypatch.setattr(splits, "LEAST_HEARD", 2)
+    config = with_unheard(tiny_config)
+    parts = audios_bin.read(tiny_split)
+    read = read_splits(tiny_split, config)
+    unheard = set(read.valid.classes or ()) - set(read.train.classes or ())
+    assert len(unheard) == 2
+    assert (read.valid, read.test) == (parts.valid, parts.test)
+    assert read.train == parts.train.take(i for i, c in enumerate(parts.train.classes or ()) if c not in unheard)
+    audios_bin.write(tmp_path / "audios.bin", Splits(read.train, parts.valid, parts.test))
+    fit(tiny_split, tmp_path / "held_out", config)
+    fit(tmp_path / "audios.bin", tmp_path / "taken", tiny_config)
+    ours, theirs = (load_file(tmp_path / name / "last.safetensors") for name in ("held_out", "taken"))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    history, plain = (json.loads((tmp_path / n / "history.json").read_text()) for n in ("held_out", "taken"))
+    for row, other in zip(history, plain, strict=True):
+        assert row["valid_mrr"] == other["valid_mrr"]
+        assert {"valid_mrr_unheard", "valid_map_unheard"} <= row.keys() - other.keys()
+        assert 0 <= row["valid_score"] <= 1
+
+
+def test_too_few_classes_are_not_held_out(tiny_split: Path, tiny_config: Config, lines: list[str]) -> None:
+    read = read_splits(tiny_split, with_unheard(tiny_config))
+    assert read == read_splits(tiny_split, tiny_config)
+    assert any("holds out 2 of 4 classes, and validation needs at least 2 unheard and 4 heard ones" in s for s in lines)
+
+
+def test_a_codebook_of_other_training_recordings_is_refused(
+    tiny_split: Path, tiny_config: Config, first_codebook: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"train\.unheard_validation"):
+        train(TrainRun(tiny_split, tmp_path, first_codebook, with_unheard(tiny_config), "cpu", False))
+
+
+def test_of_groups_sources_and_never_heard_classes_of_the_test_nothing_is_read(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    """From files: without the recordings of the test's groups, sources and never-heard classes training is the same.
+
+    ``gus`` is a window of ``ada`` under another name, so the two are one source and in one part.
+    """
+    learned = []
+    for name in ("there", "gone"):
+        root = tmp_path / name / "corpus"
+        shutil.copytree(tiny_corpus, root)
+        for path in root.glob("*/gus_0.flac"):
+            sound, rate = soundfile.read(path.with_name("ada_0.flac"))
+            soundfile.write(path, 0.5 * sound[100:], rate)
+        config = changed(tiny_config, split={"unheard_classes": 0.25}, data={"path": "corpus"})
+        data = tmp_path / name / "audios.bin"
+        with contextlib.chdir(tmp_path / name):
+            entries = with_sources(Path("corpus"), manifest.build(Path("corpus")))
+            manifest.write_csv(entries, Path("manifest.csv"))
+            split(Path("corpus"), data, config, manifest=Path("manifest.csv"), test_groups=["ada+gus", "ben"])
+            parts = audios_bin.read(data)
+            assert parts.valid is not None
+            heard = {*parts.train.paths, *parts.valid.paths}
+            assert {path.rpartition("/")[2].partition("_")[0] for path in heard} == {"cleo", "dan", "eva", "finn"}
+            never = {path.split("/")[1] for path in parts.test.paths} - {path.split("/")[1] for path in heard}
+            assert len(never) == 1
+            assert {one.group for one in parts.test if one.source} == {"ada+gus"}
+            if name == "gone":
+                for path in map(str, Path("corpus").rglob("*.flac")):
+                    if path not in heard:
+                        Path(path).unlink()
+            fit(data, Path("model"), config)
+            learned.append({path.name: load_file(path) for path in sorted(Path("model").glob("*.safetensors"))})
+    there, gone = learned
+    assert there.keys() == gone.keys() >= {"untrained.safetensors", "wav2tok_best.safetensors"}
+    for name, tensors in there.items():
+        assert all(torch.equal(tensors[key], gone[name][key]) for key in tensors), name

@@ -13,6 +13,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.splits import sample_subset
 from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.ranking import mrr_map
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import SpectrumStore
@@ -93,6 +94,41 @@ def test_validation_is_retrieval_of_the_same_class(
     seconds = float(store.frames.sum()) * 128 / 8000
     assert figures["tokens_per_second"] == pytest.approx(sum(map(len, strings)) / seconds)
     assert figures["use"] == len(set(np.concatenate(strings).tolist())) / 8
+
+
+def test_unheard_classes_are_half_of_the_score(
+    model: Wav2Tok, store: SpectrumStore, recordings: Recordings, tiny_config: Config
+) -> None:
+    changed = changed_copy(store, model, tiny_config, None)
+    plain = validate(model, store, changed, recordings)
+    heard = {"arch", "climb", "fall"}
+    figures = validate(model, store, changed, recordings, heard=heard)
+    assert {name: figures[name] for name in plain if name != "score"} == {
+        k: v for k, v in plain.items() if k != "score"
+    }
+    distances = {"": tokenize(model, store), "_augmented": tokenize(model, changed)}
+    assert recordings.classes is not None
+    classes = np.array(recordings.classes)
+    candidate = ~np.eye(len(classes), dtype=bool)
+    expected = []
+    for half, rows in (("heard", np.isin(classes, list(heard))), ("unheard", classes == "zigzag")):
+        parts = []
+        for name, queries in distances.items():
+            edits = edit_distances(queries, distances[""])[rows]
+            found = mrr_map(edits, (classes[:, None] == classes)[rows], candidate[rows])
+            parts += found
+            if not name:
+                assert (figures[f"mrr_{half}"], figures[f"map_{half}"]) == found
+        expected.append(np.mean(parts))
+    assert figures["score"] == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.parametrize("heard", [None, {"arch", "climb", "fall", "zigzag"}, set()])
+def test_where_all_or_no_classes_are_heard_validation_is_as_ever(
+    model: Wav2Tok, store: SpectrumStore, recordings: Recordings, tiny_config: Config, heard: set[str] | None
+) -> None:
+    changed = changed_copy(store, model, tiny_config, None)
+    assert validate(model, store, changed, recordings, heard=heard) == validate(model, store, changed, recordings)
 
 
 @pytest.mark.parametrize("lone", ["list", "a class each"])

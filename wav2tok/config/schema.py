@@ -57,6 +57,7 @@ NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0), _F
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), _FROM_TEXT]
 SomeShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), _FROM_TEXT]
 PartialShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, lt=1), _FROM_TEXT]
+ShareBelowOne = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=1), _FROM_TEXT]
 Dropout = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=0.95), _FROM_TEXT]
 Tempo = Annotated[Positive, _refuse(lambda tempo: tempo == 1, "a tempo of 1 changes nothing; omit it")]
 Semitones = Annotated[Whole, _refuse(lambda semitones: semitones == 0, "0 semitones change nothing; omit it")]
@@ -109,6 +110,8 @@ class Split:
     """Share of the recordings in the test part."""
     valid_share: PartialShare = 0.2
     """Share of the remaining recordings in the validation part."""
+    unheard_classes: ShareBelowOne = 0.0
+    """Share of the classes that only the test part has; their other recordings are left out. 0: none."""
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -328,6 +331,8 @@ class Train:
     """Share of the recordings in an epoch and its E-steps, drawn again for each epoch."""
     validate_recordings: Annotated[Whole, Field(ge=2)] = 1000
     """Maximum number of validation recordings, spread over the classes, so that the cost per epoch is bounded."""
+    unheard_validation: ShareBelowOne = 0.0
+    """Share of the validation's classes that training never hears; the score is half theirs. 0: none."""
     init_from: Text | None = None
     """Initial weights: NAME, NAME_EPOCH or FOLDER/NAME; a model folder means its best."""
     start_epoch: CountOrZero = 0
@@ -354,8 +359,12 @@ class Evaluate:
     """Pitch shifts of the queries in the view PS."""
     snr_db: Annotated[tuple[Number, ...], _DISTINCT] = (20.0, 10.0, 5.0, 0.0)
     """Signal-to-noise ratios of the robustness curves: queries in a babble of training recordings."""
+    room_snr_db: Annotated[tuple[Number, ...], _DISTINCT] = (5.0,)
+    """The same in a reverberant room, which is also measured without babble; an empty list: no room."""
     curve_queries: CountOrZero = 150
     """Maximum number of queries of the curves that are not evaluated anyway; 0: no curves."""
+    distractors: CountOrZero = 0
+    """Synthetic melodies that the protocol hums adds to the database, reported beside the rest; 0: none."""
     baselines: Annotated[tuple[Text, ...], _ALL_ALONE] = ("all",)
     """all, or names such as untrained and mfcc_dtw; an empty list: none."""
     bootstrap: CountOrZero = 1000

@@ -7,7 +7,8 @@ they are loaded; `read` accepts plain containers, strings and numbers and nothin
 ``audios.json`` (the same name with the suffix ``.json``) has what the pickle cannot hold, one row per recording::
 
     {"audios_bin": SHA-256 of the audios.bin that it belongs to,
-     "recordings": [{"part": "train", "path": ..., "class": ..., "group": ..., "seconds": ..., "sha256": ...}, ...]}
+     "recordings": [{"part": "train", "path": ..., "class": ..., "group": ..., "seconds": ..., "sha256": ...,
+                     "source": ...}, ...]}
 
 `write` writes both. `read` works without the second file: groups then come from the file names, and lengths and
 digests are unknown.
@@ -121,13 +122,18 @@ def _with_details(splits: Splits, path: Path, owner: str) -> Splits:
         log.warning(f"{path} belongs to another audios.bin and is ignored; groups are read from the file names.")
         return splits
     try:
-        rows = {row["path"]: (row["group"], row["seconds"], row["sha256"]) for row in table["recordings"]}
+        # A file of before has no sources.
+        rows = {
+            row["path"]: (row["group"], row["seconds"], row["sha256"], row.get("source", ""))
+            for row in table["recordings"]
+        }
         parts: dict[str, Recordings] = {}
         for name, part in _parts(splits):
-            groups, seconds, digests = zip(*(rows[p] for p in part.paths), strict=True)
-            if not (_all_of(str, groups) and _all_of(float | int | None, seconds) and _all_of(str | None, digests)):
+            groups, seconds, digests, sources = zip(*(rows[p] for p in part.paths), strict=True)
+            names = _all_of(str, groups) and _all_of(str, sources)
+            if not (names and _all_of(float | int | None, seconds) and _all_of(str | None, digests)):
                 raise TypeError
-            parts[name] = dataclasses.replace(part, groups=groups, seconds=seconds, digests=digests)
+            parts[name] = dataclasses.replace(part, groups=groups, seconds=seconds, digests=digests, sources=sources)
     except (KeyError, TypeError):
         raise UserError(
             f"{path} does not describe every recording of the audios.bin; split again, or delete it."
@@ -180,6 +186,7 @@ def write(path: Path | str, splits: Splits) -> None:
             "group": recording.group,
             "seconds": recording.seconds,
             "sha256": recording.sha256,
+            "source": recording.source,
         }
         for name, part in _parts(splits)
         for recording in part

@@ -56,6 +56,9 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
         # The same sound under two labels teaches that the two labels are similar.
         Check("duplicate_across_classes", "critical", "classes_of_content", between, {"max_value": 1},
               "have their content in another class too", "in {} classes".format),
+        # A split keeps them in one part: whoever has heard one of them has heard a part of the others.
+        Check("shared_audio", "warning", "source", among, {"value_set": [""]},
+              "contain the same audio as another", "of the source {}".format),
         # It has no partner in its class, so training pairs it with its own augmentation.
         Check("lone_recording", "warning", "class_size", between, {"min_value": 2},
               "are alone in their class", "{} in its class".format),
@@ -82,6 +85,7 @@ def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
         "silence_share": "float64",
         "clipped_share": "float64",
         "sha256": "object",
+        "source": "object",
     }
     judged = table[list(kinds)].astype(kinds).where(good)
     judged["class_size"] = table[good].groupby("class_name")["path"].transform("size").astype("Int64")

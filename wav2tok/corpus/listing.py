@@ -7,7 +7,8 @@ from wav2tok.audio import decode
 from wav2tok.config.schema import Split
 from wav2tok.corpus.groups import TABLE, groups_of
 from wav2tok.corpus.manifest import read_csv
-from wav2tok.corpus.recordings import Recordings
+from wav2tok.corpus.recordings import Recordings, names_group
+from wav2tok.corpus.sources import joined
 from wav2tok.errors import UserError
 
 
@@ -17,8 +18,9 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
     Args:
         config: ``kind`` decides whether there are classes; ``group_by`` "column" takes groups from the manifest, or
             without one from the folder's ``groups.csv``.
-        manifest: the ``manifest.csv`` of ``validate``. Its unreadable files are left out, and its lengths and digests
-            are carried on. None lists the files of the folder, whose lengths and digests stay unknown.
+        manifest: the ``manifest.csv`` of ``validate``. Its unreadable files are left out, its lengths and digests are
+            carried on, and recordings of one source are of one group. None lists the files of the folder, whose
+            lengths, digests and sources stay unknown.
 
     Raises:
         UserError: no recordings, files outside class folders in dictionary data, or no manifest to take groups from.
@@ -36,11 +38,15 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
     else:
         entries = [entry for entry in read_csv(manifest) if not entry.error]
         names = [entry.path for entry in entries]
-        recordings = Recordings(
-            _below(folder, names),
-            groups=tuple(entry.group for entry in entries) if by_column else (),
-            seconds=tuple(entry.seconds for entry in entries),
-            digests=tuple(entry.sha256 for entry in entries),
+        recordings = _with_sources(
+            Recordings(
+                _below(folder, names),
+                groups=tuple(entry.group for entry in entries) if by_column else (),
+                seconds=tuple(entry.seconds for entry in entries),
+                digests=tuple(entry.sha256 for entry in entries),
+                sources=tuple(entry.source for entry in entries),
+            ),
+            by_column,
         )
     if not names:
         raise UserError(
@@ -60,3 +66,11 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
 def _below(folder: Path, names: list[str]) -> tuple[str, ...]:
     """Names relative to ``folder`` as paths."""
     return tuple((folder / name).as_posix() for name in names)
+
+
+def _with_sources(recordings: Recordings, by_column: bool) -> Recordings:
+    """``recordings`` with the groups joined that share a source; unchanged where none does."""
+    if not any(recordings.sources):
+        return recordings
+    named = [by_column or names_group(path) for path in recordings.paths]
+    return replace(recordings, groups=joined(recordings.groups, recordings.sources, named))

@@ -44,6 +44,7 @@ class Entry:
     silence_share: float = 0.0
     sha256: str = ""  # of the file's bytes; "" if even those cannot be read
     error: str = ""
+    source: str = ""  # the path of the first of the recordings that it shares audio with; "" if there is none
 
 
 MEASUREMENTS = ("seconds", "sample_rate", "rms_dbfs", "clipped_share", "silence_share")
@@ -171,13 +172,14 @@ def read_csv(path: Path | str) -> list[Entry]:
         raise UserError(f"{path} does not exist; run wav2tok validate first.") from None
     except (ValueError, csv.Error):
         rows, header = [], []
-    missing = [name for name in COLUMNS if name not in header]
+    # Manifests of before have no sources.
+    missing = [name for name in COLUMNS if name not in header and name != "source"]
     if missing:
         raise UserError(f"{path} is not a manifest (it has no column {missing[0]}); run wav2tok validate again.")
     entries = []
     for number, row in enumerate(rows, start=2):
         try:
-            entries.append(_entry(row))
+            entries.append(_entry({"source": ""} | row))
         except ValueError:
             raise UserError(
                 f"{path} is not a manifest (row {number} cannot be read); run wav2tok validate again."

@@ -16,6 +16,8 @@ class Recording:
         group: its speaker or singer.
         seconds: its length.
         sha256: hexadecimal digest of the file's bytes, as they were when the corpus was validated.
+        source: what it shares audio with (`wav2tok.corpus.sources`): the same for all recordings of one source, and
+            empty where it shares audio with none.
     """
 
     path: str
@@ -23,6 +25,7 @@ class Recording:
     group: str
     seconds: float | None
     sha256: str | None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Recordings(Sequence[Recording]):
         classes: their classes; None for list data.
         groups: their speakers or singers; by default the file names up to the first ``_`` (`group_of`).
         seconds, digests: their lengths and SHA-256; unknown by default.
+        sources: what they share audio with; by default nothing.
     """
 
     paths: tuple[str, ...]
@@ -41,17 +45,23 @@ class Recordings(Sequence[Recording]):
     groups: tuple[str, ...] = ()
     seconds: tuple[float | None, ...] = ()
     digests: tuple[str | None, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = (None,) * len(self.paths)
-        defaults = {"groups": tuple(map(group_of, self.paths)), "seconds": unknown, "digests": unknown}
+        defaults = {
+            "groups": tuple(map(group_of, self.paths)),
+            "seconds": unknown,
+            "digests": unknown,
+            "sources": ("",) * len(self.paths),
+        }
         for name, default in defaults.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, default)
 
     def _each(self, change: Callable[[Any], Any]) -> list[Any]:
         """``change`` of every field, in the order of those of `Recording`; None stays None."""
-        columns = (self.paths, self.classes, self.groups, self.seconds, self.digests)
+        columns = (self.paths, self.classes, self.groups, self.seconds, self.digests, self.sources)
         return [None if column is None else change(column) for column in columns]
 
     def __len__(self) -> int:
@@ -77,6 +87,7 @@ class Recordings(Sequence[Recording]):
             self.groups + other.groups,
             self.seconds + other.seconds,
             self.digests + other.digests,
+            self.sources + other.sources,
         )
 
     def take(self, indices: Iterable[int]) -> "Recordings":
@@ -104,3 +115,8 @@ class TrainingSplits(Splits):
 def group_of(path: str) -> str:
     """The speaker or singer by the file name: its stem up to the first ``_``, or the whole stem."""
     return Path(path).stem.split("_", 1)[0]
+
+
+def names_group(path: str) -> bool:
+    """Whether a file name says a speaker or singer: whether something stands before a ``_``."""
+    return Path(path).stem.find("_") > 0

@@ -9,9 +9,10 @@ import numpy as np
 
 from wav2tok.config.schema import Config
 from wav2tok.config.seeds import Stream, rng, validation_seed
-from wav2tok.corpus import audios_bin
+from wav2tok.corpus import audios_bin, classes
 from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits
 from wav2tok.errors import UserError
+from wav2tok.progress import log
 
 
 def _held_out(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
@@ -45,12 +46,27 @@ def _held_out(recordings: Recordings, share: float, group: bool, rng: np.random.
     return sorted(indices)
 
 
+def _held_out_whole(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
+    """`_held_out`, with all recordings of a source on one side: the first of each is drawn, and the others follow it.
+
+    Groups hold whole sources already (`wav2tok.corpus.listing`).
+    """
+    if group or not any(recordings.sources):
+        return _held_out(recordings, share, group, rng)
+    first: dict[str, int] = {}
+    leads = [first.setdefault(source, i) if source else i for i, source in enumerate(recordings.sources)]
+    drawn = [i for i, lead in enumerate(leads) if lead == i]
+    chosen = {drawn[i] for i in _held_out(recordings.take(drawn), share, False, rng)}
+    return [i for i, lead in enumerate(leads) if lead in chosen]
+
+
 def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
     """Cut ``recordings`` in two at random.
 
     Args:
         share: the share of recordings, approximately, that goes to the second part.
-        group: keep all recordings of a group in one part; otherwise each class has members in both parts.
+        group: keep all recordings of a group in one part; otherwise each class has members in both parts. Recordings
+            that share audio are in one part in either case.
 
     Returns:
         (first, second), each in the order of ``recordings``.
@@ -58,7 +74,7 @@ def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[R
     Raises:
         UserError: nothing can be held out.
     """
-    second = set(_held_out(recordings, share, group, np.random.default_rng(seed)))
+    second = set(_held_out_whole(recordings, share, group, np.random.default_rng(seed)))
     if not second or len(second) == len(recordings):
         raise UserError(f"{len(recordings)} recordings cannot be cut in two; every class has one member only.")
     return recordings.take(i for i in range(len(recordings)) if i not in second), recordings.take(sorted(second))
@@ -73,6 +89,7 @@ def split(
     group: bool,
     test_groups: Sequence[str] = (),
     test_classes: Sequence[str] = (),
+    unheard_classes: float = 0.0,
 ) -> TrainingSplits:
     """Split a corpus into training, validation and test recordings.
 
@@ -85,10 +102,15 @@ def split(
         test_groups: names of the groups to test on.
         test_classes: names of the classes to test on. With ``test_groups`` as well, the test has the recordings that
             are in both, and those in only one of the two are left out, so training sees neither.
+        unheard_classes: share of the classes that only the test has; their recordings that are not in it are left out.
+            The seed and the names of the classes decide which (`wav2tok.corpus.classes.drawn`).
 
     Raises:
-        UserError: a named group or class does not occur, or a part would be empty.
+        UserError: a named group or class does not occur, a part would be empty, or ``unheard_classes`` of a list or
+            beside ``test_classes``.
     """
+    if unheard_classes:
+        _require_classes(recordings, unheard_classes, test_classes)
     if test_groups or test_classes:
         if test_classes and recordings.classes is None:
             raise UserError(
@@ -100,13 +122,36 @@ def split(
         test = recordings.take(i for i in range(len(recordings)) if all(side[i] for side in sides))
         if not len(test):
             raise UserError("the test groups and test classes have no recording in common; nothing is left to test.")
-        rest = recordings.take(i for i in range(len(recordings)) if not any(side[i] for side in sides))
+        heard = set(filter(None, test.sources))  # a window of a test recording may be of another class
+        rest = recordings.take(
+            i for i, one in enumerate(recordings) if not any(side[i] for side in sides) and one.source not in heard
+        )
         if not len(rest):
             raise UserError("every recording is of a test group or test class; nothing is left to train on.")
     else:
         rest, test = cut(recordings, test_share, group, seed)
+    if unheard_classes:
+        rest = classes.without(rest, classes.drawn(recordings.classes or (), unheard_classes, seed))
+        if not len(rest):
+            raise UserError(
+                f"split.unheard_classes is {unheard_classes:g}, which leaves nothing to train on; lower it."
+            )
     train, valid = _validation(rest, valid_share, group, validation_seed(seed))
     return TrainingSplits(train, valid, test)
+
+
+def _require_classes(recordings: Recordings, share: float, test_classes: Sequence[str]) -> None:
+    """Refuse ``split.unheard_classes`` where it has no meaning."""
+    if recordings.classes is None:
+        raise UserError(
+            f"split.unheard_classes is {share:g}, and the recordings are a list without classes; set it to 0."
+        )
+    if test_classes:
+        raise UserError(
+            f"test classes are named, and split.unheard_classes is {share:g}; set it to 0, because named test classes "
+            "are never heard.",
+            parameter="test_classes",
+        )
 
 
 def _validation(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
@@ -203,6 +248,29 @@ def sample_subset(recordings: Recordings, most: int, seed: int) -> Recordings:
     return recordings.take(sorted(chosen.tolist()))
 
 
+def heard_in_training(parts: TrainingSplits, config: Config) -> Recordings:
+    """The training recordings without the classes that only validation hears, by ``train.unheard_validation``.
+
+    The seed and the names of the classes decide which. None are held out where fewer than two of them would be, or
+    fewer than four would stay: validation could then not tell how well either half is found.
+    """
+    share = config.train.unheard_validation
+    if not share or parts.train.classes is None or parts.valid.classes is None:
+        return parts.train
+    both = set(parts.train.classes) & set(parts.valid.classes)
+    held_out = classes.drawn(both, share, config.seed)
+    if len(held_out) < LEAST_UNHEARD or len(both) - len(held_out) < LEAST_HEARD:
+        log.warning(
+            f"train.unheard_validation holds out {len(held_out)} of {len(both)} classes, and validation needs at least "
+            f"{LEAST_UNHEARD} unheard and {LEAST_HEARD} heard ones, so it holds out none."
+        )
+        return parts.train
+    return classes.without(parts.train, held_out)
+
+
+LEAST_UNHEARD, LEAST_HEARD = 2, 4
+"""The fewest classes that validation takes as unheard and as heard."""
+
 DEBUG_RECORDINGS = 32
 """Recordings of each part that ``train.debug`` trains and validates on."""
 
@@ -210,9 +278,11 @@ DEBUG_RECORDINGS = 32
 def read_splits(data: Path, config: Config) -> TrainingSplits:
     """The split in ``data``, with a validation part cut from the training part if it has none.
 
-    ``train.debug`` takes a few recordings of the training and validation parts.
+    The classes that ``train.unheard_validation`` holds out are left out of the training part. ``train.debug`` takes a
+    few recordings of the training and validation parts.
     """
     parts = with_validation(audios_bin.read(data), config.split.valid_share, config.seed)
+    parts = replace(parts, train=heard_in_training(parts, config))
     if not config.train.debug:
         return parts
     train, valid = (sample_subset(part, DEBUG_RECORDINGS, config.seed) for part in (parts.train, parts.valid))

@@ -21,7 +21,7 @@ import numpy as np
 
 from wav2tok import files
 from wav2tok.config.schema import Config
-from wav2tok.corpus import datadocs, manifest
+from wav2tok.corpus import datadocs, manifest, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
 from wav2tok.corpus.groups import groups_of
@@ -155,6 +155,7 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
         "hours": round(sum(e.seconds for e in good) / 3600, 6),
         "classes": len({e.class_name for e in good}),
         "groups": len({e.group for e in good}),
+        "sources": len({e.source for e in good if e.source}),
         "sample_rates": {str(rate): n for rate, n in sorted(collections.Counter(e.sample_rate for e in good).items())},
         "digest": manifest.manifest_digest(good),
         "checks": [
@@ -171,6 +172,21 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
             for o in outcomes
         ],
     }
+
+
+def with_sources(root: Path, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, with the source of those that share audio with others."""
+    good = [number for number, entry in enumerate(entries) if not entry.error]
+    found = sources.find(
+        [root / entries[number].path for number in good],
+        [entries[number].seconds for number in good],
+        [entries[number].sha256 for number in good],
+    )
+    result = list(entries)
+    for number, first in zip(good, found, strict=True):
+        if first is not None:
+            result[number] = dataclasses.replace(entries[number], source=entries[good[first]].path)
+    return result
 
 
 def validate(root: Path, out: Path, config: Config) -> Report:
@@ -195,6 +211,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     if config.split.group_by == "column":
         groups = groups_of(root, [e.path for e in entries])
         entries = [dataclasses.replace(e, group=group) for e, group in zip(entries, groups, strict=True)]
+    entries = with_sources(root, entries)
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")

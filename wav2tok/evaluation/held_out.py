@@ -15,6 +15,7 @@ from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.retrieval.evaluate import evaluate
+from wav2tok.evaluation.retrieval.protocol import Training, leaves_own_out
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.spotting.metrics import Spotting
 from wav2tok.evaluation.spotting.spot import spot_words
@@ -74,16 +75,20 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
     """
     parts = audios_bin.read(data)
     trained_with = from_dict(tokenizer.metadata.config)
-    protocol = dataclasses.replace(config.evaluate, baselines=(), curve_queries=0) if alone else config.evaluate
+    protocol = config.evaluate
+    if alone:
+        protocol = dataclasses.replace(protocol, baselines=(), curve_queries=0, distractors=0)
     settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
-    train = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed).train
+    trained = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed)
+    train, paired = trained.train, splits.heard_in_training(trained, trained_with)
+    training = Training(frozenset(train.classes or ()), frozenset(paired.classes or ()))
 
     def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
         return tokenizer.encode(waves, tokenizer.sample_rate)
 
     untrained = _untrained(graph, trained_with, train) if is_selected(UNTRAINED_SYSTEM, protocol.baselines) else None
     random_weights = None if untrained is None else _torch_encoder(untrained)
-    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings)
+    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings, training)
     spotting = None if alone else spot_words(train, parts.test, tokenizer, untrained, settings)
     return Judged(retrieval, spotting)
 
@@ -91,9 +96,12 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
 def held_out_digest(recordings: Recordings, evaluate: Evaluate) -> str:
     """A digest of what two held-out scores must share to be comparable.
 
-    It covers the recordings, and the protocol, tempos and shifts of the queries.
+    It covers the recordings, and the protocol, tempos and shifts of the queries; and the groups where hums leave the
+    query's own one out.
     """
-    how = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
+    how: tuple[object, ...] = (evaluate.protocol, evaluate.tempos, evaluate.semitones)
+    if leaves_own_out(recordings, evaluate):
+        how += (sorted(zip(contents(recordings), recordings.groups, strict=True)),)
     return hashlib.sha256(repr((recordings_digest(recordings), how)).encode()).hexdigest()[:32]
 
 

@@ -15,10 +15,10 @@ from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import DRAWS, TESTED
-from wav2tok.evaluation.retrieval.views import VOICES
+from wav2tok.evaluation.retrieval.views import DECAY_SECONDS, VOICES
 from wav2tok.evaluation.spotting.metrics import BETA, HIT, Spotting
 from wav2tok.files import replacing, write_json
-from wav2tok.report import names, tables
+from wav2tok.report import names, robustness, tables
 from wav2tok.report.folder import ReportFolder
 from wav2tok.report.templates import templates
 
@@ -42,11 +42,15 @@ def write(judged: Judged, verdict: Verdict, out: Path) -> None:
     with replacing(folder.retrieval) as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["system", "view", "metric", "value", "low", "high", "queries"])
-        for name, views in result.scores.items():
-            for kind, estimates in views.items():
-                for metric, one in estimates.items():
-                    numbers = (f"{value:.6f}" for value in (one.value, one.low, one.high))
-                    rows.writerow([name, kind, metric, *numbers, result.setting.asked(kind)])
+        scored = {"": (result.setting.queries, result.scores)}
+        scored |= {f"_{name}": (one.queries, one.scores) for name, one in result.variants.items()}
+        for suffix, (queries, scores) in scored.items():
+            for name, views in scores.items():
+                for kind, estimates in views.items():
+                    for metric, one in estimates.items():
+                        numbers = (f"{value:.6f}" for value in (one.value, one.low, one.high))
+                        asked = queries * result.setting.factors(kind)
+                        rows.writerow([name, kind + suffix, metric, *numbers, asked])
     with replacing(folder.markdown) as path:
         path.write_text(markdown(judged, verdict, [plot.relative_to(out) for plot in drawn]), encoding="utf-8")
     with replacing(folder.table) as path:
@@ -62,7 +66,11 @@ def markdown(judged: Judged, verdict: Verdict, plots: list[Path]) -> str:
         verdict=verdict,
         plots=plots,
         tables=tables,
+        robustness=robustness,
+        decay=DECAY_SECONDS,
+        tested=TESTED,
         axes=names.AXES,
+        variants=names.VARIANTS,
         draws=DRAWS,
         voices=VOICES,
         hit=HIT,
@@ -72,14 +80,18 @@ def markdown(judged: Judged, verdict: Verdict, plots: list[Path]) -> str:
 
 
 def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:
-    """The numbers, shallow enough for ``dvc metrics show``: view -> system -> metric, tokens, cost, gate, counts."""
+    """The numbers, shallow enough for ``dvc metrics show``: view -> system -> metric, tokens, cost, gate, counts.
+
+    A variant of the task has views of its own, such as ``V_never_heard``, and ``queries_never_heard`` among the counts.
+    """
     result = judged.retrieval
     setting = result.setting
+    scored = {"": result.scores} | {f"_{name}": one.scores for name, one in result.variants.items()}
     numbers: dict[str, Any] = {
-        kind: {
-            name: {metric: round(views[kind][metric].value, 6) for metric in METRICS}
-            for name, views in result.scores.items()
+        kind + suffix: {
+            name: {metric: round(views[kind][metric].value, 6) for metric in METRICS} for name, views in scores.items()
         }
+        for suffix, scores in scored.items()
         for kind in setting.kinds
     }
     numbers["tokens"] = {name: round(value, 6) for name, value in result.tokens.figures.items()}
@@ -91,6 +103,7 @@ def summary(judged: Judged, verdict: Verdict) -> dict[str, Any]:
         numbers["spotting"] = spotting_summary(judged.spotting)
     numbers["gate"] = {"approved": verdict.approved}
     numbers["counts"] = {"recordings": setting.recordings, "queries": setting.queries, "left_out": setting.left_out}
+    numbers["counts"] |= {f"queries_{name}": one.queries for name, one in result.variants.items()}
     return numbers
 
 
@@ -106,7 +119,10 @@ def spotting_summary(spotting: Spotting) -> dict[str, Any]:
 
 
 def curves(result: Result) -> dict[str, Any]:
-    """Axis -> "queries" (their number) and "factors" -> system -> MRR and MAP; the factor "clean" is without noise."""
+    """Axis -> "queries" (their number) and "factors" -> system -> MRR and MAP; the factor "clean" is without noise.
+
+    The axis "room_snr_db" is in a room, with and without noise.
+    """
     return {
         names.AXES[kind].key: {
             "queries": curve.queries,

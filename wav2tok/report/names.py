@@ -21,6 +21,14 @@ EXPLAINED = {
 }
 """What a kind of view is, in words."""
 
+VARIANTS = {
+    "heard": "queries of heard classes",
+    "never_heard": "queries of classes that no training recording has, searched among the recordings of all classes",
+    "all_takes": "all other takes are searched, also those of the query's own singer or source recording",
+    "distractors": "hums of invented melodies by synthetic singers are in the database as well, relevant to no query",
+}
+"""What is judged beside the task, by its key in metrics.json and headline.json."""
+
 ORIGIN = {
     "date": "date", "commit": "commit", "data": "test data", "model": "model", "run": "MLflow run", "seed": "seed",
 }  # fmt: skip
@@ -62,6 +70,7 @@ class Axis:
 
 AXES = {
     "SNR": Axis("snr_db", "noise", "dB of the query above babble"),
+    "ROOM": Axis("room_snr_db", "room", "dB of the query above babble, in a room"),
     "TS": Axis("tempo", "tempo", "tempo of the query"),
     "PS": Axis("semitones", "key", "semitones of the query's shift"),
 }
@@ -71,3 +80,8 @@ AXES = {
 def factor_name(factor: float) -> str:
     """A place on an axis: its number, or "clean" for the query without noise, whose SNR is infinite."""
     return "clean" if factor == float("inf") else f"{factor:g}"
+
+
+def variant(name: str, distractors: int = 0) -> str:
+    """A variant of the task in the cell of a table; the task itself has no name."""
+    return f"with {distractors:,} distractors" if distractors else name.replace("_", " ") or "all queries"

@@ -20,7 +20,7 @@ _DASHES: tuple[tuple[int, tuple[float, ...]], ...] = ((0, (4, 1.5)), (0, (1, 1.2
 def write(result: Result, folder: Path) -> list[Path]:
     """Write the plots and return their paths; robustness only if curves were measured."""
     drawn = {"retrieval.png": retrieval, "robustness.png": robustness, "tokens.png": tokens}
-    if not result.curves:
+    if not set(result.curves) - {"ROOM"}:
         del drawn["robustness.png"]
     with style.drawing():
         for name, draw in drawn.items():
@@ -77,7 +77,7 @@ def retrieval(result: Result) -> Figure:
 def robustness(result: Result) -> Figure:
     """MRR and MAP of each system against noise, tempo and semitones, with the unchanged query where it was measured."""
     setting = result.setting
-    drawn = list(result.curves.values())
+    drawn = [curve for kind, curve in result.curves.items() if kind != "ROOM"]  # two points: a table has them
     systems = list(setting.labels)
     figure = Figure(figsize=(1.2 + 3.3 * len(drawn), 6.2 + 0.22 * ((len(systems) + 2) // 3)), layout="constrained")
     grid = figure.subplots(2, len(drawn), squeeze=False, sharex="col", sharey="row")

@@ -59,6 +59,23 @@ def retrieval(result: Result, kind: str) -> Table:
     )
 
 
+def variants(result: Result, kind: str) -> Table:
+    """The task and each of its variants, on one kind of view: a row per system and variant, with n and intervals."""
+    setting = result.setting
+    judged = {names.variant(""): (setting.queries, result.scores)}
+    judged |= {names.variant(name, one.distractors): (one.queries, one.scores) for name, one in result.variants.items()}
+    rows: list[list[str | Cell]] = []
+    for system, label in setting.labels.items():
+        for name, (queries, found) in judged.items():
+            cells = [_with_interval(found[system][kind][metric]) for metric in TESTED]
+            rows.append([label, name, str(queries * setting.factors(kind)), *cells])
+    return Table(["system", "judged on", "queries", *(names.METRICS[metric] for metric in TESTED)], rows)
+
+
+def _with_interval(one: Estimate) -> Cell:
+    return Cell(f"{one.value:.3f}", estimate=one, title=f"95 % interval {one.low:.3f} to {one.high:.3f}")
+
+
 def scores(
     metrics: Mapping[str, str],
     systems: Mapping[str, tuple[str, Mapping[str, Estimate]]],

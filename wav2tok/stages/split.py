@@ -11,6 +11,9 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.progress import log
 
+SHOWN = 8
+"""Never-heard classes that are named."""
+
 
 def split(
     folder: Path,
@@ -57,6 +60,7 @@ def split(
             group=config.split.group_by != "none",
             test_groups=test_groups,
             test_classes=test_classes,
+            unheard_classes=config.split.unheard_classes,
         )
         result = splits.add_to_training(result, others)
     audios_bin.write(out, result)
@@ -66,3 +70,9 @@ def split(
         f"{len(recordings)} {what}{more_text}: {len(result.train)} train, {len(result.valid)} validate, "
         f"{len(result.test)} test; {out}"
     )
+    never = sorted(set(result.test.classes or ()) - set(result.train.classes or ()))
+    if never and not only_test:
+        shown = ", ".join(never[:SHOWN]) + ", ..." * (len(never) > SHOWN)
+        log.info(
+            f"training never hears {len(never)} of the {len(set(result.test.classes or ()))} test classes: {shown}"
+        )

@@ -83,6 +83,8 @@ class Trainer:
         self.model, self.config, self.out, self.device = model.to(device), config, out, device
         self.files, self.recipe = ModelFolder(out), config.recipe
         self.valid = valid = sample_subset(valid, config.train.validate_recordings, config.seed)
+        # None where validation does not tell heard classes from others, as in a list.
+        self.heard = frozenset(train.classes) if config.train.unheard_validation and train.classes else None
         self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
@@ -277,7 +279,9 @@ class Trainer:
                     f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss is "
                     "another sum than that of the first stage"
                 )
-            score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames)
+            score = validate(
+                self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard
+            )
             better = score["score"] > p.best
             if better:
                 p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0

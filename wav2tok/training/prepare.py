@@ -59,7 +59,7 @@ def debug_run(config: Config) -> Config:
 def _clustered(codebook: Path, config: Config) -> Wav2Tok:
     """The model that ``wav2tok cluster`` wrote, if it was made with the same parameters."""
     model, stored, _ = checkpoint.load(codebook, UNTRAINED)
-    train = ("train.clip_seconds", "train.subset_share", "train.debug")
+    train = ("train.clip_seconds", "train.subset_share", "train.unheard_validation", "train.debug")
     for part in ("seed", "data.sample_rate", "features", "encoder", "codebook", *train):
         if attrgetter(part)(stored) != attrgetter(part)(config):
             raise UserError(f"{codebook} was made with other parameters ({part}); run wav2tok cluster again.")

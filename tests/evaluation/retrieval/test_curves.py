@@ -12,7 +12,7 @@ from wav2tok.evaluation.retrieval.protocol import View
 
 PATHS = tuple(f"{word}/{speaker}_1.wav" for word in ("go", "no", "so") for speaker in "abcd")
 CLASSES = tuple(path.split("/")[0] for path in PATHS)
-SETTINGS = Evaluate(tempos=(1.25, 0.8), semitones=(3, -2), snr_db=(10.0, 0.0), curve_queries=5)
+SETTINGS = Evaluate(tempos=(1.25, 0.8), semitones=(3, -2), snr_db=(10.0, 0.0), room_snr_db=(), curve_queries=5)
 EVERYONE = np.arange(12)
 
 
@@ -89,5 +89,17 @@ def test_no_more_ask_than_allowed(allowed, asking):
 
 def test_no_factors_no_curve_and_no_queries_none_at_all():
     words = Recordings(PATHS, CLASSES)
-    assert set(measured(words, Evaluate(tempos=(), snr_db=(), semitones=(2,)))[0]) == {"PS"}
+    assert set(measured(words, Evaluate(tempos=(), snr_db=(), room_snr_db=(), semitones=(2,)))[0]) == {"PS"}
     assert measured(words, Evaluate(curve_queries=0)) == ({}, [])
+
+
+def test_in_a_room_the_same_few_ask_with_and_without_babble():
+    settings = Evaluate(**{**vars(SETTINGS), "room_snr_db": (5.0, 10.0)})
+    found, log = measured(Recordings(PATHS, CLASSES), settings)
+    in_room = [(view, rows) for view, rows in log if view.kind == "ROOM"]
+    assert [view.factor for view, _ in in_room] == [5.0, 10.0, math.inf]
+    assert {tuple(rows) for _, rows in log} == {tuple(in_room[0][1])}
+    # Without babble the query still is in the room: it is not the unchanged one.
+    assert found["ROOM"].factors == (5.0, 10.0, math.inf)
+    expected = scores(View("ROOM", math.inf), np.array(in_room[0][1]))["one"].mean(axis=0)
+    np.testing.assert_array_equal(found["ROOM"].scores["one"][2], expected)

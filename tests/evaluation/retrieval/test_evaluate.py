@@ -17,9 +17,9 @@ from wav2tok.errors import UserError
 from wav2tok.evaluation import gate
 from wav2tok.evaluation.baselines.frames import log_mel, mfcc
 from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
-from wav2tok.evaluation.retrieval import token_use, views
-from wav2tok.evaluation.retrieval.evaluate import evaluate, learn
-from wav2tok.evaluation.retrieval.metrics import Estimate
+from wav2tok.evaluation.retrieval import distractors, protocol, token_use, views
+from wav2tok.evaluation.retrieval.evaluate import _scored, evaluate, learn
+from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import FORMS
@@ -57,6 +57,7 @@ SETTINGS = {
     "tempos": [0.8, 1.25],
     "semitones": [-2, 2],
     "snr_db": [20, 0],
+    "room_snr_db": [],
     "curve_queries": 4,
     "bootstrap": 200,
     "baselines": ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"],
@@ -84,7 +85,9 @@ class Encoder:
 def judged(corpus, train) -> Result:
     encoder = Encoder(train)
     few = nearest(encoder.bands, encoder.centroids[:2])
-    return evaluate(train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS}))
+    return evaluate(
+        train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS | {"room_snr_db": [0]}})
+    )
 
 
 def test_every_system_is_judged_on_every_view(judged):
@@ -120,6 +123,13 @@ def test_the_noise_curve_has_few_queries_and_falls(judged):
     assert means[0] < means[2]
 
 
+def test_in_a_room_the_same_queries_are_harder_still(judged):
+    curve = judged.curves["ROOM"]
+    assert (curve.factors, curve.queries) == ((0.0, np.inf), 4)
+    means = {kind: np.mean([v[:, 1] for v in judged.curves[kind].scores.values()], axis=0) for kind in ("SNR", "ROOM")}
+    assert means["ROOM"][0] <= means["ROOM"][1] <= means["SNR"][2]
+
+
 def test_the_forms_are_compared_with_the_baselines(judged):
     assert len(judged.significance) == 3 * 4 * 3 * 2
     one = next(c for c in judged.significance if (c.baseline, c.kind, c.metric) == ("mfcc_dtw", "PS", "map"))
@@ -143,6 +153,70 @@ def test_the_plain_ranking_is_kept_for_the_page(judged, corpus, train):
         assert [corpus.classes[i] for i in np.flatnonzero(relevant)] == [corpus.classes[query]]
     first = np.take_along_axis(answers.relevant, answers.order, axis=1).argmax(axis=1) + 1
     assert judged.scores["wav2tok"]["V"]["mrr"].value == pytest.approx((1 / first).mean())
+
+
+def test_tunes_that_training_lacks_are_judged_apart(corpus, train):
+    """The figures of a variant are those of its queries alone, and together they are those of all queries."""
+    config = from_dict({"evaluate": SETTINGS | {"protocol": "words", "baselines": ["mfcc_dtw"], "curve_queries": 0}})
+    encoder = Encoder(train)
+    two = train.take(i for i, label in enumerate(train.classes) if label != "turn")
+    result = evaluate(two, corpus, encoder, encoder.centroids, None, config)
+    assert {name: one.queries for name, one in result.variants.items()} == {"heard": 4, "never_heard": 2}
+    for name, kinds in result.scores.items():
+        for metric, one in kinds["V"].items():
+            heard, never = (result.variants[v].scores[name]["V"][metric].value for v in ("heard", "never_heard"))
+            assert one.value == pytest.approx((4 * heard + 2 * never) / 6)
+    whole = evaluate(train, corpus, encoder, encoder.centroids, None, config)
+    assert whole.variants == {}
+    assert whole.scores["wav2tok"] == result.scores["wav2tok"]
+
+
+def test_hums_are_judged_without_and_with_the_own_recording(corpus, train):
+    """Two windows of every take: with its other half in the database, a take is found better."""
+    config = from_dict({"evaluate": SETTINGS | {"baselines": [], "curve_queries": 0, "protocol": "hums"}})
+    encoder = Encoder(train)
+    twice = Recordings(corpus.paths * 2, corpus.classes * 2)
+    result = evaluate(train, twice, encoder, encoder.centroids, None, config)
+    assert (result.setting.queries, result.setting.database) == (12, 6.0)
+    everything = result.variants["all_takes"]
+    assert (everything.queries, everything.database) == (12, 11.0)
+    assert everything.scores["wav2tok"]["V"]["mrr"].value == 1.0
+    for name, kinds in everything.scores.items():
+        assert list(kinds) == ["V", "TS", "PS"]
+        assert kinds["TS"]["mrr"].value >= result.scores[name]["TS"]["mrr"].value
+
+
+def test_distractors_are_relevant_to_nothing_and_change_nothing_else(corpus, train):
+    settings = SETTINGS | {"baselines": ["kmeans_logmel"], "curve_queries": 0, "semitones": []}
+    encoder = Encoder(train)
+    plain = evaluate(train, corpus, encoder, encoder.centroids, None, from_dict({"evaluate": settings}))
+    encoder.calls.clear()
+    config = from_dict({"evaluate": settings | {"distractors": 3}})
+    result = evaluate(train, corpus, encoder, encoder.centroids, None, config)
+    assert (plain.variants, result.scores) == ({}, plain.scores)
+    assert [len(waveforms) for waveforms in encoder.calls].count(3) == 1  # represented once for all views
+    found = result.variants["distractors"]
+    assert (found.queries, found.database, found.distractors) == (6, 8.0, 3)
+    for name, kinds in found.scores.items():
+        for kind, estimates in kinds.items():
+            for metric in METRICS:
+                assert estimates[metric].value <= result.scores[name][kind][metric].value + 1e-12
+    words = config.evaluate.__class__(**{**vars(config.evaluate), "protocol": "words"})
+    assert protocol.build(corpus, words).variants == ()
+
+
+def test_a_distractor_as_near_as_the_answer_comes_before_it():
+    variant = protocol.Variant("distractors", np.array([0]), np.array([[False, True]]), np.array([[False, True]]), 2)
+    found = _scored(variant, np.array([[0.0, 0.5]]), np.array([[0.5, 0.9]]))
+    assert found[0, METRICS.index("mrr")] == 0.5
+
+
+def test_distractors_are_melodies_of_their_own():
+    three, two = (distractors.synthesize(count, 4000, 0) for count in (3, 2))
+    for one, same in zip(three, two, strict=False):
+        np.testing.assert_array_equal(one, same)
+    assert len({wave.tobytes() for wave in three}) == 3
+    assert all(wave.dtype == np.float32 and 8000 < len(wave) < 60_000 for wave in three)
 
 
 def test_words_have_all_three_curves(corpus, train, lines):

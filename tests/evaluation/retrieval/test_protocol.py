@@ -1,5 +1,7 @@
 """Which recordings ask and which may answer, by protocol."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -49,9 +51,47 @@ def test_recordings_of_a_list_ask_with_views_of_themselves():
 
 
 def test_the_configuration_decides_when_it_is_not_auto():
+    task = protocol.build(HUMS, Evaluate(protocol="words"))
+    assert (task.protocol, task.kinds) == ("words", ("V",))
+    assert task.candidates[0].tolist() == [False, True, False, True, False]
+
+
+def test_hums_leave_out_the_own_group_where_it_has_several_takes_and_tell_what_they_would_give():
     task = protocol.build(WORDS, Evaluate(protocol="hums"))
-    assert task.candidates[0].tolist() == [False, True, True, True, True, True]
-    assert task.relevant[0].tolist() == [False, True, True, False, False, False]
+    assert task.kinds == ("V", "TS", "PS")
+    assert task.text.endswith("takes of the query's own singer or source recording are left out")
+    assert task.candidates[0].tolist() == [False, False, True, False, True, False]
+    assert task.relevant[0].tolist() == [False, False, True, False, False, False]
+    (everything,) = task.variants
+    assert everything.name == "all_takes"
+    assert everything.queries.tolist() == [0, 1, 2, 3, 4]
+    assert everything.candidates[0].tolist() == [False, True, True, True, True, True]
+    assert everything.relevant[0].tolist() == [False, True, True, False, False, False]
+
+
+def test_a_class_of_one_group_asks_only_where_all_takes_are_searched():
+    paths, classes = ("x/a_1.wav", "x/a_2.wav", "y/a_1.wav", "y/b_1.wav"), ("x", "x", "y", "y")
+    task = protocol.build(Recordings(paths, classes), Evaluate(protocol="hums"))
+    assert (task.queries.tolist(), task.left_out) == ([2, 3], 2)
+    assert task.variants[0].queries.tolist() == [0, 1, 2, 3]
+
+
+def test_hums_of_one_group_a_class_are_searched_among_all_takes():
+    paths, classes = ("x/a_1.wav", "x/a_2.wav", "y/b_1.wav", "y/b_2.wav"), ("x", "x", "y", "y")
+    task = protocol.build(Recordings(paths, classes), Evaluate(protocol="hums"))
+    assert (task.queries.tolist(), task.variants) == ([0, 1, 2, 3], ())
+    assert task.candidates.sum() == 12
+
+
+def test_windows_of_one_recording_are_hums_and_several_takes_of_a_voice_are_words():
+    paths = ("x/take1.wav", "x/take2.wav", "x/take3.wav", "y/take4.wav", "y/take5.wav")
+    classes, groups = ("x", "x", "x", "y", "y"), ("s", "s", "t", "u", "v")
+    windows = Recordings(paths, classes, groups, sources=("s", "s", "", "", ""))
+    assert protocol.choose(windows) == "hums"
+    assert protocol.choose(dataclasses.replace(windows, sources=("",) * 5)) == "words"
+    task = protocol.build(windows, Evaluate())
+    assert task.candidates[0].tolist() == [False, False, True, True, True]
+    assert [one.name for one in task.variants] == ["all_takes"]
 
 
 @pytest.mark.parametrize(
@@ -65,3 +105,26 @@ def test_the_configuration_decides_when_it_is_not_auto():
 def test_data_that_cannot_be_evaluated_are_refused(recordings, settings, message):
     with pytest.raises(UserError, match=message):
         protocol.build(recordings, settings)
+
+
+def test_classes_that_training_lacks_ask_among_the_recordings_of_all_classes():
+    task = protocol.build(WORDS, Evaluate(), protocol.Training(known={"go"}, heard={"go"}))
+    heard, never = task.variants
+    assert (heard.name, never.name) == ("heard", "never_heard")
+    assert heard.queries.tolist() == [0, 1, 2]
+    assert never.queries.tolist() == [3, 4]
+    np.testing.assert_array_equal(heard.candidates, task.candidates[:3])
+    np.testing.assert_array_equal(never.candidates, task.candidates[3:])  # heard words among them
+    np.testing.assert_array_equal(never.relevant, task.relevant[3:])
+
+
+def test_a_class_that_only_validation_hears_is_neither_heard_nor_never_heard():
+    task = protocol.build(WORDS, Evaluate(), protocol.Training(known={"go"}, heard=()))
+    assert [(one.name, one.queries.tolist()) for one in task.variants] == [("never_heard", [3, 4])]
+
+
+@pytest.mark.parametrize("recordings", [WORDS, LIST])
+def test_without_classes_that_training_lacks_there_is_nothing_beside_the_task(recordings):
+    known = {"go", "no", "solo"}
+    assert protocol.build(recordings, Evaluate(), protocol.Training(known, known)).variants == ()
+    assert protocol.build(recordings, Evaluate()).variants == ()

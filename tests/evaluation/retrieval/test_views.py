@@ -1,5 +1,7 @@
 """A view changes one thing: tempo, key, or the level of babble."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,35 @@ def test_silent_recordings_are_no_voices(voices):
         views.sounding([silent, silent])
     with pytest.raises(ValueError, match="noise"):
         views.make(voices[0], View("SNR", 0.0), RATE)
+
+
+def test_a_room_decays_and_keeps_level_and_length(rng):
+    """By Schroeder's integral: 60 dB within .3 to .6 s; the direct sound has half of the energy."""
+    for seed in range(8):
+        response = views.impulse_response(RATE, np.random.default_rng(seed))
+        np.testing.assert_array_equal(response, views.impulse_response(RATE, np.random.default_rng(seed)))
+        assert response[0] == 1.0
+        tail = response[1:]
+        assert np.square(tail).sum() == pytest.approx(1.0)
+        left = 10 * np.log10(np.cumsum(np.square(tail)[::-1])[::-1])
+        falls = np.flatnonzero(left < -25)[0] - np.flatnonzero(left < -5)[0]  # 20 dB
+        assert 0.27 < 3 * falls / RATE < 0.66
+    query = rng.standard_normal(RATE // 2).astype(np.float32)
+    wet = views.make(query, View("ROOM", math.inf), RATE, None, response)
+    assert (wet.shape, wet.dtype) == (query.shape, np.float32)
+    assert level(wet) == pytest.approx(level(query), abs=1e-3)
+    np.testing.assert_allclose(
+        wet / wet[0], np.convolve(query, response)[: len(query)] / query[0], rtol=1e-3, atol=1e-2
+    )
+    silence = np.zeros(100, np.float32)
+    np.testing.assert_array_equal(views.reverberate(silence, response), silence)
+
+
+def test_babble_in_a_room_is_relative_to_what_is_heard_there(rng, voices):
+    query, response = rng.standard_normal(9000).astype(np.float32), views.impulse_response(RATE, rng)
+    noise = views.babble(voices, len(query), rng)
+    wet = views.make(query, View("ROOM", math.inf), RATE, None, response)
+    mixed = views.make(query, View("ROOM", 5.0), RATE, noise, response)
+    assert level(wet) - level(mixed.astype(np.float64) - wet) == pytest.approx(5.0, abs=1e-3)
+    with pytest.raises(ValueError, match="needs an impulse response"):
+        views.make(query, View("ROOM", 5.0), RATE, noise)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wav2tok.evaluation.retrieval import views
-from wav2tok.evaluation.retrieval.protocol import Task, View
+from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.systems import System, representations
 from wav2tok.progress import log
 
@@ -26,7 +26,6 @@ class Cost:
 class Bench:
     """Runs queries against the N test recordings, for every system."""
 
-    task: Task
     systems: list[System]
     waveforms: list[np.ndarray]
     """The N recordings, float32 [n]."""
@@ -36,6 +35,8 @@ class Bench:
     seed: int
     database: dict[str, list[np.ndarray]] = field(default_factory=dict)
     """The N recordings, by the name of the representation."""
+    distractors: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """Recordings that are relevant to nothing, by the name of the representation."""
     _represent_seconds: dict[str, float] = field(default_factory=dict)
     """By the name of the representation."""
     _search_seconds: dict[str, float] = field(default_factory=dict)
@@ -62,9 +63,18 @@ class Bench:
             system.distances(first, first)  # so that numba compiles before the search is timed
             self._search_seconds[system.name] = 0.0
 
-    def ask(self, view: View, rows: np.ndarray) -> dict[str, list[np.ndarray]]:
-        """The queries in ``rows`` (int [q], into ``task.queries``) under ``view``, by name of the representation."""
-        queries = self.task.queries[rows]
+    def distract(self, waveforms: list[np.ndarray]) -> None:
+        """Represent distractors, once for all views."""
+        for name, represent in representations(self.systems).items():
+            self.distractors[name] = represent(waveforms)
+
+    def to_distractors(self, system: System, queries: dict[str, list[np.ndarray]]) -> np.ndarray:
+        """The distances of the queries that `ask` returned to the D distractors, float [q, D]; they cost no time."""
+        name = system.represent.name
+        return system.distances(queries[name], self.distractors[name])
+
+    def ask(self, view: View, queries: np.ndarray) -> dict[str, list[np.ndarray]]:
+        """The recordings ``queries`` (int [q]) under ``view``, by name of the representation."""
         if view.kind == "V":  # the recordings themselves
             return {name: [database[i] for i in queries] for name, database in self.database.items()}
         changed = [self._changed(int(i), view) for i in queries]
@@ -86,8 +96,10 @@ class Bench:
         return Cost(speed, 1000 * self._search_seconds[system.name] / self._queries)
 
     def _changed(self, index: int, view: View) -> np.ndarray:
-        """A recording changed as ``view`` says; its babble is the same at every SNR and for every system."""
-        waveform, noise = self.waveforms[index], None
-        if view.kind == "SNR":
+        """A recording changed as ``view`` says; its babble and room are the same at every SNR and for every system."""
+        waveform, noise, response = self.waveforms[index], None, None
+        if view.kind in ("SNR", "ROOM"):
             noise = views.babble(self.voices, len(waveform), np.random.default_rng((self.seed, index)))
-        return views.make(waveform, view, self.sample_rate, noise)
+        if view.kind == "ROOM":
+            response = views.impulse_response(self.sample_rate, np.random.default_rng((self.seed, index, 1)))
+        return views.make(waveform, view, self.sample_rate, noise, response)

@@ -1,7 +1,8 @@
 """Robustness curves: how retrieval falls as the query gets noisier, faster or slower, higher or lower.
 
-Every protocol has all three axes. Views that belong to the protocol (tempo and semitones of hums) are reused, with all
-queries; for the others a subset of the queries asks, the same for every system and factor.
+Every protocol has all axes; noise has one in a quiet and one in a reverberant room. Views that belong to the protocol
+(tempo and semitones of hums) are reused, with all queries; for the others a subset of the queries asks, the same for
+every system and factor.
 """
 
 import math
@@ -15,7 +16,7 @@ from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.protocol import Task, View
 
 NEUTRAL = {"SNR": math.inf, "TS": 1.0, "PS": 0.0}
-"""The factor at which a view is the query itself, by the kind of view."""
+"""The factor at which a view is the query itself, by the kind of view; in a room it never is."""
 
 Ask = Callable[[View, np.ndarray], Mapping[str, np.ndarray]]
 
@@ -25,7 +26,7 @@ class Curve:
     """Retrieval along one axis.
 
     Attributes:
-        kind: SNR, TS or PS.
+        kind: SNR, ROOM, TS or PS.
         factors: F of them, ascending, among them `NEUTRAL` for the unchanged query where the protocol asks with it.
         queries: their number, the same at every factor.
         scores: system -> float [F, M], means over the queries, in the order of
@@ -57,6 +58,9 @@ def measure(
         return {}
     axes = {
         "SNR": tuple(View("SNR", level) for level in settings.snr_db),
+        "ROOM": tuple(View("ROOM", level) for level in (*settings.room_snr_db, math.inf))
+        if settings.room_snr_db
+        else (),
         "TS": tuple(View("TS", tempo) for tempo in settings.tempos),
         "PS": tuple(View("PS", float(step)) for step in settings.semitones),
     }
@@ -76,7 +80,7 @@ def _curve(views: Sequence[View], rows: np.ndarray, known: Mapping[View, Mapping
     whole = all(view in known for view in views)
     by_factor = {view.factor: known[view] if whole else ask(view, rows) for view in views}
     unchanged = known.get(View("V"))
-    if unchanged is not None:
+    if unchanged is not None and views[0].kind in NEUTRAL:
         by_factor[NEUTRAL[views[0].kind]] = (
             unchanged if whole else {name: scores[rows] for name, scores in unchanged.items()}
         )

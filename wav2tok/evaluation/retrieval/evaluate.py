@@ -15,11 +15,11 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.evaluation.baselines import pretrained
 from wav2tok.evaluation.baselines.all import baseline_systems
-from wav2tok.evaluation.retrieval import curves, metrics, protocol, significance, token_use, views
+from wav2tok.evaluation.retrieval import curves, distractors, metrics, protocol, significance, token_use, views
 from wav2tok.evaluation.retrieval.bench import Bench
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
-from wav2tok.evaluation.retrieval.protocol import View
-from wav2tok.evaluation.retrieval.result import Answers, Result, Setting
+from wav2tok.evaluation.retrieval.protocol import Task, Variant, View
+from wav2tok.evaluation.retrieval.result import Answers, Judgement, Result, Setting
 from wav2tok.evaluation.systems import (
     FORMS,
     UNTRAINED,
@@ -46,6 +46,7 @@ def evaluate(
     codebook: np.ndarray,
     untrained_encode: Represent | None,
     config: Config,
+    training: protocol.Training | None = None,
 ) -> Result:
     """Evaluate a tokenizer and the baselines.
 
@@ -56,27 +57,26 @@ def evaluate(
         codebook: [K, d].
         untrained_encode: the same by an encoder with random weights; None omits that baseline.
         config: ``data``, ``evaluate`` and ``seed`` are read.
+        training: which classes the tokenizer heard; None: those of ``train``.
 
     Raises:
         UserError: an unreadable recording, an empty training set, a protocol that leaves no query, or an unknown
             baseline.
     """
-    task = protocol.build(test, config.evaluate)
+    heard = frozenset(train.classes or ())
+    task = protocol.build(test, config.evaluate, training or protocol.Training(heard, heard))
     if not train.paths:
         raise UserError("There are no training recordings, which the baselines are fitted on; split the data again.")
     log.info(f"reading {len(test.paths)} test recordings; protocol {task.protocol}: {task.text}")
     waveforms = [decode.read(path, config.data.sample_rate) for path in test.paths]
     systems, voices = learn(train, encode, codebook, untrained_encode, config)
-    bench = Bench(task, systems, waveforms, voices, config.data.sample_rate, config.seed)
+    bench = Bench(systems, waveforms, voices, config.data.sample_rate, config.seed)
     bench.represent()
-    answers, query_scores, changed = rank(bench, test)
-    pooled = {
-        kind: {
-            system.name: np.stack([query_scores[view][system.name] for view in task.views if view.kind == kind])
-            for system in systems
-        }
-        for kind in task.kinds
-    }  # [V, Q, M] each
+    wanted = max((variant.distractors for variant in task.variants), default=0)
+    if wanted:
+        bench.distract(distractors.synthesize(wanted, config.data.sample_rate, config.seed))
+    answers, query_scores, of_variants, changed = rank(bench, task, test)
+    pooled = _pooled(task, query_scores)
     return Result(
         setting=Setting(
             protocol=task.protocol,
@@ -93,11 +93,8 @@ def evaluate(
                 pretrained.LABELS[name] for name in pretrained.absent() if is_selected(name, config.evaluate.baselines)
             ),
         ),
-        scores={
-            system.name: {kind: _estimates(pooled[kind][system.name], config) for kind in task.kinds}
-            for system in systems
-        },
-        curves=curves.measure(task, config.evaluate, config.seed, query_scores, partial(ask, bench)),
+        scores=_judged(pooled, config),
+        curves=curves.measure(task, config.evaluate, config.seed, query_scores, partial(ask, bench, task)),
         significance=significance.compare(
             {kind: {name: scores.mean(axis=0) for name, scores in by_name.items()} for kind, by_name in pooled.items()},
             FORMS,
@@ -117,6 +114,15 @@ def evaluate(
         # After the curves, whose queries are timed too.
         cost={system.name: bench.cost(system) for system in systems},
         answers=answers,
+        variants={
+            variant.name: Judgement(
+                queries=len(variant.queries),
+                database=variant.database,
+                scores=_judged(_pooled(task, of_variants[variant.name]), config),
+                distractors=variant.distractors,
+            )
+            for variant in task.variants
+        },
     )
 
 
@@ -153,36 +159,46 @@ def learn(
         systems += [system for system in baselines if is_selected(system.name, settings.baselines)]
     for name in set(settings.baselines) - {"all", *known}:
         raise UserError(f"evaluate.baselines names {name!r}, which is not a baseline; there are: {', '.join(known)}.")
-    if not (settings.curve_queries and settings.snr_db):
+    if not (settings.curve_queries and (settings.snr_db or settings.room_snr_db)):
         return systems, []
     chosen = generator.choice(rows, min(len(rows), _BABBLE_RECORDINGS), replace=False)
     return systems, views.sounding([decode.read(train.paths[i], rate) for i in chosen])
 
 
+ByView = dict[View, dict[str, np.ndarray]]
+"""View -> system -> float [Q, M], the scores of Q queries."""
+
+
 def rank(
-    bench: Bench, test: Recordings
-) -> tuple[Answers, dict[View, dict[str, np.ndarray]], dict[str, list[list[np.ndarray]]]]:
+    bench: Bench, task: Task, test: Recordings
+) -> tuple[Answers, ByView, dict[str, ByView], dict[str, list[list[np.ndarray]]]]:
     """Ask with every query under every view.
 
     Returns:
-        What the tokenizer answers under the first view; view -> system -> float [Q, M], the scores of the queries; and
-        kind of view -> per factor, the tokens of the Q changed queries (none for V).
+        What the tokenizer answers under the first view; the scores of the queries; the same for each variant of the
+        task, by its name; and kind of view -> per factor, the tokens of the Q changed queries (none for V).
     """
-    task = bench.task
-    everyone = np.arange(len(task.queries))
+    # A query asks once, whether the task or a variant wants to know.
+    asking = np.unique(np.concatenate([task.queries, *(variant.queries for variant in task.variants)]))
+    own = np.searchsorted(asking, task.queries)
     answers: Answers | None = None
-    scores: dict[View, dict[str, np.ndarray]] = {}
+    scores: ByView = {}
+    of_variants: dict[str, ByView] = {variant.name: {} for variant in task.variants}
     changed: dict[str, list[list[np.ndarray]]] = {}
     for view in task.views:
-        log.info(f"matching {len(everyone)} queries, {view.how}, by {len(bench.systems)} systems")
-        queries = bench.ask(view, everyone)
-        tokens = queries[FORMS[0]]
+        log.info(f"matching {len(asking)} queries, {view.how}, by {len(bench.systems)} systems")
+        queries = bench.ask(view, asking)
+        tokens = [queries[FORMS[0]][row] for row in own]
         if view.kind != "V":
             changed.setdefault(view.kind, []).append(tokens)
         scores[view] = {}
         for system, distances in bench.match(queries):
-            order = ranking.rank(distances, task.candidates)
+            order = ranking.rank(distances[own], task.candidates)
             scores[view][system.name] = metrics.query_scores(order, task.relevant)
+            for variant in task.variants:
+                rows = np.searchsorted(asking, variant.queries)
+                far = bench.to_distractors(system, queries)[rows] if variant.distractors else None
+                of_variants[variant.name].setdefault(view, {})[system.name] = _scored(variant, distances[rows], far)
             if answers is None:  # the first system is the tokenizer by plain edit distance
                 answers = Answers(
                     paths=test.paths,
@@ -192,20 +208,51 @@ def rank(
                     relevant=task.relevant,
                     asking=tokens,
                     order=order.astype(np.int32),
-                    distances=distances.astype(np.float32),
+                    distances=distances[own].astype(np.float32),
                 )
     assert answers is not None, "a task has a view"
-    return answers, scores, changed
+    return answers, scores, of_variants, changed
 
 
-def ask(bench: Bench, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _scored(variant: Variant, distances: np.ndarray, far: np.ndarray | None) -> np.ndarray:
+    """The scores of a variant's queries, float [q, M].
+
+    Args:
+        distances: float [q, N], to the recordings.
+        far: float [q, D], to the distractors, if there are any. They come first, so that they win ties.
+    """
+    candidates, relevant = variant.candidates, variant.relevant
+    if far is not None:
+        distances = np.concatenate([far, distances], axis=1)
+        candidates = np.concatenate([np.ones(far.shape, dtype=bool), candidates], axis=1)
+        relevant = np.concatenate([np.zeros(far.shape, dtype=bool), relevant], axis=1)
+    return metrics.query_scores(ranking.rank(distances, candidates), relevant)
+
+
+def ask(bench: Bench, task: Task, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
     """The scores, float [q, M], of the queries in ``rows`` (int [q], into ``task.queries``) under a view, by system."""
-    task = bench.task
     log.info(f"matching {len(rows)} queries, {view.how}, by {len(bench.systems)} systems, for the curves")
     return {
         system.name: metrics.query_scores(ranking.rank(distances, task.candidates[rows]), task.relevant[rows])
-        for system, distances in bench.match(bench.ask(view, rows))
+        for system, distances in bench.match(bench.ask(view, task.queries[rows]))
     }
+
+
+def _pooled(task: Task, scores: ByView) -> dict[str, dict[str, np.ndarray]]:
+    """Kind of view -> system -> float [V, Q, M], the scores under the V views of the kind."""
+    return {
+        kind: {
+            name: np.stack([scores[view][name] for view in task.views if view.kind == kind])
+            for name in scores[task.views[0]]
+        }
+        for kind in task.kinds
+    }
+
+
+def _judged(pooled: dict[str, dict[str, np.ndarray]], config: Config) -> dict[str, dict[str, dict[str, Estimate]]]:
+    """System -> kind of view -> metric -> estimate."""
+    first = next(iter(pooled.values()))
+    return {name: {kind: _estimates(by_name[name], config) for kind, by_name in pooled.items()} for name in first}
 
 
 def _estimates(scores: np.ndarray, config: Config) -> dict[str, Estimate]:

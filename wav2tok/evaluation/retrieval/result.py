@@ -4,7 +4,7 @@ Q queries ask among N test recordings. Systems go by their names, and M is the n
 `wav2tok.evaluation.retrieval.metrics.METRICS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -44,7 +44,11 @@ class Setting:
 
     def asked(self, kind: str) -> int:
         """How many queries a kind of view pools."""
-        return self.queries * sum(view.kind == kind for view in self.views)
+        return self.queries * self.factors(kind)
+
+    def factors(self, kind: str) -> int:
+        """How many views a kind has."""
+        return sum(view.kind == kind for view in self.views)
 
     @property
     def asked_text(self) -> str:
@@ -59,6 +63,19 @@ class Setting:
             "TS": "TS: time-stretched, tempo " + ", ".join(f"{factor:g}" for factor in factors),
             "PS": "PS: pitch-shifted, semitones " + ", ".join(f"{factor:+g}" for factor in factors),
         }[kind]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the systems reach in a variant of the task (`wav2tok.evaluation.retrieval.protocol.Variant`)."""
+
+    queries: int
+    database: float
+    """Candidates per query, on average."""
+    scores: dict[str, dict[str, dict[str, Estimate]]]
+    """System -> kind of view -> metric -> estimate, over all views of the kind."""
+    distractors: int = 0
+    """Synthetic melodies among the candidates."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +107,12 @@ class Result:
     scores: dict[str, dict[str, dict[str, Estimate]]]
     """System -> kind of view -> metric -> estimate, over all views of the kind."""
     curves: dict[str, Curve]
-    """By kind of view: SNR, TS, PS."""
+    """By kind of view: SNR, ROOM, TS, PS."""
     significance: tuple[Comparison, ...]
     """Each of the tokenizer's forms of matching against each baseline."""
     tokens: TokenUse
     cost: dict[str, Cost]
     """By system."""
     answers: Answers
+    variants: dict[str, Judgement] = field(default_factory=dict)
+    """By name of the variant; empty where the task has none."""

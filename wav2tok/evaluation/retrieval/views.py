@@ -1,13 +1,14 @@
-"""Changed copies of a recording, made from its waveform: faster or slower, in another key, or with babble.
+"""Changed copies of a recording, made from its waveform: faster or slower, in another key, in a room, or with babble.
 
 python-stretch (Signalsmith Stretch, MIT) changes tempo or pitch and keeps the other. It compensates its own latency,
 takes 15 ms for 6 s of audio and holds the interpreter's lock, so threads do not help. Its seed is fixed, so a view is
 always the same.
 
 Babble is the sum of other people's recordings. It is mixed from training recordings alone, so that no query contains
-its own answer.
+its own answer. A room is a synthetic impulse response: the direct sound, and noise that decays.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,13 +17,24 @@ from wav2tok.errors import UserError
 from wav2tok.evaluation.retrieval.protocol import View
 
 VOICES = 6
+DECAY_SECONDS = (0.3, 0.6)
+"""A room's reverberation falls by 60 dB within a time drawn from this range."""
+_FIRST_ECHO = 0.004
+"""Seconds: the nearest wall is 70 cm away."""
 
 
-def make(waveform: np.ndarray, view: View, sample_rate: int, noise: np.ndarray | None = None) -> np.ndarray:
+def make(
+    waveform: np.ndarray,
+    view: View,
+    sample_rate: int,
+    noise: np.ndarray | None = None,
+    response: np.ndarray | None = None,
+) -> np.ndarray:
     """The waveform, float32 [N], changed as ``view`` says; tempo 1.25 gives round(N / 1.25) samples at the same pitch.
 
     Args:
-        noise: float32 [N], which an SNR view mixes in; other views ignore it.
+        noise: float32 [N], which an SNR view, or a ROOM view of finite SNR, mixes in; other views ignore it.
+        response: of the room of a ROOM view, as `impulse_response` returns it; other views ignore it.
     """
     if view.kind == "V":
         return waveform
@@ -30,6 +42,11 @@ def make(waveform: np.ndarray, view: View, sample_rate: int, noise: np.ndarray |
         if noise is None:
             raise ValueError("an SNR view needs a noise")
         return mix(waveform, noise, view.factor)
+    if view.kind == "ROOM":
+        if response is None:
+            raise ValueError("a ROOM view needs an impulse response")
+        heard = reverberate(waveform, response)
+        return make(heard, View("SNR", view.factor), sample_rate, noise) if math.isfinite(view.factor) else heard
     from python_stretch.Signalsmith import Stretch
 
     stretch = Stretch(0)
@@ -49,6 +66,26 @@ def mix(waveform: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     """
     gain = _rms(waveform) / _rms(noise) * 10 ** (-snr_db / 20)
     return (waveform + gain * noise.astype(np.float64)).astype(np.float32)
+
+
+def impulse_response(sample_rate: int, generator: np.random.Generator) -> np.ndarray:
+    """The impulse response of a random room, float64 [n]: the direct sound, and reverberation of the same energy."""
+    decay = generator.uniform(*DECAY_SECONDS)
+    time = np.arange(round(1.2 * decay * sample_rate)) / sample_rate
+    tail = generator.standard_normal(len(time)) * 10 ** (-3 * time / decay)
+    tail[time < _FIRST_ECHO] = 0.0
+    response = tail / np.sqrt(np.square(tail).sum())
+    response[0] = 1.0
+    return response
+
+
+def reverberate(waveform: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """``waveform`` (float32 [N]) in the room of ``response`` ([n]), at the same RMS; what sounds later is cut."""
+    size = 1 << (len(waveform) + len(response) - 1).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(waveform.astype(np.float64), size) * np.fft.rfft(response, size), size)
+    wet = wet[: len(waveform)]
+    level = _rms(wet)
+    return (wet * (_rms(waveform) / level if level else 1.0)).astype(np.float32)
 
 
 def sounding(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.evaluation.spotting.metrics import HIT
 from wav2tok.evaluation.systems import FORMS, Represent
 from wav2tok.files import replacing
-from wav2tok.report import gallery, names, tables
+from wav2tok.report import gallery, names, robustness, tables
 from wav2tok.report.page import drawings, examples, queries
 from wav2tok.report.templates import templates
 
@@ -26,8 +26,10 @@ TEMPLATES.globals.update(
     curve_of=drawings.curve,
     usage_of=drawings.usage,
     tables=tables,
+    robustness=robustness,
     metric_names=names.METRICS,
     explained=names.EXPLAINED,
+    variants=names.VARIANTS,
     forms=FORMS,
     script=queries.SCRIPT,
     script_digest=queries.SCRIPT_DIGEST,

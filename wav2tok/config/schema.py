@@ -164,8 +164,8 @@ class Features:
 class Encoder:
     """The network from features to embeddings."""
 
-    kind: Literal["lstm", "transformer"] = "lstm"
-    """lstm (bidirectional) or transformer."""
+    kind: Literal["lstm", "transformer", "linear"] = "lstm"
+    """lstm (bidirectional), transformer, or linear: one square matrix, for pretrained features."""
     hidden: Count = 128
     """Width per direction; a transformer is twice as wide."""
     layers: Count = 2
@@ -186,6 +186,12 @@ class Encoder:
     """Kernel size of the convolutional position encoding, in steps (transformer)."""
     position_groups: Count = 16
     """Groups of that convolution (transformer)."""
+    context: CountOrZero = 0
+    """Frames on either side of one that are appended to it (linear)."""
+    context_step: Count = 1
+    """Distance of those frames, in frames (linear)."""
+    whitening: Flag = False
+    """Start from the matrix that whitens the differences of aligned frames of a class (linear)."""
     input_dim: Whole | None = None
     """Values per feature frame; null: as the features have. Any other number than theirs is refused."""
     tiled: Flag = False
@@ -204,6 +210,8 @@ class Codebook:
     """Share of the training recordings that one E-step reads."""
     max_frames: Whole = 262_144
     """Maximum number of their frames, drawn at random, for any size of corpus: 70 minutes with hop 256."""
+    recombined: NotNegative = 0.0
+    """Recombined recordings per recording that an E-step reads too, so that new sounds find codewords."""
 
     @model_validator(mode="after")
     def _frames_for_every_token(self) -> Self:
@@ -317,7 +325,7 @@ class Train:
     """pairs; singles: a recording and itself; triplets: also a recording of another class."""
     same_length: Flag = False
     """Stretch the members of a pair or triplet to their mean length."""
-    epochs: Count = 12
+    epochs: CountOrZero = 12
     """Maximum number of epochs."""
     steps_per_epoch: Count | None = 60
     """Optimiser steps per epoch; null: one pass over the recordings."""
@@ -462,6 +470,9 @@ class Config:
             raise ValueError(
                 "encoder.tiled is true and train.clip_seconds null, so tiles have no length; set one of them"
             )
+        if encoder.kind != "linear" and (encoder.whitening or encoder.context or not train.epochs):
+            what = "whitening" if encoder.whitening else "context" if encoder.context else "train.epochs: 0"
+            raise ValueError(f"encoder.kind is {encoder.kind}, and {what} is for linear encoders; leave it out")
         if train.mode == "singles" and self.augment.share == 0 and encoder.dropout == 0:
             raise ValueError(
                 "train.mode is singles with augment.share 0 and encoder.dropout 0, so both views would be the same; "

@@ -24,6 +24,8 @@ class Stream(IntEnum):
     """Which recordings are validated on if there are too many."""
     SUBSET = 6
     """Which recordings an epoch trains on."""
+    WHITENING = 7
+    """Augmentation of the pairs that whitening reads."""
 
 
 def rng(seed: int, stream: Stream, position: int | None = None) -> np.random.Generator:

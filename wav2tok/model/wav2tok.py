@@ -1,17 +1,27 @@
 """The tokenizer as one module: front end, encoder, codebook."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wav2tok.config.schema import Config
+from wav2tok.config.schema import Config, Encoder
 from wav2tok.errors import UserError
 from wav2tok.model.codebook import CodebookScore, assign
 from wav2tok.model.encoder import FrameEncoder
 from wav2tok.model.front_end import FrontEnd
+from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import RecurrentEncoder
 from wav2tok.model.tiles import cut_tiles, join_tiles
 from wav2tok.model.transformer import TransformerEncoder
+
+ENCODERS: dict[str, Callable[[Encoder, int], FrameEncoder]] = {
+    "lstm": RecurrentEncoder,
+    "transformer": TransformerEncoder,
+    "linear": LinearEncoder,
+}
+"""By ``encoder.kind``."""
 
 
 def create_encoder(config: Config, width: int) -> FrameEncoder:
@@ -26,8 +36,7 @@ def create_encoder(config: Config, width: int) -> FrameEncoder:
             f"encoder.input_dim is {stated}, but {config.features.kind} features as configured have {width} numbers "
             "per frame; leave encoder.input_dim null to use that."
         )
-    kind = TransformerEncoder if config.encoder.kind == "transformer" else RecurrentEncoder
-    return kind(config.encoder, width)
+    return ENCODERS[config.encoder.kind](config.encoder, width)
 
 
 class Wav2Tok(nn.Module):

@@ -10,6 +10,7 @@ from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.embed import embeddings
+from wav2tok.spectra.recombine import recombined
 from wav2tok.spectra.store import Segments, SpectrumStore
 
 
@@ -32,6 +33,22 @@ def drawn_segments(
     return segments
 
 
+@torch.inference_mode()
+def _recombined_points(
+    model: Wav2Tok, store: SpectrumStore, recordings: Tensor, config: Config, generator: torch.Generator
+) -> list[Tensor]:
+    """The embeddings of recombined recordings, [n, d] each."""
+    was_training = model.training
+    model.eval()
+    device, count = model.codebook.device, round(config.codebook.recombined * len(recordings))
+    points = []
+    for spectrum, frames in recombined(store, model.front_end, recordings, count, config.clip_frames, generator):
+        z = model.embed(spectrum.to(device), frames.to(device))
+        points.append(z[frame_mask(model.encoder.steps(frames), z.shape[1]).to(device)])
+    model.train(was_training)
+    return points
+
+
 def e_step(
     model: Wav2Tok,
     store: SpectrumStore,
@@ -42,6 +59,8 @@ def e_step(
     among: Tensor | None = None,
 ) -> float:
     """Set the codebook of ``model`` by spherical k-means over the embeddings of `drawn_segments`.
+
+    With ``codebook.recombined`` those of as large a share of recombined recordings are added.
 
     Args:
         step: the optimiser step, which with ``config.seed`` decides the recordings and the cold start.
@@ -62,6 +81,8 @@ def e_step(
         part = z[frame_mask(frames, z.shape[1]).to(z.device)]
         points[place : place + len(part)] = part
         place += len(part)
+    if config.codebook.recombined:
+        points = torch.cat([points, *_recombined_points(model, store, segments.recording.unique(), config, generator)])
     if not bool(points.isfinite().all()):
         raise UserError(f"embeddings are not finite; lower recipes.{config.train.recipe}.learning_rate.")
     codebook, fit = spherical_kmeans(

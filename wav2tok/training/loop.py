@@ -23,16 +23,18 @@ from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
+from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
-from wav2tok.training.objective import objective, views_of
+from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
+from wav2tok.training.whitening import PAIRS, whitening, within_class_covariance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,19 +198,23 @@ class Trainer:
         r = self.recipe
         return r.learning_rate * schedule(step, r.schedule_steps or self.total, r.warmup, falls=r.schedule == "linear")
 
-    def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """One optimiser step on a batch of pairs; returns the parts of the loss."""
-        # All views of the batch go through augmentation and encoder as one batch of 2 B (or 3 B) recordings.
+    def views(self, batch: LoadedBatch, generator: torch.Generator) -> Views:
+        """The embeddings of a batch after augmentation: all of its views are one batch of 2 B (or 3 B) recordings."""
         config, allowed = self.config.augment, None
         if config.views == "partner":
             allowed = torch.arange(len(batch.frames)).div(len(batch.labels), rounding_mode="floor") == 1
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
             spectrum, frames = same_length(spectrum, frames, batch.members, self.model.front_end.kind)
+        return views_of(self.model, spectrum, frames, batch.labels, batch.members)
+
+    def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """One optimiser step on a batch of pairs; returns the parts of the loss."""
+        views = self.views(batch, generator)
         with allow_tf32(self.device):
             loss, parts = objective(
                 self.model,
-                views_of(self.model, spectrum, frames, batch.labels, batch.members),
+                views,
                 self.recipe,
                 generator=generator,
                 frame_rate=self.config.token_rate,
@@ -220,6 +226,22 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = self.learning_rate(self.progress.step)
         self.optimizer.step()
         return parts
+
+    def whiten(self) -> None:
+        """Multiply the linear encoder's matrix by the whitening of aligned frames, and cluster again.
+
+        The pairs are drawn and augmented as in training.
+        """
+        encoder, config = self.model.encoder, self.config
+        assert isinstance(encoder, LinearEncoder)
+        generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.WHITENING, 0))
+        batches = self.sampler.epoch(config.seed, 0, self.batch_size, -(-PAIRS // self.batch_size))
+        self.model.eval()
+        with torch.no_grad():
+            covariance = within_class_covariance(self.views(batch, generator) for batch in self.loaded(batches))
+            encoder.weight.copy_(whitening(covariance).to(encoder.weight) @ encoder.weight)
+        among = torch.from_numpy(self.sampler.subset(config.train.subset_share, config.seed, 0).numbers)
+        e_step(self.model, self.store, config, 0, warm=False, among=among)
 
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch; everything random in it follows from (seed, epoch)."""
@@ -271,6 +293,9 @@ class Trainer:
         )
         if p.step < self.contrast_steps:
             log.info(f"first stage, {self.contrast_steps} steps: contrast between recordings of different classes")
+        if not p.history and self.config.encoder.kind == "linear":
+            # What has not been trained is already of use: training has to improve on it, or it stays the best.
+            self._judge({}, recorder)
         while not p.finished:
             first_stage = p.step < self.contrast_steps
             figures = self.epoch(recorder)
@@ -279,32 +304,34 @@ class Trainer:
                     f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss is "
                     "another sum than that of the first stage"
                 )
-            score = validate(
-                self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard
-            )
-            better = score["score"] > p.best
-            if better:
-                p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
-            else:
-                p.without_gain += 1
-            # Patience applies from the second stage on, which may start below the best score of the first.
-            if p.step <= self.contrast_steps:
-                p.without_gain = 0
-            p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
-            row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
-            p.history.append(row)
-            recorder.metrics([(p.step, recorded(row))])
-            best = self.files.best(train.name)
-            if better:
-                checkpoint.save(best, self.model, self.config, self.info())
-            if p.epoch % train.autosave_epoch == 0:
-                path = self.files.epoch(train.name, p.epoch)
-                checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
-            self._write_last()
-            log.info(
-                f"epoch {p.epoch}/{train.epochs}  loss {figures['loss']:.3f}  "
-                + "  ".join(f"{k} {v:.3f}" for k, v in score.items())
-                + f"  {figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"
-                + ("  *" if better else "")
-            )
+            self._judge(figures, recorder)
         return p
+
+    def _judge(self, figures: dict[str, float], recorder: Recorder) -> None:
+        """Validate after an epoch that had ``figures`` (none before the first); write checkpoints and history."""
+        p, train = self.progress, self.config.train
+        score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+        better = score["score"] > p.best
+        if better:
+            p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
+        else:
+            p.without_gain += 1
+        # Patience applies from the second stage on, which may start below the best score of the first.
+        if p.step <= self.contrast_steps:
+            p.without_gain = 0
+        p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
+        row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
+        p.history.append(row)
+        recorder.metrics([(p.step, recorded(row))])
+        best = self.files.best(train.name)
+        if better:
+            checkpoint.save(best, self.model, self.config, self.info())
+        if p.epoch and p.epoch % train.autosave_epoch == 0:
+            path = self.files.epoch(train.name, p.epoch)
+            checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
+        self._write_last()
+        said = "  ".join(f"{name} {value:.3f}" for name, value in score.items())
+        if figures:
+            speed = f"{figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"
+            said = f"loss {figures['loss']:.3f}  {said}  {speed}"
+        log.info(f"epoch {p.epoch}/{train.epochs}  {said}" + ("  *" if better else ""))

@@ -103,6 +103,9 @@ def prepare(run: TrainRun) -> Trainer:
     if source is not None:
         checkpoint.load_weights(trainer.model, config, source)
         log.info(f"starting from the weights of {source}")
+    elif config.encoder.whitening:
+        trainer.whiten()
+        log.info("whitened the differences of aligned frames")
     # Only now, when no error can occur any more.
     folder = ModelFolder(out)
     for path in (*folder.outdated_by(config.train.name), out / GRAPH_NAMES[0]):

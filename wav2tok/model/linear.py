@@ -1,0 +1,47 @@
+"""The linear encoder: feature frames as they are, or turned and scaled by one matrix. For pretrained features."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wav2tok.config.schema import Encoder
+from wav2tok.errors import UserError
+from wav2tok.model.encoder import FrameEncoder
+from wav2tok.model.frames import row_numbers, take_rows
+
+
+class LinearEncoder(FrameEncoder):
+    """Frames with their context, one square matrix, unit length.
+
+    The matrix starts as the identity, so an untrained encoder keeps the geometry of its features. What a network has
+    learned from thousands of speakers is kept that way: a recurrent encoder on the same features names the words of
+    the training better, and forgets the others (benchmarks/recipe.md).
+
+    The context of a frame is itself and ``context`` frames on either side, ``context_step`` apart. Beyond an end of
+    the recording its frames are zero.
+
+    Attributes:
+        weight: [dim, dim].
+    """
+
+    def __init__(self, config: Encoder, width: int) -> None:
+        super().__init__(config.stack)
+        self.offsets = [i * config.context_step for i in range(-config.context, config.context + 1)]
+        dim = width * config.stack * len(self.offsets)
+        if config.dim != dim:
+            raise UserError(
+                f"encoder.dim is {config.dim}, and the linear encoder keeps all {dim} numbers of a frame and its "
+                f"context; set it to {dim}.",
+                "encoder.dim",
+            )
+        self.weight = nn.Parameter(torch.eye(dim))
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
+        x, steps = self.stacked(features, lengths)
+        reach = self.offsets[-1]
+        if reach:
+            count, wide = x.shape[1], F.pad(x, (0, 0, reach, reach))
+            x = torch.cat([wide[:, reach + offset : reach + offset + count] for offset in self.offsets], dim=2)
+        z = F.normalize(F.normalize(x, dim=2) @ self.weight.T, dim=2)
+        return take_rows(z.flatten(0, 1), row_numbers(steps, z.shape[1]))

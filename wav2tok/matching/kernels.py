@@ -91,24 +91,24 @@ def local_alignment(
     """
     queries, items = len(ends_q) - 1, len(ends_d) - 1
     out = np.zeros((queries, items), dtype=np.int64)
+    none, open_, extend = np.int32(0), np.int32(opening), np.int32(extension)
     # Pairs, not queries, are shared out: one query against many strings is the common case.
     for pair in numba.prange(queries * items):
         q, d = pair // items, pair % items
-        first, length = ends_d[d], ends_d[d + 1] - ends_d[d]
-        row = np.zeros(length + 1, dtype=np.int32)
-        down = np.full(length + 1, -opening, dtype=np.int32)  # the best that ends in a gap of the item
-        most = np.int32(0)
-        for i in range(ends_q[q], ends_q[q + 1]):
-            gains = scores[flat_q[i]]
-            diagonal, along = np.int32(0), np.int32(-opening)
-            left = np.int32(0)
-            for j in range(length):
-                above = row[j + 1]
-                down[j + 1] = max(above - opening, down[j + 1] - extension)
-                along = max(left - opening, along - extension)
-                best = max(np.int32(diagonal + gains[flat_d[first + j]]), down[j + 1])
-                left = max(np.int32(0), best, np.int32(along))
-                diagonal, row[j + 1] = above, left
+        query, item = flat_q[ends_q[q] : ends_q[q + 1]], flat_d[ends_d[d] : ends_d[d + 1]]
+        row = np.zeros(len(item), dtype=np.int32)
+        down = np.full(len(item), -open_, dtype=np.int32)  # the best that ends in a gap of the item
+        most = none
+        for token in query:
+            gains = scores[token]
+            diagonal, along, left = none, -open_, none
+            for j in range(len(item)):
+                above = row[j]
+                down[j] = max(np.int32(above - open_), np.int32(down[j] - extend))
+                best = max(np.int32(diagonal + gains[item[j]]), max(down[j], none))
+                along = max(np.int32(left - open_), np.int32(along - extend))
+                left = max(best, along)
+                diagonal, row[j] = above, left
                 most = max(most, left)
         out[q, d] = most
     return out

@@ -26,6 +26,7 @@ from wav2tok.evaluation.gate import Verdict
 from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.metrics import Estimate
+from wav2tok.evaluation.retrieval.result import Judgement
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.ranking import average_precisions, hits
@@ -173,6 +174,23 @@ def test_links_within_the_page_lead_somewhere(source):
     assert len(set(ids)) == len(ids)
     assert [attributes["href"] for attributes in parsed.all("a")] == [f"#{one}" for one in ids[:-1]]
     assert ids == ["queries", "robustness", "confusions", "examples", "retrieval", "tokens", "cost", "answers"]
+
+
+def test_what_is_judged_beside_the_task_has_a_table(judged):
+    """Each variant is explained, and each system has its figures."""
+    result = judged.retrieval
+    halved = {
+        name: {
+            kind: {m: Estimate(one.value / 2, 0.0, 1.0) for m, one in found.items()} for kind, found in views.items()
+        }
+        for name, views in result.scores.items()
+    }
+    variants = {"never_heard": Judgement(7, 8.0, halved), "distractors": Judgement(9, 1008.0, halved, 1000)}
+    beside = dataclasses.replace(judged, retrieval=dataclasses.replace(result, variants=variants))
+    text = Strict(page.render(beside, VERDICT, RATE)).text
+    assert "classes that no training recording has, searched among the recordings of all classes; 7 queries" in text
+    assert text.count("with 1,000 distractors") == len(result.scores) * len(result.setting.kinds)
+    assert f"{result.scores['wav2tok']['V']['mrr'].value / 2:.3f}" in text
 
 
 def test_the_figures_are_those_of_the_result(source, judged):

@@ -25,6 +25,8 @@ _VOTES = 3
 """Landmarks in common that make two recordings candidates."""
 _ROUGH = 4
 """Frames within which distances in time count as equal."""
+_SHIFTS = 1 << 22
+"""More than there are rough distances in time: 74 hours of them."""
 _TRIES = 4
 """Candidates that are refused for every recording before the search ends, on average."""
 _CHECK_RATE = 16000
@@ -111,28 +113,32 @@ def candidates(marks: Sequence[Landmarks]) -> Iterator[Candidate]:
     owners = np.repeat(np.arange(len(marks), dtype=np.int32), [len(one.kinds) for one in marks])
     order = np.argsort(kinds, kind="stable")  # within a kind, by recording
     kinds, frames, owners = kinds[order], frames[order], owners[order]
-    found = []
+    # A key says which two recordings match and roughly at which distance in time.
+    keys, firsts, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int8)]
     for step in range(1, _NEXT + 1):
         match = np.flatnonzero((kinds[step:] == kinds[:-step]) & (owners[step:] != owners[:-step]))
-        found.append(np.stack([owners[match], owners[match + step], frames[match], frames[match + step]], axis=1))
-    first, second, at, there = np.concatenate(found).T.astype(np.int64)
-    if not len(first):
+        key = (owners[match].astype(np.int64) * len(marks) + owners[match + step]) * _SHIFTS
+        keys.append(key + (frames[match] - frames[match + step]) // _ROUGH % _SHIFTS)
+        firsts.append(match.astype(np.int32))
+        steps.append(np.full(len(match), step, np.int8))
+    key = np.concatenate(keys)
+    # Almost all keys are chance and occur once. Only the others are looked at.
+    ordered = np.sort(key)
+    frequent = np.unique(ordered[_VOTES - 1 :][ordered[_VOTES - 1 :] == ordered[: 1 - _VOTES]])
+    if not len(frequent):
         return
-    shift = at - there
-    rough = np.floor_divide(shift, _ROUGH)
-    order = np.lexsort((at, rough, second, first))
-    first, second, at, shift, rough = (column[order] for column in (first, second, at, shift, rough))
-    new = np.flatnonzero(
-        np.diff(first, prepend=-1) | np.diff(second, prepend=-1) | np.diff(rough, prepend=rough[0] - 1)
-    )
-    votes = np.diff(new, append=len(first))
+    known = frequent[np.minimum(np.searchsorted(frequent, key), len(frequent) - 1)] == key
+    key, first = key[known], np.concatenate(firsts)[known]
+    second = first + np.concatenate(steps)[known]
+    order = np.lexsort((frames[first], key))
+    first, second = first[order], second[order]
+    starts = np.searchsorted(key[order], frequent)
+    votes = np.diff(starts, append=len(order))
     for group in np.argsort(-votes, kind="stable"):
-        if votes[group] < _VOTES:
-            return
-        start, stop = new[group], new[group] + votes[group]
-        middle = int(at[start + votes[group] // 2])
-        mean = float(shift[start:stop].mean())
-        yield Candidate(int(first[start]), int(second[start]), middle, mean, int(votes[group]))
+        one, other = (side[starts[group] : starts[group] + votes[group]] for side in (first, second))
+        shift = float(np.mean(frames[one] - frames[other]))
+        middle = int(frames[one[len(one) // 2]])
+        yield Candidate(int(owners[one[0]]), int(owners[other[0]]), middle, shift, int(votes[group]))
 
 
 def same(paths: Sequence[Path], seconds: Sequence[float], candidate: Candidate) -> bool:

@@ -19,8 +19,8 @@ def headline(judged: Judged, verdict: Verdict) -> dict[str, float | bool]:
     The first view has no suffix: ``mrr`` and ``map`` are those of unchanged queries, ``mrr_ts`` those of time-stretched
     ones. A variant of the task is a further suffix: ``mrr_never_heard`` is that of unchanged queries of classes that no
     training recording has, ``mrr_ts_never_heard`` that of time-stretched ones. The robustness
-    curves give ``map_20db``, ``map_room``, ``map_5db_room`` and the like, and ``map_lost_5db_room``, the share of MAP
-    that is lost there. What is not finite is omitted.
+    curves give ``map_5db_room``, of queries in babble and a room, and ``map_lost_5db_room``, the share of MAP that is
+    lost there. What is not finite is omitted.
     """
     result = judged.retrieval
     figures: dict[str, float | bool] = dict(_by_view(result.scores[JUDGED]))

@@ -9,7 +9,7 @@ from wav2tok.report.table import Cell, Table
 
 
 def places(result: Result) -> dict[str, tuple[Curve, int]]:
-    """Each condition with its curve and its place on it, by its key in headline.json; the least disturbed first.
+    """Each condition with its curve and its place on it, by its key in files; the least disturbed first.
 
     ``clean``, ``20db`` and so on, ``room``, ``5db_room`` and so on; without noise curves there are none.
     """
@@ -35,10 +35,12 @@ def lost(result: Result, system: str) -> tuple[str, float] | None:
 
 
 def figures(result: Result, system: str) -> dict[str, float]:
-    """MAP of a system in every disturbed condition, and what is lost: ``map_20db``, ``map_lost_5db_room``."""
-    found = {f"map_{name}": _value(place, system, "map") for name, place in places(result).items() if name != "clean"}
+    """MAP of a system in the loudest babble in a room, and what is lost: ``map_5db_room``, ``map_lost_5db_room``."""
     share = lost(result, system)
-    return found if share is None else found | {f"map_lost_{share[0]}": share[1]}
+    if share is None:
+        return {}
+    name = share[0]
+    return {f"map_{name}": _value(places(result)[name], system, "map"), f"map_lost_{name}": share[1]}
 
 
 def table(result: Result, metric: str) -> Table:

@@ -60,6 +60,7 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
             label = names.METRICS[metric]
             _line(right, history, f"valid_{metric}", label=label, color=color)
             _line(right, history, f"valid_{metric}_augmented", label=f"{label}, augmented", color=color, linestyle=":")
+            _line(right, history, f"valid_{metric}_unheard", label=f"{label}, unheard", color=color, linestyle="--")
         right.set(title="Validation retrieval, edit distance on tokens", xlabel="epoch", ylim=(0, 1))
         for axes in (left, right):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -128,3 +128,12 @@ def test_without_classes_that_training_lacks_there_is_nothing_beside_the_task(re
     known = {"go", "no", "solo"}
     assert protocol.build(recordings, Evaluate(), protocol.Training(known, known)).variants == ()
     assert protocol.build(recordings, Evaluate()).variants == ()
+
+
+def test_hums_of_songs_that_training_lacks_altogether_are_not_judged_twice():
+    nothing = protocol.Training((), ())
+    assert protocol.build(HUMS, Evaluate(), nothing).variants == ()
+    some = protocol.build(HUMS, Evaluate(), protocol.Training({"x"}, {"x"})).variants
+    assert [(one.name, one.queries.tolist()) for one in some] == [("heard", [0, 1]), ("never_heard", [2, 3])]
+    (words,) = protocol.build(WORDS, Evaluate(), nothing).variants
+    assert (words.name, len(words.queries)) == ("never_heard", 5)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from wav2tok.config.schema import Encoder
 from wav2tok.errors import UserError
 from wav2tok.model.encoder import FrameEncoder
-from wav2tok.model.frames import row_numbers, take_rows
+from wav2tok.model.frames import frame_mask, row_numbers, take_rows
 
 
 class LinearEncoder(FrameEncoder):
@@ -41,7 +41,8 @@ class LinearEncoder(FrameEncoder):
         x, steps = self.stacked(features, lengths)
         reach = self.offsets[-1]
         if reach:
-            count, wide = x.shape[1], F.pad(x, (0, 0, reach, reach))
+            count = x.shape[1]
+            wide = F.pad(x * frame_mask(steps, count)[:, :, None].to(x.dtype), (0, 0, reach, reach))
             x = torch.cat([wide[:, reach + offset : reach + offset + count] for offset in self.offsets], dim=2)
         z = F.normalize(F.normalize(x, dim=2) @ self.weight.T, dim=2)
         return take_rows(z.flatten(0, 1), row_numbers(steps, z.shape[1]))

@@ -10,11 +10,12 @@ from wav2tok.cli import app
 
 COMMANDS = get_command(app).commands
 VERBS = {
-    *("sample", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
+    *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
     *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
+    "synthesize": ["--out", "--words", "--voices", "--seed"],
     "validate": ["--out", "--params", "--set"],
     "split": ["--out", "--group-by", "--test-groups", "--kind", "--manifest", "--set"],
     "cluster": ["--data", "--out", "--device", "--set"],

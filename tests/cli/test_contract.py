@@ -11,7 +11,7 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
+    *("promote", "pull", "models", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
@@ -24,6 +24,7 @@ OPTIONS = {
     "export": ["--model", "--report", "--out"],
     "register": ["--model", "--report", "--data", "--out"],
     "pull": ["--out"],
+    "models": ["--format"],
     "tokenize": ["--model", "--device", "--format", "--threads"],
     "index": ["--model", "--out", "--device", "--threads"],
     "search": ["--index", "--model", "--top", "--device", "--format", "--threads"],

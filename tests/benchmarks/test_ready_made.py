@@ -10,7 +10,13 @@ from tests.tokenizer import test_ready_made as shipped
 from wav2tok.errors import UserError
 from wav2tok.tokenizer import ready_made
 
-SMALL = ("train.epochs=1", "train.steps_per_epoch=2", "codebook.num_tokens=16", "evaluate.bootstrap=20")
+SMALL = (
+    "encoder.hidden=16",
+    "train.epochs=1",
+    "train.steps_per_epoch=2",
+    "codebook.num_tokens=16",
+    "evaluate.bootstrap=20",
+)
 OPEN = ("gate.min_mrr=0.0", "gate.min_map=0.0", "gate.min_codebook_use=0.0", "gate.beat=[]")
 
 
@@ -29,7 +35,7 @@ def test_a_model_and_its_card(name: str, tiny_corpus: Path, tmp_path: Path, monk
     text = made.with_suffix(".md").read_text()
     assert str(tmp_path) not in text
     assert str(tiny_corpus.parent) not in text
-    assert f"ready_made {name} corpus '--split=--test-groups ada,ben --also others' --set=train.epochs=1" in text
+    assert f"ready_made {name} corpus '--split=--test-groups ada,ben --also others' --set=encoder.hidden=16" in text
     assert "| `mrr` | " in text
     assert "wav2tok, edit distance" in text
 

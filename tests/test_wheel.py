@@ -22,11 +22,17 @@ PROJECT = Path(__file__).resolve().parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+STAND_IN = ("wav2tok/models/tiny.onnx", "wav2tok/models/tiny.md")
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the project."""
+def wheel(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing is left in the project; the copy has one more ready-made model."""
     root = tmp_path_factory.mktemp("source")
     shutil.copytree(PROJECT / "wav2tok", root / "wav2tok", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / STAND_IN[0]).parent.mkdir(exist_ok=True)
+    shutil.copy(tiny_model / "tokenizer.onnx", root / STAND_IN[0])
+    (root / STAND_IN[1]).write_text("# wav2tok:tiny\n\nMelodies of four bends.\n\n- licence: Apache-2.0\n")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, root)
     done = uv(["build", "--quiet", "--wheel", "--out-dir", "dist"], root)
@@ -38,7 +44,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("wav2tok/")}
     files = (path for path in (PROJECT / "wav2tok").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert held == {path.relative_to(PROJECT).as_posix() for path in files if path.suffix not in (".nbi", ".nbc")}
+    known = {path.relative_to(PROJECT).as_posix() for path in files if path.suffix not in (".nbi", ".nbc")}
+    assert held == known | {*STAND_IN}
     assert any(name.endswith("LICENSE") for name in zipfile.ZipFile(wheel).namelist())
 
 
@@ -89,6 +96,20 @@ def test_tokenize_index_search_and_spot(run: Run) -> None:
         assert best["path"] == "recordings/ada_0.flac" or verb == "spot"
         assert best.get("distance", 0.0) == 0.0
         assert best.get("similarity", 100.0) == 100.0
+
+
+def test_a_ready_made_model(run: Run) -> None:
+    """It needs no file but the package's own, and no network."""
+    done = run("tokenize", "recordings", "--model", "wav2tok:tiny")
+    assert (done.returncode, done.stderr) == (0, "")
+    by_file = run("tokenize", "recordings", "--model", "tokenizer.onnx")
+    for row, other in zip(done.stdout.splitlines(), by_file.stdout.splitlines(), strict=True):
+        assert json.loads(row) == json.loads(other) | {"model": "wav2tok:tiny"}
+    listed = run("models")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "wav2tok:tiny" in [json.loads(line)["model"] for line in listed.stdout.splitlines()]
+    pulled = run("pull", "wav2tok:tiny", "--out", "pulled")
+    assert (pulled.returncode, pulled.stderr) == (0, "")
 
 
 def test_a_recording_longer_than_a_window(run: Run) -> None:

@@ -25,6 +25,18 @@ def make_folder(path: Path) -> None:
         raise UserError(f"{path} cannot be made a folder, because a file is in the way; name another.") from None
 
 
+def require_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        UserError: ``folder`` is not empty, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder that does not exist yet.")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; name another folder or remove it yourself.")
+
+
 def read_text(path: Path) -> str:
     """Read a text file.
 

@@ -10,11 +10,12 @@ from wav2tok.cli import app
 
 COMMANDS = get_command(app).commands
 VERBS = {
-    *("sample", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
+    *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
+    *("promote", "pull", "models", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
+    "synthesize": ["--out", "--words", "--voices", "--seed"],
     "validate": ["--out", "--params", "--set"],
     "split": ["--out", "--group-by", "--test-groups", "--kind", "--manifest", "--set"],
     "cluster": ["--data", "--out", "--device", "--set"],
@@ -23,6 +24,7 @@ OPTIONS = {
     "export": ["--model", "--report", "--out"],
     "register": ["--model", "--report", "--data", "--out"],
     "pull": ["--out"],
+    "models": ["--format"],
     "tokenize": ["--model", "--device", "--format", "--threads"],
     "index": ["--model", "--out", "--device", "--threads"],
     "search": ["--index", "--model", "--top", "--device", "--format", "--threads"],

@@ -28,6 +28,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 for verb in (
     data.sample,
+    data.synthesize,
     data.validate,
     data.split,
     learn.cluster,
@@ -37,6 +38,7 @@ for verb in (
     ship.register,
     ship.promote,
     ship.pull,
+    ship.models,
     use.tokenize,
     use.index,
     use.search,

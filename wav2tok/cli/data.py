@@ -1,4 +1,4 @@
-"""Verbs on recordings: sample, validate, split."""
+"""Verbs on recordings: sample, synthesize, validate, split."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,20 @@ def sample(
     from wav2tok.sample.corpus import make
 
     make(out, seed=seed, melodies=melodies, singers=singers)
+
+
+def synthesize(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; it must be empty or absent.")] = Path(
+        "spoken"
+    ),
+    words: Annotated[int, typer.Option(help="Number of classes.")] = 400,
+    voices: Annotated[int, typer.Option(help="Recordings per class.")] = 6,
+    seed: Annotated[int, typer.Option(help="Another seed gives other words.")] = 0,
+) -> None:
+    """Synthesize spoken pseudo-words with espeak-ng, for split --also: OUT/WORD/VOICE_N.flac."""
+    from wav2tok.sample.speech import make
+
+    make(out, words=words, voices=voices, seed=seed)
 
 
 def validate(

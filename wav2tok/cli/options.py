@@ -10,7 +10,13 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one parameter; may be repeated.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; cuda never falls back silently.")]
-Model = Annotated[str, typer.Option(help="An ONNX file, a folder that train, export or pull wrote, or an MLflow URI.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="An ONNX file, a folder that train, export or pull wrote, an MLflow URI, or a ready-made model such as "
+        "wav2tok:speech."
+    ),
+]
 DataFile = Annotated[Path, typer.Option("--data", help="The split, audios.bin.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all that this process may use.")]
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

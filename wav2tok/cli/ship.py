@@ -1,4 +1,4 @@
-"""Verbs on finished models: export, register, promote, pull."""
+"""Verbs on finished models: export, register, promote, pull, models."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import DataFile, Out, Params, Sets
+from wav2tok.cli.rows import Format, FormatOption, printing
 from wav2tok.extras import need
 
 
@@ -55,10 +56,29 @@ def promote(
 
 
 def pull(
-    model: Annotated[str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion.")],
+    model: Annotated[
+        str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion, or a ready-made model.")
+    ],
     out: Out = Path("model"),
 ) -> None:
     """Download a model into a folder that tokenize can use."""
     from wav2tok.release import registry
 
     typer.echo(f"{registry.pull(model, out)}")
+
+
+def models(form: FormatOption = Format.JSONL) -> None:
+    """Print the ready-made models that --model takes by name, one JSON line each."""
+    from wav2tok.tokenizer import ready_made
+
+    with printing(form) as emit:
+        for about in map(ready_made.about, ready_made.names()):
+            emit(
+                {
+                    "model": about.model,
+                    "purpose": about.purpose,
+                    "tokens_per_second": round(about.tokens_per_second, 2),
+                    "num_tokens": about.metadata.num_tokens,
+                    "licence": about.licence,
+                }
+            )

@@ -18,7 +18,7 @@ import onnxruntime
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
 from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
-from wav2tok.tokenizer.locate import located
+from wav2tok.tokenizer.locate import card_of, located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lookup import IDENTITY
 from wav2tok.tracking.store import connect, existing, reaching
@@ -43,13 +43,13 @@ def pull(uri: str, out: Path) -> Path:
     """Copy a model into the folder ``out``, completely or not at all; returns its ONNX file.
 
     Args:
-        uri: an MLflow URI, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
+        uri: an MLflow URI, a ready-made model, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
     """
     with replacing_folder(out, (GRAPH_NAMES[0], CARD_FILE)) as folder, located(uri) as (graph, _):
         (folder / GRAPH_NAMES[0]).write_bytes(graph.read_bytes())
-        card = graph.parent / CARD_FILE
+        card = card_of(graph)
         if card.exists():
-            (folder / card.name).write_bytes(card.read_bytes())
+            (folder / CARD_FILE).write_bytes(card.read_bytes())
     return out / GRAPH_NAMES[0]
 
 

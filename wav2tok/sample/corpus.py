@@ -46,10 +46,7 @@ def make(out: Path, seed: int = 0, melodies: int = 24, singers: int = 10) -> Non
     for name, value, least in (("seed", seed, 0), ("melodies", melodies, 1), ("singers", singers, 1)):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; name a folder that does not exist yet.")
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty; name another folder or remove it yourself.")
+    files.require_empty(out)
 
     cast = [people.draw(index, seed) for index in range(singers)]
     jobs = [(m, melody, s, singer) for m, melody in enumerate(tunes(melodies, seed)) for s, singer in enumerate(cast)]

@@ -16,6 +16,7 @@ from wav2tok.progress import log
 from wav2tok.report import files, tables, training
 from wav2tok.report.folder import ReportFolder
 from wav2tok.report.logged import headline, write_curves
+from wav2tok.tokenizer import ready_made
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, runs, store
@@ -29,7 +30,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
 
     Args:
         data: the ``audios.bin`` whose test part is used.
-        model: a file, a folder or an MLflow URI, as `wav2tok.tokenizer.locate.located` takes it.
+        model: a ready-made model, a file, a folder or an MLflow URI, as `wav2tok.tokenizer.locate.located` takes it.
         device: as `Tokenizer.from_pretrained` takes it.
         track: whether to log to MLflow, if it is installed.
 
@@ -90,7 +91,11 @@ def _origin(data: Path, tokenizer: Tokenizer, graph: Path, source: str, run_id: 
     changed = " with changes" if known.get("git.dirty") == "true" else ""
     trained = tokenizer.metadata.config
     # A path would say where on this machine the model is, not which one it is.
-    name = source if ":/" in source else trained.get("train", {}).get("name", graph.stem)
+    name = (
+        source
+        if ":/" in source or source.startswith(ready_made.PREFIX)
+        else trained.get("train", {}).get("name", graph.stem)
+    )
     epoch = "" if tokenizer.metadata.epoch is None else f", epoch {tokenizer.metadata.epoch}"
     return Origin(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),

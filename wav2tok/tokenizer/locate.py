@@ -1,4 +1,4 @@
-"""From a model's name (file, folder or MLflow URI) to its graph."""
+"""From a model's name (ready-made, file, folder or MLflow URI) to its graph."""
 
 import contextlib
 import tempfile
@@ -8,8 +8,8 @@ from pathlib import Path
 from wav2tok.errors import UserError
 from wav2tok.files import sha256
 from wav2tok.progress import log
-from wav2tok.tokenizer import cache
-from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.tokenizer import cache, ready_made
+from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
 
@@ -28,22 +28,34 @@ def locate(model: str | Path) -> Path:
             return path / name
     problem = f"folder {path} holds no {GRAPH_NAMES[0]}" if path.is_dir() else f"{path} does not exist"
     raise UserError(
-        f"{problem}; name an ONNX file, a folder that wav2tok train, export or pull wrote, or an MLflow URI such as "
-        "models:/wav2tok@champion.",
+        f"{problem}; name an ONNX file, a folder that wav2tok train, export or pull wrote, an MLflow URI such as "
+        "models:/wav2tok@champion, or a ready-made model (wav2tok models lists them).",
         "model",
     )
 
 
+def card_of(graph: Path) -> Path:
+    """Where the card of a graph is, if it has one."""
+    return ready_made.card_of(graph) if graph.parent == ready_made.FOLDER else graph.parent / CARD_FILE
+
+
 @contextlib.contextmanager
 def located(model: str | Path) -> Iterator[tuple[Path, str]]:
-    """The ONNX file of a model (a file, a folder, or an MLflow URI such as ``models:/wav2tok@champion``) and its name.
+    """The ONNX file of a model and its name.
 
     The name of a model in the registry has the number of its version. It is read from the cache or downloaded, and a
     download is deleted at the end of the block.
 
+    Args:
+        model: a ready-made model such as ``wav2tok:speech``, a file, a folder, or an MLflow URI such as
+            ``models:/wav2tok@champion``.
+
     Raises:
         UserError: there is none, it cannot be downloaded, or its graph is not the one that was registered.
     """
+    if str(model).startswith(ready_made.PREFIX):
+        yield ready_made.find(str(model)), str(model)
+        return
     if not str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
         yield locate(model), str(model)
         return

@@ -45,7 +45,7 @@ class Tokenizer:
     >>> (tokens,) = tokenizer.encode([waveform], sample_rate=16000)
 
     Attributes:
-        source: the model that was loaded, a path or a URI with the version's number.
+        source: the model that was loaded: its name, a path, or a URI with the version's number.
         metadata: what the graph says of itself.
         sample_rate: Hz, the rate that the graph takes; `encode` converts to it.
         num_tokens: size of the codebook.
@@ -57,9 +57,12 @@ class Tokenizer:
         samples_at_once: padded samples in a batch.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int | None = None, source: str | None = None) -> None:
-        """Load an ONNX file; `from_pretrained` loads from other places too and describes the arguments."""
-        self._open(path.read_bytes(), source or str(path), device, threads)
+    def __init__(
+        self, model: str | Path, device: str = "auto", threads: int | None = None, source: str | None = None
+    ) -> None:
+        """Load a tokenizer, as `from_pretrained` does; ``source`` is what it is called, by default as it was found."""
+        with located(model) as (graph, name):
+            self._open(graph.read_bytes(), source or name, device, threads)
 
     def _open(self, content: bytes, source: str, device: str, threads: int | None) -> None:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
@@ -108,15 +111,15 @@ class Tokenizer:
         """Load a tokenizer.
 
         Args:
-            model: an ONNX file, a folder that ``wav2tok train``, ``export`` or ``pull`` wrote, or an MLflow URI.
+            model: an ONNX file, a folder that ``wav2tok train``, ``export`` or ``pull`` wrote, an MLflow URI, or a
+                ready-made model such as ``wav2tok:speech``.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; an explicit ``cuda`` never falls back silently.
             threads: CPU threads; None means as many as this process may use.
 
         Raises:
             UserError: no such model or device, or not a tokenizer.
         """
-        with located(model) as (graph, source):
-            return cls(graph, device, threads, source)
+        return cls(model, device, threads)
 
     def __repr__(self) -> str:
         return (

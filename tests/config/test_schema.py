@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.helpers import changed
 from wav2tok.config.parameters import flatten, from_dict, to_dict
 from wav2tok.config.schema import PUBLISHED, STAGED, Config
 from wav2tok.errors import UserError
@@ -174,8 +175,23 @@ def test_values_at_their_bounds() -> None:
     from_dict({"train": {"mode": "singles"}, "encoder": {"dropout": 0.0}})  # augmentation is left
 
 
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"encoder": {"whitening": True}}, "whitening"),
+        ({"encoder": {"context": 2}}, "context"),
+        ({"train": {"epochs": 0}}, "train.epochs: 0"),
+    ],
+)
+def test_what_is_for_linear_encoders_is_refused_for_others(values: dict[str, dict[str, object]], what: str) -> None:
+    with pytest.raises(UserError, match=f"encoder.kind is lstm, and {what}"):
+        changed(Config(), **values)
+    linear = {"kind": "linear"} | values.get("encoder", {})
+    assert changed(Config(), **values | {"encoder": linear}).encoder.kind == "linear"
+
+
 def test_replacing_a_value_validates_it() -> None:
-    with pytest.raises(ValueError, match="epochs"):
-        dataclasses.replace(Config().train, epochs=0)
+    with pytest.raises(ValueError, match="patience"):
+        dataclasses.replace(Config().train, patience=0)
     with pytest.raises(ValueError, match=r"train\.recipe is 'mine'"):
         dataclasses.replace(Config(), train=dataclasses.replace(Config().train, recipe="mine"))

@@ -6,7 +6,15 @@ from wav2tok.config.seeds import Stream, rng, torch_seed
 
 
 def test_streams_keep_their_numbers() -> None:
-    numbers = {"E_STEP": 0, "PAIRS": 1, "DROPOUT": 2, "AUGMENTATION": 3, "VALIDATION_SAMPLE": 5, "SUBSET": 6}
+    numbers = {
+        "E_STEP": 0,
+        "PAIRS": 1,
+        "DROPOUT": 2,
+        "AUGMENTATION": 3,
+        "VALIDATION_SAMPLE": 5,
+        "SUBSET": 6,
+        "WHITENING": 7,
+    }
     assert {stream.name: stream.value for stream in Stream} == numbers
 
 

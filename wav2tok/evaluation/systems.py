@@ -11,6 +11,7 @@ from wav2tok.matching.decoded import decoded_dtw_distances
 from wav2tok.matching.distances import centroid_dtw_distances, edit_distances, weighted_edit_distances
 from wav2tok.matching.hubs import WithoutHubs
 from wav2tok.matching.local import local_distances
+from wav2tok.matching.transposed import KEYS, transposed_distances
 
 FORMS = ("wav2tok", "wav2tok_weighted", "wav2tok_centroid_dtw", "wav2tok_local", "wav2tok_decoded")
 """The tokenizer's forms of matching; the gate judges the first, plain edit distance."""
@@ -75,7 +76,7 @@ def is_selected(name: str, baselines: Sequence[str]) -> bool:
     return name in baselines or "all" in baselines
 
 
-def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
+def tokenizer_systems(encode: Represent, codebook: np.ndarray, in_keys: bool = False) -> list[System]:
     """The tokenizer in its `FORMS` of matching, which all read the same strings.
 
     The last form also reads what lies near what in the database, but no label.
@@ -83,16 +84,19 @@ def tokenizer_systems(encode: Represent, codebook: np.ndarray) -> list[System]:
     Args:
         encode: waveforms -> de-duplicated tokens, int [L].
         codebook: [K, d], the centroids that belong to ``encode``.
+        in_keys: whether local alignment tries several keys, which needs a codebook of melodies
+            (`wav2tok.matching.transposed.is_transposable`).
     """
     plain, weighted, warped, local, decoded = FORMS
     tokens = Representation(plain, encode)
+    align, how = (transposed_distances, f" in {KEYS} keys") if in_keys else (local_distances, "")
     return [
         System(plain, "wav2tok, edit distance", tokens, edit_distances),
         System(
             weighted, "wav2tok, weighted edit distance", tokens, partial(weighted_edit_distances, codebook=codebook)
         ),
         System(warped, "wav2tok, centroid DTW", tokens, partial(centroid_dtw_distances, codebook=codebook)),
-        System(local, "wav2tok, local alignment", tokens, partial(local_distances, codebook=codebook)),
+        System(local, f"wav2tok, local alignment{how}", tokens, partial(align, codebook=codebook)),
         System(
             decoded,
             "wav2tok, decoded DTW without hubs",

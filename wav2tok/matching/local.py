@@ -45,15 +45,25 @@ def scoring(codebook: np.ndarray, level: float = 0.3, opening: float = 0.25, ext
         codebook: [K, d]; rows need not be of unit length.
         level, opening, extension: measured on spoken words, where affine gaps are no better than linear ones.
     """
-    centroids = np.asarray(codebook, dtype=np.float64)
-    unit = centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
+    unit = unit_rows(codebook)
     cosines = unit @ unit.T
-    different = ~np.eye(len(unit), dtype=bool)
-    mean = float(cosines[different].mean()) if len(unit) > 1 else 0.0
-    zero = mean + level * (1.0 - mean)
+    zero = zero_of(cosines, level)
     scores = np.rint(UNIT * (cosines - zero) / max(1.0 - zero, 1e-12))
     np.fill_diagonal(scores, UNIT)
     return Scoring(np.clip(scores, -4 * UNIT, UNIT).astype(np.int32), round(UNIT * opening), round(UNIT * extension))
+
+
+def unit_rows(codebook: np.ndarray) -> np.ndarray:
+    """The rows [K, d] at unit length, float64."""
+    centroids = np.asarray(codebook, dtype=np.float64)
+    return centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
+
+
+def zero_of(cosines: np.ndarray, level: float) -> float:
+    """The cosine that scores 0, ``level`` of the way from the mean off the diagonal of ``cosines`` [K, K] to 1."""
+    different = ~np.eye(len(cosines), dtype=bool)
+    mean = float(cosines[different].mean()) if len(cosines) > 1 else 0.0
+    return mean + level * (1.0 - mean)
 
 
 def local_scores(queries: Sequence[np.ndarray], database: Sequence[np.ndarray], by: Scoring) -> np.ndarray:
@@ -91,6 +101,10 @@ def local_distances(
     Returns:
         float64 [Q, D].
     """
-    scores = local_scores(queries, database, by or scoring(codebook))
+    return relative(local_scores(queries, database, by or scoring(codebook)), queries, database)
+
+
+def relative(scores: np.ndarray, queries: Sequence[np.ndarray], database: Sequence[np.ndarray]) -> np.ndarray:
+    """Scores [Q, D] as distances: one minus the score over the geometric mean of the two lengths."""
     lengths = np.outer([max(len(tokens), 1) for tokens in queries], [max(len(tokens), 1) for tokens in database])
     return empty_last(1.0 - scores / (UNIT * np.sqrt(lengths)), queries, database)

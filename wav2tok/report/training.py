@@ -65,7 +65,8 @@ def training(history: list[dict[str, float | None]], out: Path) -> Path:
         for axes in (left, right):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid()
-            axes.legend()
+            if axes.get_legend_handles_labels()[0]:  # a training of no epochs has no losses
+                axes.legend()
         return _save(figure, out / "training.png")
 
 

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from wav2tok.audio import decode
+from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
@@ -31,6 +32,7 @@ from wav2tok.evaluation.systems import (
 )
 from wav2tok.matching import ranking
 from wav2tok.matching.distances import edit_distances
+from wav2tok.matching.transposed import is_transposable
 from wav2tok.progress import log
 
 # The k-means baselines are fitted on at most this many recordings: more than their frames are sampled from.
@@ -56,7 +58,7 @@ def evaluate(
         encode: waveforms float32 [N] at ``data.sample_rate`` -> de-duplicated tokens, int [L].
         codebook: [K, d].
         untrained_encode: the same by an encoder with random weights; None omits that baseline.
-        config: ``data``, ``evaluate`` and ``seed`` are read.
+        config: that of the tokenizer, with the ``evaluate`` of this evaluation.
         training: which classes the tokenizer heard; None: those of ``train``.
 
     Raises:
@@ -142,7 +144,7 @@ def learn(
     """
     settings, rate = config.evaluate, config.data.sample_rate
     generator = np.random.default_rng(config.seed)
-    systems = tokenizer_systems(encode, codebook)
+    systems = tokenizer_systems(encode, codebook, is_transposable(to_dict(config)))
     if untrained_encode is not None and is_selected(UNTRAINED, settings.baselines):
         tokens = Representation(UNTRAINED, untrained_encode)
         systems.append(System(UNTRAINED, "untrained encoder, edit distance", tokens, edit_distances))

@@ -1,8 +1,8 @@
-"""``contour``: the melody as a pretrained network hears it, in any key: pitch, how voiced it is, and level.
+"""``contour``: the melody as a pretrained network hears it, in any key: pitch, and how voiced it is.
 
 The network is SwiftF0 (Lars Nieradzik, "SwiftF0: fast and accurate monophonic pitch detection", 2025): small
 convolutions over log magnitudes of 128 bands at three window lengths, every 256 samples. It is frozen, so it runs once
-per recording. The spectrum is three numbers per frame, and augmentation edits these: a shift adds semitones.
+per recording. The spectrum is two numbers per frame, and augmentation edits these: a shift adds semitones.
 
 The network's confidence depends on how loud its input is, so the input is scaled by the recording's loudest band.
 """
@@ -41,6 +41,8 @@ CONTEXT = 7
 """Steps on either side of one that the network's output depends on."""
 LOUDEST = 44.0
 """Magnitude of a recording's loudest band as the network gets it: the median of hums."""
+WIDTH = 1.2
+"""Standard deviation of a bell in semitones: a voice that is a quarter tone off is still near its semitone."""
 _FLOOR = math.log(DYNAMIC_RANGE) / 2
 _SEMITONE = math.log(2) / 12
 
@@ -91,10 +93,10 @@ class PitchNetwork(nn.Module):
 class Contour(Kind):
     """The melody relative to the recording's key.
 
-    Spectrum: pitch in semitones above the network's lowest, confidence that there is one (0 to 1), and level in dB
-    relative to the recording's loudest frame.
-    Features: how near the pitch is to each of 29 semitones around the recording's mean pitch, times the confidence; the
-    confidence; the level. Without ``normalize`` pitches are read relative to the middle of the network's range.
+    Spectrum: pitch in semitones above the network's lowest, and how sure it is (0 to 1, and 0 below a half).
+    Features: how near the pitch is to each of 29 semitones around the recording's mean pitch, times how sure it is; and
+    1 less that, which marks a rest. Without ``normalize`` pitches are read relative to the middle of the network's
+    range.
 
     Raises:
         UserError: another sampling rate than 16 kHz, or the package with the weights is not installed.
@@ -110,13 +112,13 @@ class Contour(Kind):
             raise UserError(
                 f"data.sample_rate is {sample_rate}; features.kind contour needs {CONTOUR_RATE}.", "data.sample_rate"
             )
-        super().__init__(config, sample_rate, 3)
+        super().__init__(config, sample_rate, 2)
         graph = WEIGHTS.graph()
         known = constants(graph)
         self.steps = config.hop // CONTOUR_STEP
         self.before = CONTOUR_STEP * (self.steps - 1) // 2
-        self.measured = 4
-        self.width = 2 * REACH + 1 + 2
+        self.measured = 3
+        self.width = 2 * REACH + 1 + 1
         self.reach = 1 + -(-(CONTEXT * CONTOUR_STEP + max(WINDOWS) // 2 + self.before) // config.hop)
         transforms = [PowerSpectrum(size, CONTOUR_STEP) for size in WINDOWS]
         self.transforms = nn.ModuleList(transforms)
@@ -158,33 +160,32 @@ class Contour(Kind):
         level = x.amax(dim=2, keepdim=True)
         x = x.reshape(x.shape[0], -1, len(WINDOWS), BANDS).permute(0, 2, 3, 1)
         log_hertz, confidence = self.network(F.pad(x, (CONTEXT, CONTEXT), value=_FLOOR) + math.log(LOUDEST))
-        # Of the steps of a frame the one that is most surely voiced.
-        confidence = confidence.reshape(level.shape[0], -1, self.steps)
-        semitones = ((log_hertz - self.lowest) / _SEMITONE).reshape(confidence.shape)
-        best = confidence.argmax(dim=2, keepdim=True)
         # The network has never heard such silence, and may find a pitch in it.
-        voiced = confidence.gather(2, best) * torch.sigmoid(2 * level - LOUD_AT)
-        return torch.cat([semitones.gather(2, best), voiced, level * (20 / math.log(10))], dim=2)
+        sure = confidence.reshape(level.shape[0], -1, self.steps) * torch.sigmoid(2 * level - LOUD_AT)
+        # Below a half the pitch is mostly wrong. A steep slope instead of a jump: rounding changes no token.
+        sure = sure * (10 * sure - 4.5).clamp(0, 1)
+        semitones = ((log_hertz - self.lowest) / _SEMITONE).reshape(sure.shape)
+        total = sure.sum(dim=2)
+        return torch.stack([(sure * semitones).sum(dim=2) / total.clamp_min(1e-6), total / self.steps], dim=2)
 
     def measure(self, spectrum: Tensor, frames: Tensor, loudest: Tensor | None) -> Tensor:
-        semitones, voiced, level = spectrum.unbind(2)
-        return torch.stack([voiced, voiced * semitones, semitones, level], dim=2)
+        semitones, sure = spectrum.unbind(2)
+        return torch.stack([sure, sure * semitones, semitones], dim=2)
 
     def normalized(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        """Measures [B, T, 4] relative to the key of their ``mean`` [B, 1, 4] -> [B, T, 31]."""
+        """Measures [B, T, 3] relative to the key of their ``mean`` [B, 1, 3] -> [B, T, 30]."""
         key = mean[:, :, 1:2] / mean[:, :, :1].clamp_min(1e-6) if self.config.normalize else self.middle
-        voiced, semitones, level = x[:, :, :1], x[:, :, 2:3], x[:, :, 3:]
-        # Bells one semitone wide: a voice that is a quarter tone off still falls into its semitone.
-        bells = torch.exp(-(semitones - key - self.relative).square().clamp_max(30.0))
-        return torch.cat([2 * voiced * bells, 2 * voiced, level / 20 + 1], dim=2)
+        sure, semitones = x[:, :, :1], x[:, :, 2:]
+        bells = torch.exp(-((semitones - key - self.relative).square() / (2 * WIDTH**2)).clamp_max(30.0))
+        return torch.cat([sure * bells, 1 - sure], dim=2)
 
     def shift(self, x: Tensor, ratio: Tensor) -> Tensor:
         semitones = torch.log2(ratio).mul(12).to(x.device, non_blocking=True)
-        return x + F.pad(semitones[:, None, None], (0, 2))
+        return x + F.pad(semitones[:, None, None], (0, 1))
 
     def between(self, before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
         x = torch.lerp(before, after, weight)
         # Where only one of the two is voiced, the other's pitch means nothing.
-        one, other = before[:, :, 1:2] >= 0.5, after[:, :, 1:2] >= 0.5
+        one, other = before[:, :, 1:] > 0, after[:, :, 1:] > 0
         share = torch.where(one == other, weight, (other & (weight > 0)).to(weight.dtype))
         return torch.cat([torch.lerp(before[:, :, :1], after[:, :, :1], share), x[:, :, 1:]], dim=2)

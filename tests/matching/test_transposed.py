@@ -83,7 +83,7 @@ def test_the_distance_is_the_least_over_the_keys(queries, database, seed):
         up = np.zeros_like(frames)
         up[:, :, BELLS] = frames[:, :, BELLS]
         for bell in range(BELLS):
-            if 0 <= bell - abs(semitones):
+            if bell - abs(semitones) >= 0:
                 up[:, :, bell] = frames[:, :, bell - abs(semitones)]
         up = up.reshape(K, -1) / np.linalg.norm(up.reshape(K, -1), axis=1, keepdims=True)
         cos = up @ unit.T if semitones >= 0 else unit @ up.T

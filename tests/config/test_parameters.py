@@ -83,14 +83,14 @@ def test_every_profile_loads_and_changes_what_it_names() -> None:
 def test_a_profile_overrides_the_file_and_an_override_both(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("profile: humming\nfeatures: {kind: logmel, hop: 128}\nencoder: {stack: 3, dim: 7}\n")
-    config = load(file, ["features.hop=200"])
-    assert (config.features.kind, config.features.hop) == ("pitch", 200)
-    assert (config.encoder.stack, config.encoder.dim) == (1, 7)
+    config = load(file, ["features.hop=512"])
+    assert (config.features.kind, config.features.hop) == ("contour", 512)
+    assert (config.encoder.stack, config.encoder.dim) == (1, 150)
     assert load(file, ["profile=null"]).features.kind == "logmel"
     with pytest.raises(UserError, match="profile is 'opera'; it must be one of speech, humming, published"):
         load(file, ["profile=opera"])
 
 
 def test_reading_a_configuration_back_does_not_apply_its_profile_again() -> None:
-    config = load(None, ["profile=humming", "features.hop=200"])
+    config = load(None, ["profile=humming", "features.hop=512"])
     assert from_dict(to_dict(config)) == config

@@ -37,3 +37,15 @@ def test_the_forms_of_the_tokenizer_share_its_strings_and_rank_a_string_before_o
     for system in systems:
         assert system.distances(strings[:1], strings)[0].argmin() == 0
         assert system.distances([np.array([], dtype=np.int64)], strings).tolist() == [[np.inf] * 3]
+
+
+def test_local_alignment_tries_several_keys_where_tokens_are_stretches_of_melody():
+    scale = np.zeros((12, 30))
+    scale[np.arange(12), np.arange(9, 21)] = 1
+    query, higher = np.array([3, 5, 7, 3]), np.array([5, 7, 9, 5])
+    plain, in_keys = (
+        next(one for one in tokenizer_systems(lambda waveforms: [], scale, keys) if one.name == "wav2tok_local")
+        for keys in (False, True)
+    )
+    assert (plain.label, in_keys.label) == ("wav2tok, local alignment", "wav2tok, local alignment in 5 keys")
+    assert in_keys.distances([query], [higher])[0, 0] == 0 < plain.distances([query], [higher])[0, 0]

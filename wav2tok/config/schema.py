@@ -121,7 +121,7 @@ class Features:
     kind: Literal["mfcc", "logmel", "stft", "cqt", "pitch", "speech", "contour"] = "mfcc"
     """stft: magnitudes; cqt: constant-Q transform; pitch: the melody in any key (with n_fft 2048 and hop 512).
 
-    With a pretrained network: speech: what it hears in words (n_fft 512, hop 1280); contour: the melody (hop 512).
+    With a pretrained network: speech: what it hears in words (n_fft 512, hop 1280); contour: the melody (hop 1024).
     """
     n_fft: Annotated[Whole, Field(ge=2, multiple_of=2)] = 1024
     """Samples per window."""
@@ -150,7 +150,9 @@ class Features:
                 f"{SPEECH_HOP}"
             )
         if self.kind == "contour" and self.hop % CONTOUR_STEP:
-            raise ValueError(f"kind is contour with hop {self.hop}; it needs a multiple of {CONTOUR_STEP}, such as 512")
+            raise ValueError(
+                f"kind is contour with hop {self.hop}; it needs a multiple of {CONTOUR_STEP}, such as 1024"
+            )
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ def test_what_is_printed_is_a_parameter_file(cli, folder):
 
 
 def test_a_wrong_parameter_is_refused(cli):
-    assert cli("params", "--set", "train.epochs=0").complaint == "train.epochs is 0; it must be at least 1."
+    assert cli("params", "--set", "train.patience=0").complaint == "train.patience is 0; it must be at least 1."
     assert cli("params", "--set", "seed").complaint == "--set: 'seed' is not KEY=VALUE, such as train.epochs=3."
     assert cli("params", "--params", "absent.yaml").complaint.startswith("--params: absent.yaml does not exist")
 
@@ -59,7 +59,7 @@ def test_the_schema_describes_every_parameter(schema):
             assert parameter["title"], name
             assert "default" in parameter, name
     epochs = schema["$defs"]["Train"]["properties"]["epochs"]
-    assert (epochs["type"], epochs["minimum"], epochs["default"]) == ("integer", 1, 12)
+    assert (epochs["type"], epochs["minimum"], epochs["default"]) == ("integer", 0, 12)
     share = schema["$defs"]["Augment"]["properties"]["share"]
     assert (share["type"], share["minimum"], share["maximum"]) == ("number", 0, 1)
 
@@ -76,7 +76,7 @@ def test_the_schema_accepts_the_committed_parameters_and_profiles(schema):
     [
         {"speed": 1},
         {"train": {"epoch": 1}},
-        {"train": {"epochs": 0}},
+        {"train": {"epochs": -1}},
         {"train": {"epochs": "many"}},
         {"train": {"name": "../elsewhere"}},
         {"features": {"kind": "mel"}},

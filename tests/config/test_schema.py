@@ -178,13 +178,13 @@ def test_values_at_their_bounds() -> None:
 @pytest.mark.parametrize(
     ("values", "what"),
     [
-        ({"encoder": {"whitening": True}}, "whitening"),
-        ({"encoder": {"context": 2}}, "context"),
-        ({"train": {"epochs": 0}}, "train.epochs: 0"),
+        ({"encoder": {"whitening": True}}, "encoder.whitening is true"),
+        ({"encoder": {"context": 2}}, "encoder.context is more than 0"),
+        ({"train": {"epochs": 0}}, "train.epochs is 0"),
     ],
 )
 def test_what_is_for_linear_encoders_is_refused_for_others(values: dict[str, dict[str, object]], what: str) -> None:
-    with pytest.raises(UserError, match=f"encoder.kind is lstm, and {what}"):
+    with pytest.raises(UserError, match=f"{what}, which needs a linear encoder, and encoder.kind is lstm"):
         changed(Config(), **values)
     linear = {"kind": "linear"} | values.get("encoder", {})
     assert changed(Config(), **values | {"encoder": linear}).encoder.kind == "linear"

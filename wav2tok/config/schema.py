@@ -472,9 +472,16 @@ class Config:
             raise ValueError(
                 "encoder.tiled is true and train.clip_seconds null, so tiles have no length; set one of them"
             )
-        if encoder.kind != "linear" and (encoder.whitening or encoder.context or not train.epochs):
-            what = "whitening" if encoder.whitening else "context" if encoder.context else "train.epochs: 0"
-            raise ValueError(f"encoder.kind is {encoder.kind}, and {what} is for linear encoders; leave it out")
+        of_linear = {
+            "encoder.whitening is true": encoder.whitening,
+            "encoder.context is more than 0": encoder.context > 0,
+            "train.epochs is 0": train.epochs == 0,
+        }
+        for stated, chosen in of_linear.items():
+            if chosen and encoder.kind != "linear":
+                raise ValueError(
+                    f"{stated}, which needs a linear encoder, and encoder.kind is {encoder.kind}; change one of them"
+                )
         if train.mode == "singles" and self.augment.share == 0 and encoder.dropout == 0:
             raise ValueError(
                 "train.mode is singles with augment.share 0 and encoder.dropout 0, so both views would be the same; "

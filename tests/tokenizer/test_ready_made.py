@@ -28,7 +28,6 @@ def stand_ins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return folder
 
 
-@pytest.mark.xfail(not PRESENT, strict=True, reason="the models are still being trained")
 def test_the_package_brings_models() -> None:
     assert PRESENT == ["wav2tok:humming", "wav2tok:speech"]
 

@@ -18,7 +18,7 @@ import yaml
 from tests.projects import STAGES, Project, make, ran
 
 pytestmark = pytest.mark.slow
-HEADLINE = {"mrr", "map", "mrr_ts", "map_ts", "score", "codebook_use", "approved"}
+HEADLINE = {"mrr", "map", "mrr_ts", "map_ts", "score", "codebook_use", "approved", "map_5db_room", "map_lost_5db_room"}
 RUNS = """
 import json
 from wav2tok.tracking import store

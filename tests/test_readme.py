@@ -220,7 +220,8 @@ def test_make_help_lists_what_the_readme_names():
 def test_profiles_train_and_splits_hold_out_what_their_options_name(outside, place, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-    small = [f"--set={key}" for key in ("train.epochs=1", "train.steps_per_epoch=1", "codebook.num_tokens=16")]
+    keys = ("train.epochs=1", "train.steps_per_epoch=1", "codebook.num_tokens=16", "data.sample_rate=16000")
+    small = [f"--set={key}" for key in keys]
     lines = [words[1:] for words in commands(SECTIONS["Profiles"]) if words[0] == "wav2tok"]
     trainings, splits = ([words for words in lines if words[0] == verb] for verb in ("train", "split"))
     assert [words[-1] for words in trainings] == ["profile=speech", "profile=humming", "profile=published"]

@@ -73,8 +73,8 @@ class Chance:
 
         Returns:
             float64, of the shape of ``scores``. A query is expected to have one chance hit at ``evalue <= 1``;
-            drawn strings have 0.3 to 2 where gaps are dear or tokens many, up to 5 where gaps are cheap and tokens few,
-            because alignments then run through whole strings.
+            drawn strings have 0 to 2 where gaps are dear or tokens many, up to 5 where gaps are cheap and tokens few,
+            because alignments then run through whole strings. Queries of six tokens have 0.05 to 0.5.
         """
         at = np.log(query_length)
         decay = np.interp(at, np.log(self.lengths), self.decays)

@@ -31,8 +31,7 @@ class LinearEncoder(FrameEncoder):
         if config.dim != dim:
             raise UserError(
                 f"encoder.dim is {config.dim}, and the linear encoder keeps all {dim} numbers of a frame and its "
-                f"context; set it to {dim}.",
-                "encoder.dim",
+                f"context; set it to {dim}."
             )
         self.weight = nn.Parameter(torch.eye(dim))
 

@@ -110,7 +110,7 @@ class Contour(Kind):
     def __init__(self, config: Features, sample_rate: int) -> None:
         if sample_rate != CONTOUR_RATE:
             raise UserError(
-                f"data.sample_rate is {sample_rate}; features.kind contour needs {CONTOUR_RATE}.", "data.sample_rate"
+                f"data.sample_rate is {sample_rate}; features.kind contour needs {CONTOUR_RATE}; set it to that."
             )
         super().__init__(config, sample_rate, 2)
         graph = WEIGHTS.graph()

@@ -101,7 +101,7 @@ class Speech(Kind):
     def __init__(self, config: Features, sample_rate: int) -> None:
         if sample_rate != SPEECH_RATE:
             raise UserError(
-                f"data.sample_rate is {sample_rate}; features.kind speech needs {SPEECH_RATE}.", "data.sample_rate"
+                f"data.sample_rate is {sample_rate}; features.kind speech needs {SPEECH_RATE}; set it to that."
             )
         graph = WEIGHTS.graph()
         known = {name: torch.tensor(value) for name, value in constants(graph).items()}

@@ -17,11 +17,11 @@ _WINDOW = 512
 _LOWEST, _HIGHEST = 6, 224
 """Bins of the spectrum that are read: 94 to 3500 Hz."""
 _APART = 10
-"""A peak is the largest value within so many frames and bins."""
+"""A peak is the largest value within this many frames and bins around it."""
 _FLOOR = 1e-7
 """Power of a bin below which there is silence: what 16 bits round away."""
 _PARTNERS, _NEAR, _FAR = 4, 2, 63
-"""A peak is paired with so many of the next ones, at least and at most so many frames later."""
+"""A peak is paired with the next `_PARTNERS` peaks that lie `_NEAR` to `_FAR` frames later."""
 
 
 class Landmarks(NamedTuple):

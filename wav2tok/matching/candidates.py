@@ -96,7 +96,7 @@ def best_first(scores: np.ndarray, count: int) -> np.ndarray:
 def _hashes(flat: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The hash of every n-gram that lies within a string, uint64 [N], and the place of its first token, int64 [N]."""
     owner = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
-    tokens = flat.astype(np.uint64) + np.uint64(1)  # so that a leading token 0 is told from none
+    tokens = flat.astype(np.uint64) + np.uint64(1)  # so that a leading token 0 differs from no token
     hashes, places = [], []
     running = np.zeros(len(flat), dtype=np.uint64)
     for order in range(1, max(ORDERS) + 1):

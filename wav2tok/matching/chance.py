@@ -91,7 +91,7 @@ def _drawn(strings: Sequence[np.ndarray], length: int, generator: np.random.Gene
 
 
 def _tail(scores: np.ndarray, tokens: int) -> tuple[float, float]:
-    """``lambda`` and ``ln K`` of the exponential through the highest scores, int [N] among so many tokens."""
+    """``lambda`` and ``ln K`` of the exponential through the highest scores, int [N], among ``tokens`` tokens."""
     threshold = np.quantile(scores, 1 - _TAIL)
     excess = scores[scores > threshold] - threshold
     if not len(excess):  # the scores of too few strings: all that can be said is that none was higher

@@ -1,4 +1,4 @@
-"""Time warping over decoded strings: each step is told by the tokens around it.
+"""Time warping over decoded strings: each step takes in the tokens around it.
 
 A token is a quantised frame, and the receptive fields of neighbouring frames overlap. The neighbours therefore tell
 about a frame what its own token has lost. `decode` gives each step of a string the normalised weighted sum of the
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.matching.distances import QUANTUM, empty_last
+from wav2tok.matching.distances import QUANTUM, empty_last, unit_rows
 
 TAPS = (0.25, 0.6, 1.0, 0.6, 0.25)
 """The weights of a step's neighbours. MAP changes by less than .003 for any similar hump of three to seven taps."""
-# Cosines are computed for so many steps of the queries and of the database at a time: 32 MB.
+# Cosines are computed for at most this many steps of the queries and of the database at a time: 32 MB.
 _STEPS = 2_000
 
 
@@ -38,7 +38,7 @@ def decode(tokens: np.ndarray, codebook: np.ndarray, taps: Sequence[float] | np.
     array([[0.95, 0.32],
            [0.32, 0.95]])
     """
-    centroids = _unit(np.asarray(codebook, dtype=np.float64))
+    centroids = unit_rows(codebook)
     weights = np.asarray(taps, dtype=np.float64)
     width = len(weights) if weights.ndim == 1 else len(weights) // centroids.shape[1]
     if width % 2 == 0 or (weights.ndim == 2 and len(weights) != width * centroids.shape[1]):
@@ -48,8 +48,8 @@ def decode(tokens: np.ndarray, codebook: np.ndarray, taps: Sequence[float] | np.
     steps = centroids[np.pad(np.asarray(tokens, dtype=np.int64), width // 2, mode="edge")]
     around = [steps[place : place + len(tokens)] for place in range(width)]
     if weights.ndim == 2:
-        return _unit(np.concatenate(around, axis=1) @ weights)
-    return _unit(sum((weight * one for weight, one in zip(weights, around, strict=True)), np.zeros_like(around[0])))
+        return unit_rows(np.concatenate(around, axis=1) @ weights)
+    return unit_rows(sum((weight * one for weight, one in zip(weights, around, strict=True)), np.zeros_like(around[0])))
 
 
 def decoded_dtw_distances(
@@ -85,10 +85,6 @@ def decoded_dtw_distances(
             tile = out[first_q:last_q, first_d:last_d]
             kernels.warp(local, ends - ends[0], ends_d[first_d : last_d + 1] - ends_d[first_d], QUANTUM, tile)
     return empty_last(out, queries, database)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _decoded(

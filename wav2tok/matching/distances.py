@@ -81,6 +81,12 @@ def centroid_dtw_distances(
     return _over_strings("string_dtw", queries, database, codebook, 2.0)
 
 
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows [K, d], such as a codebook's, at unit length, float64; a row of zeros stays."""
+    rows = np.asarray(rows, dtype=np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
 def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most: float) -> np.ndarray:
     """The cost of taking one token for another: ``min(most, 1 - cos)`` of their centroids, 0 for the same token.
 
@@ -95,8 +101,7 @@ def token_costs(codebook: np.ndarray, ours: np.ndarray, theirs: np.ndarray, most
     Returns:
         float64 [U, V].
     """
-    centroids = np.asarray(codebook, dtype=np.float64)
-    unit = centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
+    unit = unit_rows(codebook)
     costs = np.round(np.clip(1.0 - unit[ours] @ unit[theirs].T, 0.0, most) / QUANTUM) * QUANTUM
     costs[ours[:, None] == theirs[None, :]] = 0.0  # exactly, whatever the rounding of the product
     return costs

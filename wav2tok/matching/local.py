@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.matching.distances import empty_last, flatten
+from wav2tok.matching.distances import empty_last, flatten, unit_rows
 
 UNIT = 64
 """The score of a token with itself."""
@@ -51,12 +51,6 @@ def scoring(codebook: np.ndarray, level: float = 0.3, opening: float = 0.25, ext
     scores = np.rint(UNIT * (cosines - zero) / max(1.0 - zero, 1e-12))
     np.fill_diagonal(scores, UNIT)
     return Scoring(np.clip(scores, -4 * UNIT, UNIT).astype(np.int32), round(UNIT * opening), round(UNIT * extension))
-
-
-def unit_rows(codebook: np.ndarray) -> np.ndarray:
-    """The rows [K, d] at unit length, float64."""
-    centroids = np.asarray(codebook, dtype=np.float64)
-    return centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-12)
 
 
 def zero_of(cosines: np.ndarray, level: float) -> float:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from wav2tok.matching.local import UNIT, Scoring, local_scores, relative, unit_rows, zero_of
+from wav2tok.matching.distances import unit_rows
+from wav2tok.matching.local import UNIT, Scoring, local_scores, relative, zero_of
 
 BELLS = 29
 """Semitones that a frame covers; the number after them marks a rest."""
 REACH = 2
-"""Keys are tried from so many semitones below to so many above."""
+"""Keys are tried up to this many semitones below and above."""
 KEYS = 2 * REACH + 1
 LEVEL, GAP = 0.6, 0.4
 """As for `wav2tok.matching.local.scoring`, measured on hums. Neighbouring rows overlap, so more has to agree."""
@@ -41,7 +42,7 @@ def is_transposable(config: Mapping[str, Any]) -> bool:
 
 
 def transposed(codebook: np.ndarray, semitones: int) -> np.ndarray:
-    """The codebook sung so many semitones higher: [K, d] -> [K, d], d a multiple of 30.
+    """The codebook as it would be if sung ``semitones`` higher: [K, d] -> [K, d], d a multiple of 30.
 
     What leaves the range is lost, and rests stay.
     """

@@ -2,7 +2,7 @@
 
 A codebook that is fitted to a few words has codewords for those words alone, so a new word is a lottery between
 codewords that lie far from it. Pieces in another order cover more of the space. They are only clustered, never
-contrasted: what they sound like does not matter, and whoever reads them must not learn them.
+contrasted, so the encoder never learns them.
 """
 
 from collections.abc import Iterator

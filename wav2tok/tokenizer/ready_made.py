@@ -64,7 +64,7 @@ def about(model: str) -> About:
     """What card and graph of ``wav2tok:NAME`` say.
 
     Raises:
-        UserError: there is no such model.
+        UserError: no ready-made model has this name.
         ValueError: its graph or card lacks something.
     """
     import onnx

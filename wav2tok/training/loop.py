@@ -29,6 +29,7 @@ from wav2tok.progress import log
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
+from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
@@ -240,8 +241,7 @@ class Trainer:
         with torch.no_grad():
             covariance = within_class_covariance(self.views(batch, generator) for batch in self.loaded(batches))
             encoder.weight.copy_(whitening(covariance).to(encoder.weight) @ encoder.weight)
-        among = torch.from_numpy(self.sampler.subset(config.train.subset_share, config.seed, 0).numbers)
-        e_step(self.model, self.store, config, 0, warm=False, among=among)
+        first_codebook(self.model, self.store, self.sampler, config)
 
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch; everything random in it follows from (seed, epoch)."""

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wav2tok.config.schema import CONTOUR_RATE, CONTOUR_STEP, Features
-from wav2tok.errors import UserError
 from wav2tok.model.features.kind import DYNAMIC_RANGE, Kind
 from wav2tok.model.features.pitch import LOUD_AT, REACH
-from wav2tok.model.features.pretrained import Origin, Weights, constants, convolutions
+from wav2tok.model.features.pretrained import Origin, Weights, constants, convolutions, require_rate
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.spectrum import PowerSpectrum
 
@@ -108,10 +107,7 @@ class Contour(Kind):
     origin = ORIGIN
 
     def __init__(self, config: Features, sample_rate: int) -> None:
-        if sample_rate != CONTOUR_RATE:
-            raise UserError(
-                f"data.sample_rate is {sample_rate}; features.kind contour needs {CONTOUR_RATE}; set it to that."
-            )
+        require_rate("contour", CONTOUR_RATE, sample_rate)
         super().__init__(config, sample_rate, 2)
         graph = WEIGHTS.graph()
         known = constants(graph)

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from onnx import GraphProto
 
 
+def require_rate(kind: str, needed: int, sample_rate: int) -> None:
+    """Refuse a sampling rate other than the one that the network of ``features.kind`` was trained for.
+
+    Raises:
+        UserError: ``sample_rate`` is not ``needed``, both in Hz.
+    """
+    if sample_rate != needed:
+        raise UserError(f"data.sample_rate is {sample_rate}; features.kind {kind} needs {needed}; set it to that.")
+
+
 @dataclass(frozen=True)
 class Origin:
     """What is known of a pretrained part.

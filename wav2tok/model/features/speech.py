@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wav2tok.config.schema import SPEECH_HOP, SPEECH_N_FFT, SPEECH_RATE, Features
-from wav2tok.errors import UserError
 from wav2tok.model.features.kind import DYNAMIC_RANGE, Kind
-from wav2tok.model.features.pretrained import Origin, Weights, constants, convolutions
+from wav2tok.model.features.pretrained import Origin, Weights, constants, convolutions, require_rate
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.spectrum import PowerSpectrum
 
@@ -99,10 +98,7 @@ class Speech(Kind):
     origin = ORIGIN
 
     def __init__(self, config: Features, sample_rate: int) -> None:
-        if sample_rate != SPEECH_RATE:
-            raise UserError(
-                f"data.sample_rate is {sample_rate}; features.kind speech needs {SPEECH_RATE}; set it to that."
-            )
+        require_rate("speech", SPEECH_RATE, sample_rate)
         graph = WEIGHTS.graph()
         known = {name: torch.tensor(value) for name, value in constants(graph).items()}
         (bank,) = (value for name, value in known.items() if "linear_to_mel" in name)

@@ -9,6 +9,9 @@ EXTRAS = {
     "train": TRAIN,
     "evaluate": (*TRAIN, "matplotlib", "numba", "pandas", "PIL", "python_stretch", "scipy", "sklearn"),
     "workflow": ("mlflow", "great_expectations", "dvc", "prefect"),
+    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
+    "server": ("psycopg",),
+    "sign": ("model_signing",),
 }
 """The modules that each extra of ``pyproject.toml`` brings, with those of the extra that it builds on."""
 
@@ -17,7 +20,7 @@ def need(extra: str, *modules: str) -> None:
     """Check that the packages of an extra are installed.
 
     Args:
-        extra: ``train``, ``evaluate`` or ``workflow``.
+        extra: a key of `EXTRAS`.
         modules: what is used of it; by default all of it.
 
     Raises:

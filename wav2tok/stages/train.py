@@ -36,6 +36,7 @@ def train_tracked(run: TrainRun) -> None:
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
+    runs.close_abandoned(config.register.experiment)
     trainer = prepare(run)
     resumed = trainer.progress.epoch > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
@@ -45,7 +46,7 @@ def train_tracked(run: TrainRun) -> None:
         config.register.experiment,
         run_id=runs.run_of(out) if resumed else None,
         name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
-        system_metrics=True,
+        training=not trainer.progress.finished,
     ) as recorder:
         runs.write_run(out, recorder.run_id, recorder.experiment_id)
         if not resumed:

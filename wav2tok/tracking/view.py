@@ -1,6 +1,7 @@
-"""How the MLflow UI shows an experiment: headline figures as columns; loss and validation retrieval as first charts.
+"""How the MLflow UI shows an experiment.
 
-MLflow stores a view that people share as a tag of the experiment, and a link names the tag. This is such a view.
+Headline figures and what became of the model are columns; loss and validation retrieval are the first charts. MLflow
+stores a view that people share as a tag of the experiment, and a link names the tag. This is such a view.
 """
 
 import json
@@ -21,7 +22,7 @@ CHARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def state() -> str:
     """The value of the tag."""
-    columns = [*(f"metrics.`{name}`" for name in COLUMNS), "tags.`approved`", "attributes.`Models`"]
+    columns = [*(f"metrics.`{name}`" for name in COLUMNS), "tags.`outcome`", "attributes.`Models`"]
     return json.dumps(
         {
             "orderByKey": "attributes.start_time",

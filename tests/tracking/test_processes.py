@@ -1,4 +1,4 @@
-"""Runs whose process was killed are closed by the next training, and no others; with real processes and a real store."""
+"""The next training closes the runs of killed processes, and no others; with real processes and a real store."""
 
 import json
 import os

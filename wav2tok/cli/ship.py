@@ -16,12 +16,15 @@ def export(
         Path | None, typer.Option(help="What evaluate wrote; a model that the gate refused is not exported.")
     ] = None,
     out: Out = Path("artifacts/export"),
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign the files with this private elliptic-curve key, a PEM file.")
+    ] = None,
 ) -> None:
     """Write the model as one ONNX graph, from waveform to tokens, and compare it with torch."""
     need("train")
     from wav2tok.stages.export import export as run
 
-    run(model, report, out)
+    run(model, report, out, sign)
 
 
 def register(

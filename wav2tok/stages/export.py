@@ -3,28 +3,38 @@
 If the gate refused the model, the stage still succeeds: the folder then holds only `EXPORT_FILE`, with the reasons.
 """
 
+import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
-from wav2tok.files import read_json, replacing_folder, write_json
+from wav2tok.config.parameters import to_dict
+from wav2tok.config.schema import Config
+from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.model import checkpoint
+from wav2tok.model.features.pretrained import Origin
+from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
+from wav2tok.release import passport, signature
 from wav2tok.release.export import parity_report, write_onnx
 from wav2tok.report.card.card import model_card
 from wav2tok.report.folder import ReportFolder
-from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES
-from wav2tok.tracking import runs
+from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE, SIGNATURE_FILE
+from wav2tok.tracking import lineage, runs
+
+_WRITTEN = (EXPORT_FILE, GRAPH_NAMES[0], CARD_FILE, PASSPORT_FILE, SIGNATURE_FILE, runs.RUN_FILE)
 
 
-def export(model: Path, report: Path | None, out: Path) -> None:
-    """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report and card.
+def export(model: Path, report: Path | None, out: Path, key: Path | None = None) -> None:
+    """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report, card and passport.
 
     Args:
         report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
             without asking.
+        key: a private elliptic-curve key, with which the folder is signed.
     """
     verdict = read_json(ReportFolder(report).gate) if report is not None else None
-    with replacing_folder(out, (EXPORT_FILE, GRAPH_NAMES[0], CARD_FILE, runs.RUN_FILE)) as folder:
+    with replacing_folder(out, _WRITTEN) as folder:
         if verdict is not None and not verdict["approved"]:
             write_json(folder / EXPORT_FILE, {"approved": False, "reasons": verdict["reasons"]})
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
@@ -32,11 +42,38 @@ def export(model: Path, report: Path | None, out: Path) -> None:
             best, config, info = checkpoint.load(model)
             parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
             write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
-            card = model_card(config, info, report, best.front_end.kind.origin)
-            (folder / CARD_FILE).write_text(card, encoding="utf-8")
+            about = _passport(model, report, config, info, best.front_end.kind.origin)
+            (folder / CARD_FILE).write_text(model_card(about, config), encoding="utf-8")
+            # Last, as they cover the other files.
+            passport.write(folder, about)
+            if key is not None:
+                signature.sign(folder, key)
             log.info(
                 f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames have the token "
                 f"that torch gives, in {len(parity.lengths)} batches of different lengths"
             )
         if (model / runs.RUN_FILE).exists():
             shutil.copy(model / runs.RUN_FILE, folder / runs.RUN_FILE)
+
+
+def _passport(
+    model: Path, report: Path | None, config: Config, info: dict[str, Any], pretrained: Origin | None
+) -> passport.Passport:
+    lineage_file, run = ModelFolder(model).lineage, model / runs.RUN_FILE
+    return passport.make(
+        lineage=read_json(lineage_file) if lineage_file.exists() else {},  # an earlier release wrote none
+        parameters=to_dict(config),
+        info=info,
+        evaluation=None if report is None else _evaluation(ReportFolder(report)),
+        pretrained=None if pretrained is None else pretrained.to_dict(),
+        run=read_json(run) if run.exists() else None,
+        dvc_lock=lineage.known_digest(Path("dvc.lock")),
+    )
+
+
+def _evaluation(report: ReportFolder) -> dict[str, Any]:
+    """What a passport says of a report."""
+    rows = list(csv.DictReader(read_text(report.retrieval).splitlines()))
+    figures = {"value": float, "low": float, "high": float, "queries": int}
+    scores = [{key: figures.get(key, str)(value) for key, value in row.items()} for row in rows]
+    return read_json(report.held_out) | read_json(report.gate) | {"scores": scores}

@@ -1,0 +1,140 @@
+"""The passport of a model: ``passport.json`` beside its graph says what the model was made of, and how good it is.
+
+It holds what `wav2tok.release.reproduce` needs to make the model again, and the digests by which ``wav2tok pull`` knows
+that what it downloaded is what was exported. It needs no more than the base packages to be read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from wav2tok.errors import UserError
+from wav2tok.files import sha256, write_json
+from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES, PASSPORT_FILE
+
+FORMAT = 1
+"""The version of the file."""
+LICENCE = "Apache-2.0"
+"""Of wav2tok, whose code is in the graph."""
+Passport = dict[str, Any]
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "files": (dict,),
+    "lineage": (dict,),
+    "parameters": (dict,),
+    "seed": (int,),
+    "evaluation": (dict, type(None)),
+    "pretrained": (dict, type(None)),
+    "run": (dict, type(None)),
+}
+"""The fields that this release reads, and what they may be."""
+
+
+def make(
+    lineage: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    info: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None,
+    pretrained: Mapping[str, str] | None,
+    run: Mapping[str, str] | None,
+    dvc_lock: str | None,
+) -> Passport:
+    """The passport of a model, without the digests of its files, which `write` adds.
+
+    Args:
+        lineage: what ``wav2tok train`` wrote of commit, data, packages and machine; empty if it did not.
+        parameters: all parameters of the training.
+        info: the checkpoint's ``best_epoch`` and ``best`` validation score.
+        evaluation: ``approved``, ``reasons``, ``score``, ``test_digest`` and ``scores``, which has a row with
+            ``system``, ``label``, ``view``, ``metric``, ``value``, ``low``, ``high`` and ``queries`` for each estimate;
+            None without a report.
+        pretrained: name, authors, licence and source of the part that was not trained here.
+        run: the ids of the MLflow run and its experiment.
+        dvc_lock: the digest of ``dvc.lock`` at the export.
+    """
+    return {
+        "format": FORMAT,
+        "wav2tok": version("wav2tok"),
+        "name": parameters["register"]["name"],
+        "epoch": info["best_epoch"],
+        "validation_score": info["best"],
+        "files": {},
+        "lineage": dict(lineage),
+        "dvc_lock": dvc_lock,
+        "parameters": dict(parameters),
+        "seed": parameters["seed"],
+        "evaluation": None if evaluation is None else dict(evaluation),
+        "licence": LICENCE,
+        "pretrained": None if pretrained is None else dict(pretrained),
+        "run": None if run is None else dict(run),
+    }
+
+
+def write(folder: Path, passport: Passport) -> None:
+    """Write a passport beside a graph; the last file but for a signature, as it holds the digests of the others."""
+    files = [path for path in sorted(folder.iterdir()) if path.suffix == ".onnx" or path.name == CARD_FILE]
+    write_json(folder / PASSPORT_FILE, passport | {"files": {path.name: sha256(path) for path in files}})
+
+
+def read(path: Path, model: str) -> Passport:
+    """Read and check the file ``path``.
+
+    Args:
+        model: what its model is called, for errors.
+
+    Raises:
+        UserError: it is no passport, or a newer release wrote it.
+    """
+    try:
+        passport = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"the {PASSPORT_FILE} of {model} is not valid JSON ({error}); export and register the model again.", "model"
+        ) from None
+    if not isinstance(passport, dict) or not isinstance(passport.get("format"), int):
+        raise UserError(f"the {PASSPORT_FILE} of {model} is not a passport of wav2tok: it has no format.", "model")
+    if passport["format"] > FORMAT:
+        raise UserError(
+            f"the {PASSPORT_FILE} of {model} has format {passport['format']}, and this wav2tok knows {FORMAT}; update "
+            "wav2tok.",
+            "model",
+        )
+    wrong = [name for name, kinds in _FIELDS.items() if not isinstance(passport.get(name, ...), kinds)]
+    if wrong or GRAPH_NAMES[0] not in passport["files"]:
+        raise UserError(
+            f"the {PASSPORT_FILE} of {model} is not a passport of wav2tok: {(wrong or ['files'])[0]} is missing or of "
+            "the wrong kind.",
+            "model",
+        )
+    return passport
+
+
+def tags(passport: Passport) -> dict[str, str]:
+    """The main fields as tags of a registered version; what is not known is omitted.
+
+    MRR and MAP are those of plain edit distance, with their 95 % intervals.
+    """
+    lineage, evaluation = passport["lineage"], passport["evaluation"] or {}
+    machine, pretrained = lineage.get("machine", {}), passport["pretrained"] or {}
+    parameters = hashlib.sha256(json.dumps(passport["parameters"], sort_keys=True).encode()).hexdigest()
+    known = dict(lineage.get("tags", {})) | {
+        "trained": lineage.get("date"),
+        "requirements": lineage.get("requirements"),
+        "dvc.lock": passport["dvc_lock"],
+        "parameters": parameters[:32],
+        "seed": passport["seed"],
+        "machine": ", ".join(str(machine[key]) for key in ("processor", "gpu", "system") if key in machine),
+        "torch": machine.get("torch"),
+        "onnxruntime": machine.get("onnxruntime"),
+        "test_digest": evaluation.get("test_digest"),
+        "licence": passport["licence"],
+        "pretrained": pretrained and f"{pretrained['name']}, {pretrained['licence']}",
+    }
+    for row in evaluation.get("scores", ()):
+        if row["system"] == "wav2tok" and row["metric"] in ("mrr", "map"):
+            figures = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            known[f"test.{row['metric']}.{row['view']}"] = figures
+    return {key: str(value) for key, value in known.items() if value not in (None, "", {})}

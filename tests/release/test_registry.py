@@ -14,6 +14,7 @@ from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.release import registry
+from wav2tok.release.pull import pull
 from wav2tok.stages.export import export
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import store
@@ -183,21 +184,6 @@ def test_promoting_by_hand(exported):
     assert version("hand", "champion") == "2"
 
 
-def test_pulling_is_whole_or_not_at_all(exported, tmp_path, tiny_corpus):
-    registry.register(exported, "pulled", 0.5, "digest", never, {})
-    graph = registry.pull("models:/pulled@champion", tmp_path / "model")
-    assert graph == tmp_path / "model" / "tokenizer.onnx"
-    wave = decode.read(tiny_corpus / "fall" / "eva_0.flac", 8000)
-    assert np.array_equal(
-        Tokenizer.from_pretrained(tmp_path / "model", "cpu").encode([wave], 8000)[0],
-        Tokenizer.from_pretrained(exported, "cpu").encode([wave], 8000)[0],
-    )
-    with pytest.raises(UserError):
-        registry.pull("models:/pulled@nobody", tmp_path / "model")
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-    assert graph.exists()
-
-
 def test_downloads_do_not_pile_up(exported, tmp_path, monkeypatch):
     """A service that loads the champion each hour must not fill the disk."""
     import tempfile
@@ -206,6 +192,6 @@ def test_downloads_do_not_pile_up(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for _ in range(2):
         Tokenizer.from_pretrained("models:/often@champion", "cpu")
-    registry.pull("models:/often@champion", tmp_path / "model")
+    pull("models:/often@champion", tmp_path / "model")
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     assert "mlflow" in sys.modules

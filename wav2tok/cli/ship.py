@@ -63,11 +63,14 @@ def pull(
         str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion, or a ready-made model.")
     ],
     out: Out = Path("model"),
+    verify: Annotated[
+        Path | None, typer.Option(help="Refuse the model unless its signature belongs to this public key, a PEM file.")
+    ] = None,
 ) -> None:
-    """Download a model into a folder that tokenize can use."""
-    from wav2tok.release import registry
+    """Download a model into a folder that tokenize can use, with its card and passport."""
+    from wav2tok.release.pull import pull as run
 
-    typer.echo(f"{registry.pull(model, out)}")
+    typer.echo(f"{run(model, out, verify)}")
 
 
 def models(form: FormatOption = Format.JSONL) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from wav2tok.errors import UserError
 from wav2tok.files import sha256, write_json
-from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES, PASSPORT_FILE
+from wav2tok.release.signature import travels
+from wav2tok.tokenizer.format import GRAPH_NAMES, PASSPORT_FILE
 
 FORMAT = 1
 """The version of the file."""
@@ -75,7 +76,7 @@ def make(
 
 def write(folder: Path, passport: Passport) -> None:
     """Write a passport beside a graph; the last file but for a signature, as it holds the digests of the others."""
-    files = [path for path in sorted(folder.iterdir()) if path.suffix == ".onnx" or path.name == CARD_FILE]
+    files = [path for path in sorted(folder.iterdir()) if travels(path.name) and path.name != PASSPORT_FILE]
     write_json(folder / PASSPORT_FILE, passport | {"files": {path.name: sha256(path) for path in files}})
 
 
@@ -86,10 +87,14 @@ def read(path: Path, model: str) -> Passport:
         model: what its model is called, for errors.
 
     Raises:
-        UserError: it is no passport, or a newer release wrote it.
+        UserError: it is missing or no passport, or a newer release wrote it.
     """
     try:
         passport = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{model} has no {PASSPORT_FILE}, because an earlier wav2tok exported it; export it again.", "model"
+        ) from None
     except ValueError as error:
         raise UserError(
             f"the {PASSPORT_FILE} of {model} is not valid JSON ({error}); export and register the model again.", "model"

@@ -7,6 +7,8 @@ the new one by hand.
 """
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,7 @@ import numpy as np
 import onnxruntime
 
 from wav2tok.errors import UserError, reason
-from wav2tok.files import replacing_folder
 from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
-from wav2tok.tokenizer.locate import card_of, located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lookup import IDENTITY
 from wav2tok.tracking.store import connect, existing, reaching
@@ -37,20 +37,6 @@ class Registered:
     version: str
     alias: str
     why: str
-
-
-def pull(uri: str, out: Path) -> Path:
-    """Copy a model into the folder ``out``, completely or not at all; returns its ONNX file.
-
-    Args:
-        uri: an MLflow URI, a ready-made model, a file or a folder, as `wav2tok.tokenizer.locate.located` takes it.
-    """
-    with replacing_folder(out, (GRAPH_NAMES[0], CARD_FILE)) as folder, located(uri) as (graph, _):
-        (folder / GRAPH_NAMES[0]).write_bytes(graph.read_bytes())
-        card = card_of(graph)
-        if card.exists():
-            (folder / CARD_FILE).write_bytes(card.read_bytes())
-    return out / GRAPH_NAMES[0]
 
 
 def champion(name: str) -> Any | None:
@@ -129,6 +115,11 @@ def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
         # One file, so that `pull` can copy it and its digest covers the weights.
         save_as_external_data=False,
     )
+    with tempfile.TemporaryDirectory(prefix="wav2tok-") as beside:
+        for path in folder.iterdir():
+            if path != graph:
+                shutil.copy(path, beside)
+        mlflow.MlflowClient().log_model_artifacts(logged.model_id, beside)
     return str(logged.registered_model_version)
 
 

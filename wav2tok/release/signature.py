@@ -6,6 +6,7 @@ Signed is what `travels`, and so what ``wav2tok pull`` brings. Keys are PEM file
     openssl ec -in key.pem -pubout -out key.pub
 """
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from wav2tok.tokenizer.format import CARD_FILE, PASSPORT_FILE, SIGNATURE_FILE
 
 def travels(name: str) -> bool:
     """Whether a file of an exported folder is part of the model that others get: a graph, the card or the passport."""
-    return name.endswith(".onnx") or name in (CARD_FILE, PASSPORT_FILE)
+    return re.fullmatch(r"tokenizer(\.\w+)?\.onnx", name) is not None or name in (CARD_FILE, PASSPORT_FILE)
 
 
 def sign(folder: Path, key: Path) -> None:

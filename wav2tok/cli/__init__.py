@@ -38,6 +38,7 @@ for verb in (
     ship.register,
     ship.promote,
     ship.pull,
+    ship.reproduce,
     ship.models,
     use.tokenize,
     use.index,

@@ -1,5 +1,6 @@
-"""Verbs on finished models: export, register, promote, pull, models."""
+"""Verbs on finished models: export, register, promote, pull, reproduce, models."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,26 @@ def pull(
     from wav2tok.release.pull import pull as run
 
     typer.echo(f"{run(model, out, verify)}")
+
+
+def reproduce(
+    model: Annotated[str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion, or a folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the clone and both models here; by default they are deleted.")
+    ] = None,
+) -> None:
+    """Train MODEL again from its commit, data and parameters; exit code 1 if its tokens differ."""
+    need("workflow", "mlflow", "dvc")
+    from wav2tok.release.reproduce import reproduce as run
+
+    with tempfile.TemporaryDirectory(prefix="wav2tok-") as temporary:
+        done = run(model, out or Path(temporary) / "work")
+    typer.echo(
+        f"{done.agreeing} of {done.steps} tokens of {done.recordings} test recordings agree: "
+        + ("reproduced" if done.exact else "not reproduced" + "".join(f"; {what}" for what in done.machine))
+    )
+    if not done.exact:
+        raise typer.Exit(1)
 
 
 def models(form: FormatOption = Format.JSONL) -> None:

@@ -64,7 +64,7 @@ def _bring(model: str, folder: Path) -> str:
 def _download(uri: str, folder: Path) -> str:
     version = lookup.find(uri)
     name = uri if version is None else version.uri
-    remote = {GRAPH_NAMES[0] if file == GRAPH_NAMES[1] else file: f"{name}/{file}" for file in sorted(listing(name))}
+    remote = {GRAPH_NAMES[0] if file == GRAPH_NAMES[1] else file: f"{name}/{file}" for file in listing(name)}
     wanted = {file: address for file, address in remote.items() if _is_ours(file)}
     if GRAPH_NAMES[0] not in wanted:
         raise UserError(f"{name} holds no {GRAPH_NAMES[0]}, so it is not a model of wav2tok.", "model")
@@ -73,7 +73,8 @@ def _download(uri: str, folder: Path) -> str:
         with _fetched(wanted.pop(PASSPORT_FILE)) as path:
             shutil.copyfile(path, folder / PASSPORT_FILE)
         digests = passport.read(folder / PASSPORT_FILE, name)["files"]
-    for file, address in wanted.items():
+    # Graphs first: they are what an interrupted download keeps.
+    for file, address in sorted(wanted.items(), key=lambda item: not item[0].endswith(".onnx")):
         kept = None if version is None else cache.find(version, file, digests.get(file))
         if kept is not None:
             shutil.copyfile(kept, folder / file)

@@ -143,7 +143,7 @@ def test_champions_and_challengers(place, register):
     assert str(registry.champion("ranked").version) == "3"
     tags = registry.champion("ranked").tags
     assert tags["approved"] == "true"
-    assert tags["test.mrr.V"] == "0.500 [0.400, 0.600]"
+    assert tags["test"] == "MRR 0.500 [0.400, 0.600], MAP 0.300 [0.200, 0.400]"
     assert tags["seed"] == "0"
 
 

@@ -22,14 +22,14 @@ CHARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def state() -> str:
     """The value of the tag."""
-    columns = [*(f"metrics.`{name}`" for name in COLUMNS), "tags.`outcome`", "attributes.`Models`"]
+    columns = ["tags.`outcome`", *(f"metrics.`{name}`" for name in COLUMNS), "attributes.`Models`"]
     return json.dumps(
         {
             "orderByKey": "attributes.start_time",
             "orderByAsc": False,
             "selectedColumns": columns,
             "columnOrder": [NAME, "runDateAndNestInfo", *columns],
-            "columnWidths": {NAME: 360},
+            "columnWidths": {NAME: 360, "tags.`outcome`": 220},
             "compareRunCharts": [_chart(metrics, section) for section, charts in CHARTS.items() for metrics in charts],
             "compareRunSections": [
                 {"uuid": section, "name": section, "display": True, "isReordered": True} for section in CHARTS

@@ -3,6 +3,8 @@
 import base64
 import dataclasses
 import io
+import re
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -15,6 +17,7 @@ from wav2tok.evaluation import mlflow_metrics
 from wav2tok.evaluation.held_out import judge
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pages" / "howto" / "models.md"
 QUICK = {"baselines": (), "tempos": (), "semitones": (), "bootstrap": 2, "curve_queries": 0}
 
 
@@ -53,8 +56,19 @@ def reported(split, model, config, **changes):
     return scores["mrr"].value, scores["map"].value
 
 
+def documented(split):
+    """The code of the documentation, with the names of this test."""
+    (code,) = re.findall(r"```python\n(import mlflow\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    for name, here in {"models:/wav2tok@champion": "models:/tiny/1", "artifacts/audios.bin": str(split)}.items():
+        assert name in code
+        code = code.replace(name, here)
+    return code
+
+
 @pytest.mark.slow
-def test_a_registered_version_gets_the_figures_of_the_report(store, tiny_model, tiny_split, tiny_config):
+def test_the_documented_code_gives_a_registered_version_the_figures_of_the_report(
+    store, tiny_model, tiny_split, tiny_config
+):
     with mlflow.start_run():
         mlflow.pyfunc.log_model(
             name="tokenizer",
@@ -63,17 +77,12 @@ def test_a_registered_version_gets_the_figures_of_the_report(store, tiny_model, 
             registered_model_name="tiny",
             pip_requirements=[],
         )
-        measured = mlflow.models.evaluate(
-            "models:/tiny/1",
-            mlflow_metrics.table(tiny_split),
-            targets="class",
-            predictions="tokens",
-            extra_metrics=mlflow_metrics.metrics(),
-        )
-        run_id = mlflow.active_run().info.run_id
+    names = {}
+    exec(compile(documented(tiny_split), str(PAGE), "exec"), names)
+    measured = names["measured"]
     expected = reported(tiny_split, tiny_model, tiny_config)
     assert (measured.metrics["mrr"], measured.metrics["map"]) == pytest.approx(expected, abs=1e-9)
-    assert mlflow.get_run(run_id).data.metrics["map"] == pytest.approx(expected[1], abs=1e-9)
+    assert mlflow.get_run(measured.run_id).data.metrics["map"] == pytest.approx(expected[1], abs=1e-9)
     assert 0 < expected[1] < 1
 
 

@@ -1,19 +1,7 @@
 """MRR and MAP for `mlflow.models.evaluate`: a registered version is measured without our command line.
 
-They are those of the report for plain edit distance and unchanged queries (the view V)::
-
-    import mlflow
-    from wav2tok.evaluation import mlflow_metrics
-
-    with mlflow.start_run():
-        measured = mlflow.models.evaluate(
-            "models:/wav2tok@champion",
-            mlflow_metrics.table("artifacts/audios.bin"),
-            targets="class",
-            predictions="tokens",
-            extra_metrics=mlflow_metrics.metrics(),
-        )
-    print(measured.metrics["mrr"], measured.metrics["map"])
+They are those of the report for plain edit distance and unchanged queries (the view V). How to call it:
+``docs/pages/howto/models.md``.
 
 Instead of a model's address, a function may stand there that takes the table and returns a token string for each row:
 text with the numbers of the tokens in it, such as ``"5 7 2"``, or a sequence of them. It can read the files of the

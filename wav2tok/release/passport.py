@@ -121,8 +121,8 @@ def read(path: Path, model: str) -> Passport:
 def tags(passport: Passport) -> dict[str, str]:
     """The main fields as tags of a registered version; what is not known is omitted.
 
-    They are few, because MLflow's list of versions shows all tags one below the other. ``test`` has MRR and MAP of plain
-    edit distance with their 95 % intervals, of the first kind of query.
+    They are few, because MLflow's list of versions shows all tags one below the other. ``test`` has MRR and MAP of
+    plain edit distance with their 95 % intervals, of the first kind of query.
     """
     lineage, evaluation, pretrained = passport["lineage"], passport["evaluation"] or {}, passport["pretrained"]
     named, machine = lineage.get("tags", {}), lineage.get("machine", {})

@@ -82,6 +82,7 @@ def test_another_training_gives_other_tokens_and_exit_code_1(project, tmp_path):
         (lambda p: p["lineage"]["tags"].pop("dvc.data"), "DVC did not track the recordings"),
         (lambda p: p["lineage"]["tags"].pop("dvc.stage"), "it was not trained by dvc repro"),
         (lambda p: p["lineage"]["tags"].update({"git.commit": "c0ffee" * 6}), "does not hold the commit c0ffee"),
+        (lambda p: p["parameters"]["data"].update(path='"; touch run; "'), "cannot be put into a command"),
         (lambda p: p["lineage"]["tags"].update({"dvc.data": "5eed.dir"}), "recordings with the DVC hash 5eed.dir"),
     ],
 )

@@ -150,8 +150,12 @@ def test_the_outcome_of_a_model_is_a_tag_of_its_run_and_a_column(store):
     with runs.run("outcomes") as recorder:
         pass
     end = mlflow.get_run(recorder.run_id).info.end_time
+    for verdict in runs.VERDICTS:
+        runs.outcome(recorder.run_id, verdict)
+        assert mlflow.get_run(recorder.run_id).data.tags[runs.OUTCOME] == verdict
     runs.outcome(recorder.run_id, "champion, version 3")
     runs.outcome(recorder.run_id, "former champion, version 3")
+    runs.outcome(recorder.run_id, "refused")  # measured again later, by another gate
     run = mlflow.get_run(recorder.run_id)
     assert run.data.tags[runs.OUTCOME] == "former champion, version 3"
     assert (run.info.status, run.info.end_time) == ("FINISHED", end)

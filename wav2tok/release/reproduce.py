@@ -6,6 +6,7 @@ to them.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def reproduce(model: str, work: Path) -> Agreement:
     pull(model, work / "original")
     about = passport.read(work / "original" / PASSPORT_FILE, model)
     _require_reproducible(about["lineage"], model)
+    _require_plain(about["parameters"], model)
     project = _clone(about["lineage"]["tags"]["git.commit"], work / "project")
     _bring_data(project, about["lineage"]["tags"]["dvc.data"], model)
     # The commit may hold other ones: those of the command line and of an experiment are in no file.
@@ -104,6 +106,13 @@ def _require_reproducible(lineage: dict[str, Any], model: str) -> None:
         raise UserError(f"{model} cannot be reproduced: {problem}; train with dvc repro from a clean commit.", "model")
 
 
+def _require_plain(parameters: dict[str, Any], model: str) -> None:
+    """Refuse a folder of recordings whose name a shell would run: ``dvc.yaml`` puts it into commands."""
+    path = str((parameters.get("data") or {}).get("path"))
+    if re.search(r'["$`\\\n]', path):
+        raise UserError(f"{model} was trained on data.path {path!r}, which cannot be put into a command.", "model")
+
+
 def _clone(commit: str, into: Path) -> Path:
     """Check out a commit of the present repository; returns the folder there that the present one corresponds to."""
     top, inside = (_git(Path.cwd(), "rev-parse", how) for how in ("--show-toplevel", "--show-prefix"))
@@ -131,7 +140,7 @@ def _bring_data(project: Path, digest: str, model: str) -> None:
         out.get("md5"): path
         for path in project.rglob("*.dvc")
         if path.is_file()
-        for out in yaml.safe_load(path.read_text(encoding="utf-8")).get("outs", ())
+        for out in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("outs", ())
     }
     missing = [one for one in digest.split(",") if one not in hashes]
     if missing:

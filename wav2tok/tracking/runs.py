@@ -24,6 +24,9 @@ RUN_FILE = "run.json"
 OUTCOME = "outcome"
 """The tag that says what became of a run's model; a column of the run list."""
 
+VERDICTS = ("refused", "approved")
+"""The outcomes of an evaluation, by whether the gate approved."""
+
 
 class MLflowRecorder:
     """A `wav2tok.training.recorder.Recorder` that records in an MLflow run."""
@@ -214,12 +217,15 @@ def close_abandoned(experiment: str) -> None:
 def outcome(run_id: str | None, text: str) -> None:
     """Say in the run list what became of a run's model: refused, challenger, champion, and of which version.
 
+    A verdict of the gate, one of `VERDICTS`, does not replace what was said of a registered version.
+
     Args:
         run_id: None, or an id that the present store does not have, is passed over: the model came from elsewhere.
         text: a few words; they are the value of a column.
     """
     client = connect().MlflowClient()
-    if run_id is not None and _find(client, run_id) is not None:
+    run = None if run_id is None else _find(client, run_id)
+    if run is not None and (text not in VERDICTS or run.data.tags.get(OUTCOME, text) in VERDICTS):
         client.set_tag(run_id, OUTCOME, text)
 
 

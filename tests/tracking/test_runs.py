@@ -146,6 +146,31 @@ def test_a_training_that_still_runs_is_not_ended_by_what_is_added(store):
     assert status(training.run_id) == "FINISHED"
 
 
+def test_two_that_add_at_once_leave_the_run_as_it_was(store):
+    """The first one closes it while the second one still adds."""
+    with runs.run("two", training=True) as trained:
+        pass
+    before = mlflow.get_run(trained.run_id).info
+    code = f"""
+import sys
+from wav2tok.tracking import runs
+with runs.run("two", run_id={trained.run_id!r}) as recorder:
+    print("open", flush=True)
+    sys.stdin.readline()
+    recorder.tags({{"second": "yes"}})
+"""
+    with runs.run("two", run_id=trained.run_id):
+        second = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert second.stdout.readline() == "open\n"
+    second.communicate("go on\n")
+    after = mlflow.get_run(trained.run_id)
+    assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
+    assert after.data.tags["second"] == "yes"
+    assert processes.TAG not in after.data.tags
+
+
 def test_the_outcome_of_a_model_is_a_tag_of_its_run_and_a_column(store):
     with runs.run("outcomes") as recorder:
         pass

@@ -156,15 +156,16 @@ def run(
         known = None if run_id is None else _find(client, run_id)
         before = None if known is None or training else processes.Ended(known.info.status, known.info.end_time)
         opened = _open(mlflow, experiment, known, name, nested=active is not None)
-        # A training that still runs keeps its own mark.
-        mine = before is None or before.status != "RUNNING"
-        if mine:
-            processes.mark(client, opened.info.run_id, before or processes.KILLED)
+        run_id = str(opened.info.run_id)
+        # Another process has the run open, a training or one that adds to it; its mark stays, and it closes the run.
+        shared = before is not None and before.status == "RUNNING"
+        if not shared:
+            processes.mark(client, run_id, before or processes.KILLED)
     try:
         with (
             opened,
             contextlib.closing(
-                MLflowRecorder(mlflow, opened.info.run_id, opened.info.experiment_id, system_metrics=training)
+                MLflowRecorder(mlflow, run_id, opened.info.experiment_id, system_metrics=training)
             ) as recorder,
         ):
             try:
@@ -172,11 +173,17 @@ def run(
             except KeyboardInterrupt:
                 mlflow.end_run("KILLED")
                 raise
+            finally:
+                if shared:
+                    info = client.get_run(run_id).info
+                    before = processes.Ended(info.status, info.end_time)
     finally:
-        if mine:
-            processes.close(client, opened.info.run_id, before)
+        if not shared:
+            processes.close(client, run_id, before)
+        elif before is not None and before.status != "RUNNING":  # the other one has closed it in the meantime
+            client.set_terminated(run_id, before.status, before.time)
         else:
-            client.update_run(opened.info.run_id, "RUNNING")
+            client.update_run(run_id, "RUNNING")
 
 
 def _find(client: Any, run_id: str) -> Any | None:

@@ -76,7 +76,7 @@ def tiny_config(tiny_corpus: Path) -> Config:
     return from_dict(
         {
             "data": {"path": str(tiny_corpus), "sample_rate": RATE},
-            "split": {"test_share": 0.3, "valid_share": 0.4},
+            "split": {"test_share": 0.2, "valid_share": 0.4},
             "features": {"n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
             "encoder": {"hidden": 8, "layers": 2, "dim": 16, "dropout": 0.1},
             "codebook": {"num_tokens": 8, "iterations": 10},

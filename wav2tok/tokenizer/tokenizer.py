@@ -19,6 +19,7 @@ from wav2tok.matching import deduplicate
 from wav2tok.progress import log
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata
+from wav2tok.tokenizer.graph import cut
 from wav2tok.tokenizer.locate import located
 
 SAMPLES_AT_ONCE = 1 << 20
@@ -181,14 +182,12 @@ class Tokenizer:
     def _part(self, output: str) -> onnxruntime.InferenceSession:
         """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
         if output not in self._parts:
-            import onnx
-            from onnx.utils import Extractor
-
-            whole = onnx.load_model_from_string(self._content)
-            # The exporter drops an input that nothing reads.
-            wanted = ("waveform", "samples", "statistics") if output == "features" else ("waveform", "samples")
-            inputs = [x.name for x in whole.graph.input if x.name in wanted]
-            self._parts[output] = self._load(Extractor(whole).extract_model(inputs, [output]).SerializeToString())
+            try:
+                self._parts[output] = self._load(cut(self._content, output))
+            except ValueError as error:
+                raise UserError(
+                    f"{self.source} cannot read recordings longer than a minute ({error}); export it again."
+                ) from None
         return self._parts[output]
 
     def _over_windows(

@@ -1,7 +1,7 @@
 """An ONNX file taken apart and cut without the package ``onnx``, so that tokenizing needs ONNX Runtime alone.
 
 A file is one message of Protocol Buffers: fields, each with a number, a wire type and a value, which may be a message
-again. To keep or drop whole fields, their borders are enough. The numbers are those of ``onnx.proto``: they never change.
+again. To keep or drop whole fields, their borders are enough. The numbers are those of ``onnx.proto``, which are fixed.
 """
 
 from collections.abc import Iterable, Iterator

@@ -124,4 +124,5 @@ def test_names_are_below_the_folder_of_the_corpus() -> None:
     assert names(paths, Path("/mnt/d")) == names(paths) == ["yes/a_1.wav", "no/b_1.wav"]
     assert names(["data/a.wav", "data/b.wav"]) == ["a.wav", "b.wav"]
     assert names(["a.wav"], Path(".")) == names(["a.wav"]) == ["a.wav"]
+    assert names(["/mnt/a.wav", "b.wav"]) == ["//mnt/a.wav", "b.wav"]  # no folder holds both
     assert names([]) == []

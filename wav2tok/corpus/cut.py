@@ -1,8 +1,7 @@
 """Cut recordings in two: whole groups or single recordings, each on its side by its name (`wav2tok.corpus.sides`)."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from wav2tok.corpus import sides
 from wav2tok.corpus.recordings import Recordings
@@ -12,16 +11,20 @@ PARTS = ("train", "valid", "test")
 """The parts of a split, the most seen one first."""
 
 
-def names(paths: Sequence[str], folder: PurePath | None = None) -> list[str]:
+def names(paths: Sequence[str], folder: Path | None = None) -> list[str]:
     """``paths`` relative to the folder of the corpus, so that its place on a disk does not matter.
 
     Args:
         folder: which holds all of them; None takes the deepest that does.
     """
     parts = [PurePosixPath(path).parts for path in paths]
-    if folder is None:
-        folder = PurePosixPath(os.path.commonpath([PurePosixPath(path).parent.as_posix() for path in paths] or ["."]))
-    depth = len(folder.parts)
+    if folder is not None:
+        depth = len(folder.parts)
+    else:
+        parents = [one[:-1] for one in parts] or [()]
+        first, last = min(parents), max(parents)
+        shared = zip(first, last, strict=False)
+        depth = next((i for i, (one, other) in enumerate(shared) if one != other), min(len(first), len(last)))
     return ["/".join(one[depth:]) for one in parts]
 
 

@@ -29,8 +29,9 @@ from hypothesis import settings
 from wav2tok import progress
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin, splits
+from wav2tok.corpus import audios_bin
 from wav2tok.corpus.listing import listing
+from wav2tok.corpus.recordings import Splits
 from wav2tok.progress import log
 from wav2tok.stages.train import TrainRun, train
 
@@ -91,15 +92,12 @@ def tiny_config(tiny_corpus: Path) -> Config:
 def tiny_split(tiny_corpus: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``audios.bin`` of `tiny_corpus`: two voices to test, two to tune, three to train."""
     recordings = listing(tiny_corpus, tiny_config.split, None)
-    parts = splits.split(
-        recordings,
-        test_share=tiny_config.split.test_share,
-        valid_share=tiny_config.split.valid_share,
-        seed=tiny_config.seed,
-        group=True,
+    train, valid, test = (
+        recordings.take(i for i, voice in enumerate(recordings.groups) if voice in voices)
+        for voices in (("ben", "dan", "finn"), ("ada", "gus"), ("cleo", "eva"))
     )
     path = tmp_path_factory.mktemp("split") / "audios.bin"
-    audios_bin.write(path, parts)
+    audios_bin.write(path, Splits(train, valid, test))
     return path
 
 

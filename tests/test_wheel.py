@@ -75,11 +75,12 @@ def test_help(run: Run) -> None:
     assert "tokenize" in shown.stdout
 
 
-def test_doctor_finds_no_torch_and_no_problem(run: Run) -> None:
+def test_doctor_finds_no_torch_no_onnx_and_no_problem(run: Run) -> None:
     shown = run("doctor")
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = [line.split() for line in shown.stdout.splitlines()]
     assert ["torch", "not", "installed"] in lines
+    assert ["onnx", "not", "installed"] in lines
     assert "problem" not in shown.stdout
 
 
@@ -157,7 +158,7 @@ def test_a_pulled_model_needs_neither_torch_nor_mlflow_nor_a_network(
 
 
 def test_a_recording_longer_than_a_window(run: Run) -> None:
-    """Its graph is cut into parts, which another package does."""
+    """Its graph is cut into parts without the package onnx, which only training needs."""
     root: Path = run.root  # type: ignore[attr-defined]
     wave = 0.1 * np.random.default_rng(0).standard_normal(8000 * 140)
     soundfile.write(root / "long.wav", wave, 8000)

@@ -4,7 +4,7 @@ import importlib.util
 
 from wav2tok.errors import UserError
 
-TRAIN = ("torch", "torchaudio", "safetensors", "pydantic", "yaml", "jinja2")
+TRAIN = ("torch", "torchaudio", "safetensors", "onnx", "pydantic", "yaml", "jinja2")
 EXTRAS = {
     "train": TRAIN,
     "evaluate": (*TRAIN, "matplotlib", "numba", "pandas", "PIL", "python_stretch", "scipy", "sklearn"),

@@ -75,6 +75,36 @@ def test_promoting_an_absent_version_changes_nothing(registered, cli):
     assert alias() == before
 
 
+def test_export_measures_variants_and_tokenize_takes_one_by_its_kind(folder, cli, tiny_model, tiny_split, tiny_corpus):
+    chosen = ("--set", "export.variants=[int8,fp16]", "--set", "export.max_loss=0.5")
+    done = cli("export", "--model", tiny_model, "--data", tiny_split, "--out", "export", *chosen)
+    assert done.code == 0, done.complaint
+    rows = json.loads((folder / "export" / "export.json").read_text())["variants"]
+    assert [row["kind"] for row in rows] == ["float32", "int8", "fp16"]
+    assert all(row["written"] for row in rows[1:])
+    query = next(tiny_corpus.rglob("*.flac"))
+    made = {}
+    for variant in ("int8", "fp16", None):
+        option = () if variant is None else ("--variant", variant)
+        made[variant] = json.loads(cli("tokenize", query, "--model", "export", *option).out)
+    assert len({row["identity"] for row in made.values()}) == 3
+    by_file = json.loads(cli("tokenize", query, "--model", "export/tokenizer.int8.onnx").out)
+    assert by_file["tokens"] == made["int8"]["tokens"]
+    assert by_file["identity"] == made["int8"]["identity"]
+    refused = cli("tokenize", query, "--model", tiny_model, "--variant", "int8")
+    assert refused.code == 2
+    assert "--variant: " in refused.complaint
+    # Without variants the old ones are gone.
+    assert cli("export", "--model", tiny_model, "--out", "export").code == 0
+    assert not list((folder / "export").glob("tokenizer.*.onnx"))
+    (row,) = json.loads((folder / "export" / "export.json").read_text())["variants"]
+    assert row == {
+        "kind": "int8",
+        "written": False,
+        "why": "there are no test recordings to measure it on; name an audios.bin",
+    }
+
+
 def test_export_works_without_a_report(folder, cli, tiny_model):
     done = cli("export", "--model", tiny_model, "--out", "export")
     assert done.code == 0

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2tok.corpus.audios_bin import read, write
-from wav2tok.corpus.recordings import Recording, Recordings, Splits
+from wav2tok.corpus.audios_bin import former, read, write
+from wav2tok.corpus.recordings import Recording, Recordings, Splits, TrainingSplits
 from wav2tok.errors import UserError
 
 
@@ -242,3 +242,16 @@ def test_a_group_corrected_by_hand_is_used(known: Path) -> None:
     valid = read(known).valid
     assert valid is not None
     assert valid.groups == ("eva",)
+
+
+def test_a_former_split_is_known_by_its_rule(tmp_path: Path) -> None:
+    parts = TrainingSplits(Recordings(("d/a.wav", "e/x.wav")), Recordings(("d/b.wav",)), Recordings(("d/c/e.wav",)))
+    rule = {"seed": 0, "test_share": 0.3, "test_groups": ["ada"]}
+    path = tmp_path / "audios.bin"
+    assert former(path, rule) == {}
+    write(path, parts)
+    assert former(path, rule) == {}
+    write(path, parts, Path("d"), rule)
+    path.unlink()
+    assert former(path, rule) == {"a.wav": "train", "b.wav": "valid", "c/e.wav": "test"}
+    assert former(path, rule | {"seed": 1}) == {}

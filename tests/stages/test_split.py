@@ -97,6 +97,46 @@ def test_further_recordings_are_only_for_training(
     assert all(path.startswith(str(more)) for path in (parts.train + parts.valid).paths)
 
 
+def test_a_singer_who_arrives_or_leaves_moves_no_other(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
+) -> None:
+    """Seven singers, then five of them, then these and three new ones, in a folder that was moved."""
+
+    def parts() -> dict[str, str]:
+        done = audios_bin.read(tmp_path / "audios.bin")
+        assert done.valid is not None
+        named = (("train", done.train), ("valid", done.valid), ("test", done.test))
+        return {f"{Path(r.path).parent.name}/{Path(r.path).name}": part for part, one in named for r in one}
+
+    def continues(before: dict[str, str], after: dict[str, str]) -> bool:
+        return all(before[name] == part for name, part in after.items() if name in before)
+
+    folder, out = tmp_path / "corpus", tmp_path / "audios.bin"
+    shutil.copytree(tiny_corpus, folder)
+    split(folder, out, tiny_config)
+    seven = parts()
+    gone = [next(n for n in seven if seven[n] == part).split("/")[1].split("_")[0] for part in ("test", "train")]
+    for path in folder.rglob("*.flac"):
+        if path.name.split("_")[0] in gone:
+            path.unlink()
+    split(folder, out, tiny_config)
+    five = parts()
+    assert len(five) == 20
+    assert continues(seven, five)
+    folder = folder.rename(tmp_path / "moved")
+    for path in [*folder.rglob("ben_0.flac"), *folder.rglob("cleo_0.flac"), *folder.rglob("finn_0.flac")]:
+        shutil.copy(path, path.with_name(f"new{path.name}"))
+    out.unlink()  # as DVC does before a stage runs; audios.json is kept
+    split(folder, out, tiny_config)
+    assert len(parts()) > 20
+    assert continues(five, parts())
+    assert lines[-2] == f"20 of {len(parts())} recordings stay in the part that they had in {out}"
+    # Another seed or another share is another split.
+    split(folder, out, dataclasses.replace(tiny_config, seed=2))
+    assert not continues(five, parts())
+    assert "stay" not in lines[-2]
+
+
 @pytest.mark.parametrize(
     ("options", "parameter", "message"),
     [

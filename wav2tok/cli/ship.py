@@ -16,16 +16,22 @@ def export(
     report: Annotated[
         Path | None, typer.Option(help="What evaluate wrote; a model that the gate refused is not exported.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The split, audios.bin, on whose test recordings variants are measured.")
+    ] = None,
     out: Out = Path("artifacts/export"),
     sign: Annotated[
         Path | None, typer.Option(help="Sign the files with this private elliptic-curve key, a PEM file.")
     ] = None,
+    params: Params = None,
+    sets: Sets = None,
 ) -> None:
-    """Write the model as one ONNX graph, from waveform to tokens, and compare it with torch."""
+    """Write the model as one ONNX graph, from waveform to tokens, compare it with torch, and add smaller variants."""
     need("train")
+    from wav2tok.config import parameters
     from wav2tok.stages.export import export as run
 
-    run(model, report, out, sign)
+    run(model, report, out, data, parameters.load(params, sets or ()).export, sign)
 
 
 def register(

@@ -10,7 +10,7 @@ import typer
 
 from wav2tok import progress
 from wav2tok.cli import console
-from wav2tok.cli.options import Device, Model, Out, Threads
+from wav2tok.cli.options import Device, Model, Out, Threads, Variant
 from wav2tok.cli.rows import Format, FormatOption, printing
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def tokenize(
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Print the token string of each recording, one JSON line each; exit code 1 if some cannot be read."""
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
     files = expand(paths or [], sys.stdin)
-    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     failed = False
     with printing(form) as emit:
         for result in _tokenized(files, tokenizer):
@@ -75,6 +76,7 @@ def index(
     out: Out = Path("index.json"),
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Tokenize recordings into an index for search and spot; exit code 1 if some cannot be read."""
     from wav2tok.search.index import Index, require_replaceable
@@ -83,7 +85,7 @@ def index(
 
     require_replaceable(out)
     files = expand(paths or [], sys.stdin)
-    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     made = Index.of(tokenizer, [result for result in _tokenized(files, tokenizer) if result is not None])
     made.save(out)
     tokens = sum(len(entry.tokens) for entry in made.entries)
@@ -100,12 +102,13 @@ def search(
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Print the recordings of an index nearest to QUERY by edit distance, one JSON line each, best first."""
     from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     loaded = Index.load(index, tokenizer)
     with printing(form) as emit:
         for match in loaded.search(tokenizer.encode_file(query), top):
@@ -120,12 +123,13 @@ def spot(
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Print where QUERY occurs in the recordings of an index, one JSON line each with start and end in seconds."""
     from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_pretrained(model, device, threads)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     loaded = Index.load(index, tokenizer)
     with printing(form) as emit:
         for hit in loaded.spot(tokenizer.encode_file(query), top):

@@ -396,6 +396,18 @@ class Gate:
 
 
 @dataclass(frozen=True, config=SECTION)
+class Export:
+    """Smaller graphs beside the exported one."""
+
+    variants: tuple[Literal["fp16", "int8"], ...] = ("int8",)
+    """Kinds of smaller graphs: int8 (faster) and fp16; none is exported without test recordings."""
+    max_loss: Share = 0.02
+    """The most that a variant may lose in MRR or MAP; one that loses more is not written."""
+    recordings: Count = 200
+    """Maximum number of test recordings on which variants are measured, spread over the classes."""
+
+
+@dataclass(frozen=True, config=SECTION)
 class Register:
     """Where models and runs are registered."""
 
@@ -460,6 +472,7 @@ class Config:
     """Recipes by name; values that one omits are those of the built-in recipe of its name, or else the defaults."""
     evaluate: Evaluate = field(default_factory=Evaluate)
     gate: Gate = field(default_factory=Gate)
+    export: Export = field(default_factory=Export)
     register: Register = field(default_factory=Register)
     schedule: Schedule = field(default_factory=Schedule)
 

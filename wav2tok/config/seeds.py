@@ -39,5 +39,5 @@ def torch_seed(seed: int, stream: Stream, position: int) -> int:
 
 
 def validation_seed(seed: int) -> int:
-    """The seed of the validation split and of the augmented copies of its recordings."""
+    """The seed of the augmented copies of the validation recordings."""
     return seed + 1

@@ -7,11 +7,12 @@ they are loaded; `read` accepts plain containers, strings and numbers and nothin
 ``audios.json`` (the same name with the suffix ``.json``) has what the pickle cannot hold, one row per recording::
 
     {"audios_bin": SHA-256 of the audios.bin that it belongs to,
+     "folder": the folder of the corpus, "rule": how it was divided,
      "recordings": [{"part": "train", "path": ..., "class": ..., "group": ..., "seconds": ..., "sha256": ...,
                      "source": ...}, ...]}
 
 `write` writes both. `read` works without the second file: groups then come from the file names, and lengths and
-digests are unknown.
+digests are unknown. The next split by the same rule leaves every recording in the part it has there (`former`).
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ import io
 import json
 import pickle
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wav2tok.corpus.recordings import Recordings, Splits
@@ -154,8 +155,29 @@ def _table(path: Path) -> dict[str, Any] | None:
     return table if isinstance(table, dict) and OWNER in table else None
 
 
-def write(path: Path | str, splits: Splits) -> None:
+def former(path: Path | str, rule: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of the split that ``path`` has been written for before, by the recordings' names in their folder.
+
+    The ``audios.json`` decides, whether or not the ``audios.bin`` is still there. Nothing is known where there is none,
+    or one by another rule.
+
+    Args:
+        rule: what `write` was given.
+    """
+    table = _table(details_path(path)) or {}
+    if table.get("rule") != rule:
+        return {}
+    folder = PurePosixPath(table["folder"])
+    paths = {PurePosixPath(row["path"]): row["part"] for row in table["recordings"]}
+    return {path.relative_to(folder).as_posix(): part for path, part in paths.items() if path.is_relative_to(folder)}
+
+
+def write(path: Path | str, splits: Splits, folder: Path | None = None, rule: Mapping[str, Any] | None = None) -> None:
     """Write ``splits`` as an ``audios.bin`` and its ``audios.json``, each whole or not at all.
+
+    Args:
+        folder: the folder of the corpus.
+        rule: how it was divided, as JSON values; None leaves nothing for a later split to continue.
 
     Raises:
         UserError: ``path``, or the file next to it with the name of ``audios.json``, is something else.
@@ -191,4 +213,5 @@ def write(path: Path | str, splits: Splits) -> None:
         for name, part in _parts(splits)
         for recording in part
     ]
-    write_json(details, {OWNER: sha256(path), "recordings": rows})
+    how = {} if folder is None or rule is None else {"folder": folder.as_posix(), "rule": rule}
+    write_json(details, {OWNER: sha256(path)} | how | {"recordings": rows})

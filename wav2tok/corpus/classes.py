@@ -1,20 +1,27 @@
 """Which classes a training hears, and which are kept from it."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from wav2tok.corpus.recordings import Recordings
 
 
-def drawn(names: Iterable[str], share: float, seed: int) -> frozenset[str]:
+def drawn(names: Iterable[str], share: float, seed: int, settled: Mapping[str, bool] | None = None) -> frozenset[str]:
     """About ``share`` of the different ``names``, chosen by the seed and the names alone.
 
     Each name has a place in a random order that no other name changes, so more classes hardly change the choice, and
-    more recordings never do. A share above 0 chooses at least one name, and one at least stays.
+    more recordings never do. A share above 0 chooses at least one name, and one at least stays. (The first of the order
+    are taken, and not those below the share as in `wav2tok.corpus.sides`: classes are few, and the share has to hold.)
+
+    Args:
+        settled: names of which it is known whether they are chosen.
     """
-    different = sorted(set(names), key=lambda name: (_place(name, seed), name))
+    settled = settled or {}
+    different = set(names)
     count = min(max(1, round(share * len(different))), len(different) - 1) if share else 0
-    return frozenset(different[: max(count, 0)])
+    chosen = {name for name in different if settled.get(name)}
+    free = sorted(different - settled.keys(), key=lambda name: (_place(name, seed), name))
+    return frozenset(chosen.union(free[: max(0, count - len(chosen))]))
 
 
 def _place(name: str, seed: int) -> bytes:

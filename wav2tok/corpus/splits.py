@@ -1,83 +1,19 @@
 """Which recordings are for training, for validation and for the test."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from wav2tok.config.schema import Config
-from wav2tok.config.seeds import Stream, rng, validation_seed
+from wav2tok.config.seeds import Stream, rng
 from wav2tok.corpus import audios_bin, classes
+from wav2tok.corpus.cut import cut, names
 from wav2tok.corpus.recordings import Recordings, Splits, TrainingSplits
 from wav2tok.errors import UserError
 from wav2tok.progress import log
-
-
-def _held_out(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
-    """Indices of about ``share`` of the recordings: whole groups, else members of each class, else any recordings."""
-    n = len(recordings)
-    if group:
-        names = sorted(set(recordings.groups))
-        if len(names) < 2:
-            raise UserError(f"all recordings are of one group, {names[0]!r}; set split.group_by to none.")
-        # Retrieval between recordings of two singers needs two of them on the held-out side.
-        least, most = min(2, len(names) // 2), len(names) - 1
-        chosen: set[str] = set()
-        count = 0
-        for name in rng.permutation(names):
-            size = sum(g == name for g in recordings.groups)
-            worse = abs(count + size - share * n) >= abs(count - share * n)
-            if len(chosen) == most or (len(chosen) >= least and worse):
-                break
-            chosen.add(str(name))
-            count += size
-        return [i for i, g in enumerate(recordings.groups) if g in chosen]
-    if recordings.classes is None:
-        count = min(max(1, round(share * n)), n - 1)
-        return sorted(int(i) for i in rng.permutation(n)[:count])
-    indices: list[int] = []
-    for label in sorted(set(recordings.classes)):
-        members = [i for i, c in enumerate(recordings.classes) if c == label]
-        # A class of one stays in training; of every other class at least one member goes and one stays.
-        count = min(max(1, round(share * len(members))), len(members) - 1)
-        indices += [int(i) for i in rng.permutation(members)[:count]]
-    return sorted(indices)
-
-
-def _held_out_whole(recordings: Recordings, share: float, group: bool, rng: np.random.Generator) -> list[int]:
-    """`_held_out`, with all recordings of a source on one side: the first of each is drawn, and the others follow it.
-
-    Groups hold whole sources already (`wav2tok.corpus.listing`).
-    """
-    if group or not any(recordings.sources):
-        return _held_out(recordings, share, group, rng)
-    first: dict[str, int] = {}
-    leads = [first.setdefault(source, i) if source else i for i, source in enumerate(recordings.sources)]
-    drawn = [i for i, lead in enumerate(leads) if lead == i]
-    chosen = {drawn[i] for i in _held_out(recordings.take(drawn), share, False, rng)}
-    return [i for i, lead in enumerate(leads) if lead in chosen]
-
-
-def cut(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
-    """Cut ``recordings`` in two at random.
-
-    Args:
-        share: the share of recordings, approximately, that goes to the second part.
-        group: keep all recordings of a group in one part; otherwise each class has members in both parts. Recordings
-            that share audio are in one part in either case.
-
-    Returns:
-        (first, second), each in the order of ``recordings``.
-
-    Raises:
-        UserError: nothing can be held out.
-    """
-    second = set(_held_out_whole(recordings, share, group, np.random.default_rng(seed)))
-    if not second or len(second) == len(recordings):
-        raise UserError(f"{len(recordings)} recordings cannot be cut in two; every class has one member only.")
-    return recordings.take(i for i in range(len(recordings)) if i not in second), recordings.take(sorted(second))
 
 
 def split(
@@ -90,10 +26,13 @@ def split(
     test_groups: Sequence[str] = (),
     test_classes: Sequence[str] = (),
     unheard_classes: float = 0.0,
+    folder: Path | None = None,
+    former: Mapping[str, str] | None = None,
 ) -> TrainingSplits:
     """Split a corpus into training, validation and test recordings.
 
-    The validation part is cut from what is not in the test, in the same way as the test was cut (`with_validation`).
+    The validation part is cut from what is not in the test, in the same way as the test was cut
+    (`wav2tok.corpus.cut`): each group or recording is in its part whatever other recordings there are.
 
     Args:
         test_share: share of all recordings for the test; not used with ``test_groups`` or ``test_classes``.
@@ -104,6 +43,9 @@ def split(
             are in both, and those in only one of the two are left out, so training sees neither.
         unheard_classes: share of the classes that only the test has; their recordings that are not in it are left out.
             The seed and the names of the classes decide which (`wav2tok.corpus.classes.drawn`).
+        folder: that of the corpus.
+        former: the parts of an earlier split by the names of its recordings relative to ``folder``; what was in it
+            stays in its part.
 
     Raises:
         UserError: a named group or class does not occur, a part would be empty, or ``unheard_classes`` of a list or
@@ -129,15 +71,25 @@ def split(
         if not len(rest):
             raise UserError("every recording is of a test group or test class; nothing is left to train on.")
     else:
-        rest, test = cut(recordings, test_share, group, seed)
+        rest, test = cut(recordings, test_share, group, seed, "test", folder=folder, former=former)
     if unheard_classes:
-        rest = classes.without(rest, classes.drawn(recordings.classes or (), unheard_classes, seed))
+        settled = _heard(recordings, names(recordings.paths, folder), former or {})
+        rest = classes.without(rest, classes.drawn(recordings.classes or (), unheard_classes, seed, settled))
         if not len(rest):
             raise UserError(
                 f"split.unheard_classes is {unheard_classes:g}, which leaves nothing to train on; lower it."
             )
-    train, valid = _validation(rest, valid_share, group, validation_seed(seed))
+    train, valid = _validation(rest, valid_share, group, seed, folder, former)
     return TrainingSplits(train, valid, test)
+
+
+def _heard(recordings: Recordings, called: Sequence[str], former: Mapping[str, str]) -> dict[str, bool]:
+    """Whether the classes of a former split were kept from its training."""
+    unheard: dict[str, bool] = {}
+    for name, label in zip(called, recordings.classes or (), strict=True):
+        if name in former:
+            unheard[label] = unheard.get(label, True) and former[name] == "test"
+    return unheard
 
 
 def _require_classes(recordings: Recordings, share: float, test_classes: Sequence[str]) -> None:
@@ -154,41 +106,58 @@ def _require_classes(recordings: Recordings, share: float, test_classes: Sequenc
         )
 
 
-def _validation(recordings: Recordings, share: float, group: bool, seed: int) -> tuple[Recordings, Recordings]:
+def _validation(
+    recordings: Recordings,
+    share: float,
+    group: bool,
+    seed: int,
+    folder: Path | None = None,
+    former: Mapping[str, str] | None = None,
+) -> tuple[Recordings, Recordings]:
     """`cut`, but by recordings where whole groups would hold out more than twice the share.
 
     With four speakers, two would be held out, and half of the training data with them. Then training has all speakers,
     and validation has other recordings of theirs, provided that some class has two speakers in validation to find each
-    other. The test is never cut in this way.
+    other. The test is never cut in this way. A former split that was cut in one way is continued in the same way.
     """
+
+    def parts_of(whole: bool) -> tuple[Recordings, Recordings]:
+        return cut(recordings, share, whole, seed, "valid", folder=folder, former=former)
+
     if not group or len(set(recordings.groups)) < 2:
-        return cut(recordings, share, False, seed)
-    whole = cut(recordings, share, True, seed)
+        return parts_of(False)
+    known: dict[str, set[str]] = {}
+    for name, one in zip(names(recordings.paths, folder), recordings.groups, strict=True):
+        if former and name in former:
+            known.setdefault(one, set()).add(former[name])
+    if known:
+        return parts_of(all(len(parts) == 1 for parts in known.values()))
+    whole = parts_of(True)
     if len(whole[1]) <= 2 * share * len(recordings):
         return whole
-    parts = cut(recordings, share, False, seed)
+    single = parts_of(False)
     speakers: dict[str | None, set[str]] = {}
-    for recording in parts[1]:
+    for recording in single[1]:
         speakers.setdefault(recording.label, set()).add(recording.group)
-    return parts if recordings.classes is None or any(len(names) > 1 for names in speakers.values()) else whole
+    return single if recordings.classes is None or any(len(who) > 1 for who in speakers.values()) else whole
 
 
-def _named(what: str, wanted: Sequence[str], names: Sequence[str]) -> list[bool]:
-    """Which of ``names`` are wanted; all wanted ones must occur, and others too.
+def _named(what: str, wanted: Sequence[str], given: Sequence[str]) -> list[bool]:
+    """Which of ``given`` are wanted; all wanted ones must occur, and others too.
 
     Args:
         what: "group" or "class".
-        names: the group or class of each recording.
+        given: the group or class of each recording.
     """
     plural = {"group": "groups", "class": "classes"}[what]
-    known = sorted(set(names))
+    known = sorted(set(given))
     missing = [name for name in wanted if name not in known]
     if missing:
         some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         raise UserError(f"{missing[0]!r} is not a {what} of any recording; there are: {some}.", f"test_{plural}")
     if set(known) <= set(wanted):
         raise UserError(f"all {plural} are named; nothing is left to train on.", f"test_{plural}")
-    return [name in set(wanted) for name in names]
+    return [name in set(wanted) for name in given]
 
 
 def _each_alone(recordings: Recordings) -> Recordings:
@@ -203,7 +172,7 @@ def add_to_training(splits: TrainingSplits, more: Recordings) -> TrainingSplits:
 
 def all_for_test(test: Recordings, others: Recordings, valid_share: float, seed: int) -> TrainingSplits:
     """All of ``test`` for the test; ``others``, whose classes are unknown, for training and validation."""
-    train, valid = cut(replace(others, classes=None), valid_share, False, validation_seed(seed))
+    train, valid = cut(replace(others, classes=None), valid_share, False, seed, "valid")
     if test.classes is not None:
         train, valid = _each_alone(train), _each_alone(valid)
     return TrainingSplits(train, valid, test)
@@ -219,7 +188,7 @@ def with_validation(splits: Splits, share: float, seed: int) -> TrainingSplits:
         return TrainingSplits(splits.train, splits.valid, splits.test)
     counts = Counter(splits.train.groups)
     group = len(counts) > 2 and max(counts.values()) > 1
-    train, valid = _validation(splits.train, share, group, validation_seed(seed))
+    train, valid = _validation(splits.train, share, group, seed)
     return TrainingSplits(train, valid, splits.test)
 
 

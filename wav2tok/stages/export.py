@@ -9,28 +9,53 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.config.parameters import to_dict
-from wav2tok.config.schema import Config
+from wav2tok.config.schema import Config, Export
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.features.pretrained import Origin
 from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
-from wav2tok.release import passport, signature
+from wav2tok.release import passport, signature, variants
 from wav2tok.release.export import parity_report, write_onnx
 from wav2tok.report.card.card import model_card
 from wav2tok.report.folder import ReportFolder
-from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE, SIGNATURE_FILE
+from wav2tok.tokenizer.format import (
+    CARD_FILE,
+    EXPORT_FILE,
+    GRAPH_NAMES,
+    PASSPORT_FILE,
+    SIGNATURE_FILE,
+    VARIANTS,
+    variant_file,
+)
 from wav2tok.tracking import lineage, runs
 
-_WRITTEN = (EXPORT_FILE, GRAPH_NAMES[0], CARD_FILE, PASSPORT_FILE, SIGNATURE_FILE, runs.RUN_FILE)
+_WRITTEN = (
+    EXPORT_FILE,
+    GRAPH_NAMES[0],
+    *map(variant_file, VARIANTS),
+    CARD_FILE,
+    PASSPORT_FILE,
+    SIGNATURE_FILE,
+    runs.RUN_FILE,
+)
 
 
-def export(model: Path, report: Path | None, out: Path, key: Path | None = None) -> None:
-    """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report, card and passport.
+def export(
+    model: Path,
+    report: Path | None,
+    out: Path,
+    data: Path | None = None,
+    settings: Export | None = None,
+    key: Path | None = None,
+) -> None:
+    """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report, variants, card and passport.
 
     Args:
         report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
             without asking.
+        data: an ``audios.bin``, on whose test recordings variants are measured; None writes none.
+        settings: which variants; by default those of `Export`.
         key: a private elliptic-curve key, with which the folder is signed.
     """
     verdict = read_json(ReportFolder(report).gate) if report is not None else None
@@ -41,7 +66,8 @@ def export(model: Path, report: Path | None, out: Path, key: Path | None = None)
         else:
             best, config, info = checkpoint.load(model)
             parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
-            write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity)})
+            measured = _variants(folder, data, settings or Export(), config.seed)
+            write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity), "variants": measured})
             about = _passport(model, report, config, info, best.front_end.kind.origin)
             (folder / CARD_FILE).write_text(model_card(about, config), encoding="utf-8")
             # Last, as they cover the other files.
@@ -77,3 +103,14 @@ def _evaluation(report: ReportFolder) -> dict[str, Any]:
     figures = {"value": float, "low": float, "high": float, "queries": int}
     scores = [{key: figures.get(key, str)(value) for key, value in row.items()} for row in rows]
     return read_json(report.held_out) | read_json(report.gate) | {"scores": scores}
+
+
+def _variants(folder: Path, data: Path | None, settings: Export, seed: int) -> list[dict[str, Any]]:
+    """Write the variants of an exported graph; what `wav2tok.release.variants.write` says of them."""
+    if not settings.variants:
+        return []
+    if data is None:
+        why = "there are no test recordings to measure it on; name an audios.bin"
+        log.info(f"no {' or '.join(settings.variants)} variant: {why}")
+        return [{"kind": kind, "written": False, "why": why} for kind in settings.variants]
+    return variants.write(folder, data, settings, seed)

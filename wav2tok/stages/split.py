@@ -1,11 +1,12 @@
 """Divide a corpus into training, validation and test recordings: what ``wav2tok split`` does."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
+from wav2tok.corpus.cut import names
 from wav2tok.corpus.listing import listing
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
@@ -28,6 +29,9 @@ def split(
 ) -> None:
     """Write ``audios.bin``, and next to it ``audios.json`` with each recording's group, length and digest.
 
+    If that ``audios.json`` is there already and was written by the same rule (seed, shares, groups), every recording in
+    it stays in its part, and only new ones are assigned.
+
     Args:
         folder: the recordings.
         out: the ``audios.bin`` to write; the other file has its name with the suffix ``.json``.
@@ -42,6 +46,13 @@ def split(
         UserError: there are no recordings, or they cannot be divided in this way.
     """
     recordings = listing(folder, config.split, manifest)
+    rule = asdict(config.split) | {
+        "seed": config.seed,
+        "test_groups": sorted(test_groups),
+        "test_classes": sorted(test_classes),
+        "only_test": only_test,
+    }
+    former = audios_bin.former(out, rule)
     others = Recordings(())
     for more in also:
         others += listing(more, replace(config.split, kind="list", group_by="none"), None)
@@ -61,9 +72,14 @@ def split(
             test_groups=test_groups,
             test_classes=test_classes,
             unheard_classes=config.split.unheard_classes,
+            folder=folder,
+            former=former,
         )
         result = splits.add_to_training(result, others)
-    audios_bin.write(out, result)
+    audios_bin.write(out, result, folder, rule)
+    if former:
+        stay = sum(name in former for name in names(recordings.paths, folder))
+        log.info(f"{stay} of {len(recordings)} recordings stay in the part that they had in {out}")
     what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
     more_text = f" and {len(others)} others for training" if len(others) else ""
     log.info(

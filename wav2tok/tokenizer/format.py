@@ -1,6 +1,7 @@
 """What a graph carries next to its operators (names and metadata), and the names of its files."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +14,8 @@ FORMAT = 1
 """The version of the metadata. Version 1 is not named in the graph; a later one must add the key ``format``."""
 GRAPH_NAMES = ("tokenizer.onnx", "model.onnx")
 """What a folder's graph is called: by ``train``, ``export`` and ``pull``, and by MLflow."""
+VARIANTS = ("fp16", "int8")
+"""The kinds of smaller graphs that an export may have beside the graph."""
 CARD_FILE = "card.md"
 """The model card next to an exported graph."""
 PASSPORT_FILE = "passport.json"
@@ -21,6 +24,16 @@ SIGNATURE_FILE = "model.sig"
 """The signature of graph, card and passport (`wav2tok.release.signature`)."""
 EXPORT_FILE = "export.json"
 """Next to an exported graph: whether the gate approved the model, and how well the graph agrees with torch."""
+
+
+def variant_file(kind: str) -> str:
+    """What a variant of an exported graph is called."""
+    return f"{GRAPH_NAMES[0].removesuffix('.onnx')}.{kind}.onnx"
+
+
+def identity(graph: bytes) -> str:
+    """A digest of a graph, by which models are told apart."""
+    return hashlib.sha256(graph).hexdigest()[:16]
 
 
 def pack(codebook: np.ndarray) -> dict[str, Any]:
@@ -54,6 +67,8 @@ class Metadata:
             differences.
         pretrained: ``name``, ``authors``, ``licence`` and ``source`` of the part of the graph that was not trained
             here; None if there is none.
+        variant, variant_of: the kind of a variant (`VARIANTS`), and the `identity` of the graph that it was made of;
+            None for a graph as it was exported.
     """
 
     sample_rate: int
@@ -68,6 +83,8 @@ class Metadata:
     score: float | None = None
     reach: int | None = None
     pretrained: Mapping[str, str] | None = None
+    variant: str | None = None
+    variant_of: str | None = None
 
     @property
     def n_fft(self) -> int:
@@ -82,7 +99,7 @@ class Metadata:
     def to_json(self) -> str:
         """The text that a graph holds; equal metadata give equal text."""
         values = vars(self) | {"codebook": pack(self.codebook)}
-        for optional in ("epoch", "score", "reach", "pretrained"):
+        for optional in ("epoch", "score", "reach", "pretrained", "variant", "variant_of"):
             if values[optional] is None:
                 del values[optional]
         return json.dumps(values)

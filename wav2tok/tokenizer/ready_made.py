@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wav2tok.errors import UserError
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata
+from wav2tok.tokenizer.graph import properties
 
 PREFIX = "wav2tok:"
 FOLDER = Path(__file__).resolve().parents[1] / "models"
@@ -67,15 +68,13 @@ def about(model: str) -> About:
         UserError: no ready-made model has this name.
         ValueError: its graph or card lacks something.
     """
-    import onnx
-
     graph = find(model)
-    properties = {entry.key: entry.value for entry in onnx.load(graph).metadata_props}
-    if METADATA_KEY not in properties:
+    facts = properties(graph.read_bytes())
+    if METADATA_KEY not in facts:
         raise ValueError(f"{graph} has no metadata of wav2tok.")
     text = card_of(graph).read_text(encoding="utf-8")
     paragraphs = [part for part in text.split("\n\n") if part.strip() and not part.startswith("#")]
     licences = [line.removeprefix(LICENCE) for line in text.splitlines() if line.startswith(LICENCE)]
     if not paragraphs or not licences:
         raise ValueError(f"{card_of(graph)} says no purpose or no licence.")
-    return About(model, " ".join(paragraphs[0].split()), licences[0], Metadata.from_json(properties[METADATA_KEY]))
+    return About(model, " ".join(paragraphs[0].split()), licences[0], Metadata.from_json(facts[METADATA_KEY]))

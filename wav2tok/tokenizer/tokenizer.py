@@ -1,6 +1,5 @@
 """From audio to tokens with ONNX Runtime alone: no torch, no training code, quick to start."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -18,7 +17,8 @@ from wav2tok.errors import UserError, reason
 from wav2tok.matching import deduplicate
 from wav2tok.progress import log
 from wav2tok.tokenizer.batch import Failure, tokenize_files
-from wav2tok.tokenizer.format import METADATA_KEY, Metadata
+from wav2tok.tokenizer.format import METADATA_KEY, Metadata, identity
+from wav2tok.tokenizer.graph import cut
 from wav2tok.tokenizer.locate import located
 
 SAMPLES_AT_ONCE = 1 << 20
@@ -58,10 +58,15 @@ class Tokenizer:
     """
 
     def __init__(
-        self, model: str | Path, device: str = "auto", threads: int | None = None, source: str | None = None
+        self,
+        model: str | Path,
+        device: str = "auto",
+        threads: int | None = None,
+        source: str | None = None,
+        variant: str | None = None,
     ) -> None:
         """Load a tokenizer, as `from_pretrained` does; ``source`` is what it is called, by default as it was found."""
-        with located(model) as (graph, name):
+        with located(model, variant) as (graph, name):
             self._open(graph.read_bytes(), source or name, device, threads)
 
     def _open(self, content: bytes, source: str, device: str, threads: int | None) -> None:
@@ -90,7 +95,7 @@ class Tokenizer:
         # A CUDA device has room for larger batches and needs them to be busy.
         self._scale = 1 if self.provider == "CPUExecutionProvider" else 16
         self.samples_at_once = self._scale * SAMPLES_AT_ONCE
-        self.identity = hashlib.sha256(content).hexdigest()[:16]
+        self.identity = identity(content)
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
@@ -107,7 +112,9 @@ class Tokenizer:
         log.debug(f"loaded {self!r}, {self._options.intra_op_num_threads} threads")
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, device: str = "auto", threads: int | None = None) -> "Tokenizer":
+    def from_pretrained(
+        cls, model: str | Path, device: str = "auto", threads: int | None = None, variant: str | None = None
+    ) -> "Tokenizer":
         """Load a tokenizer.
 
         Args:
@@ -115,11 +122,13 @@ class Tokenizer:
                 ready-made model such as ``wav2tok:speech``.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; an explicit ``cuda`` never falls back silently.
             threads: CPU threads; None means as many as this process may use.
+            variant: ``int8`` or ``fp16``: a smaller graph that was exported with the model. Its token strings have an
+                identity of their own.
 
         Raises:
-            UserError: no such model or device, or not a tokenizer.
+            UserError: no such model, variant or device, or not a tokenizer.
         """
-        return cls(model, device, threads)
+        return cls(model, device, threads, variant=variant)
 
     def __repr__(self) -> str:
         return (
@@ -181,14 +190,12 @@ class Tokenizer:
     def _part(self, output: str) -> onnxruntime.InferenceSession:
         """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
         if output not in self._parts:
-            import onnx
-            from onnx.utils import Extractor
-
-            whole = onnx.load_model_from_string(self._content)
-            # The exporter drops an input that nothing reads.
-            wanted = ("waveform", "samples", "statistics") if output == "features" else ("waveform", "samples")
-            inputs = [x.name for x in whole.graph.input if x.name in wanted]
-            self._parts[output] = self._load(Extractor(whole).extract_model(inputs, [output]).SerializeToString())
+            try:
+                self._parts[output] = self._load(cut(self._content, output))
+            except ValueError as error:
+                raise UserError(
+                    f"{self.source} cannot read recordings longer than a minute ({error}); export it again."
+                ) from None
         return self._parts[output]
 
     def _over_windows(

@@ -76,7 +76,7 @@ def tokenize_files(paths: Sequence[str], tokenizer: Encoder) -> Iterator[Tokeniz
     def flush() -> Iterator[Tokenized | Failure]:
         encoded = iter(tokenizer.encode_frames([w for _, w in waiting if not isinstance(w, Failure)], rate))
         for path, wave in waiting:
-            yield wave if isinstance(wave, Failure) else _tokenized(path, len(wave) / rate, next(encoded))
+            yield wave if isinstance(wave, Failure) else tokenized(path, len(wave) / rate, next(encoded))
         waiting.clear()
 
     rate, samples = tokenizer.sample_rate, 0
@@ -94,7 +94,8 @@ def tokenize_files(paths: Sequence[str], tokenizer: Encoder) -> Iterator[Tokeniz
     yield from flush()
 
 
-def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
+def tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
+    """The token string of a recording, of its length in seconds and one token per step, int64 [T]."""
     starts, _ = runs(frames)
     return Tokenized(path, round(seconds, 4), frames[starts], starts)
 
@@ -102,6 +103,6 @@ def _tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
 def _long(recording: LongRecording, tokenizer: Encoder) -> Tokenized | Failure:
     try:
         seconds = decode.seconds(recording.path)
-        return _tokenized(recording.path, seconds, tokenizer.encode_blocks(recording.blocks))
+        return tokenized(recording.path, seconds, tokenizer.encode_blocks(recording.blocks))
     except decode.UnreadableError as error:
         return Failure(recording.path, str(error))

@@ -1,10 +1,10 @@
 """How much of the rate of tokenizing in one process is left over HTTP, on the same cores.
 
-    python -m benchmarks.serving --seconds 1 --out benchmarks/serving.json
+    python -m benchmarks.serving --seconds 1
 
-Short FLACs are tokenized by `wav2tok.tokenizer.batch.tokenize_files`, and by ``wav2tok serve``, which clients on the same
-machine ask for one recording a request, in turn. The network is that of the parameters, untrained; it is the cheapest
-there is, so the share of HTTP is at its largest. Two ratios come out:
+Short FLACs are tokenized by `wav2tok.tokenizer.batch.tokenize_files`, and by ``wav2tok serve``, which clients on the
+same machine ask for one recording a request, in turn. The network is that of the parameters, untrained; it is the
+cheapest there is, so the share of HTTP is at its largest. Two ratios come out:
 
 * by the clock, with the clients on the same cores as the server;
 * by CPU seconds of the server alone, as if the clients ran elsewhere.
@@ -122,7 +122,7 @@ def _ended() -> bytes:
 
 def compare(model: str, paths: Sequence[str], folder: Path, rounds: int) -> dict[str, float]:
     """Files a second and CPU seconds a file, both ways, and their ratios; medians of ``rounds`` rounds in turn."""
-    tokenizer = Tokenizer(model, "cpu")
+    tokenizer = Tokenizer(model, "cpu", spin=False)  # as the service has it
     bodies = [Path(path).read_bytes() for path in paths]
     taken: dict[str, list[float]] = {name: [] for name in ("inside", "inside_cpu", "http", "http_cpu", "client_cpu")}
     with serving(model, folder) as url:
@@ -147,8 +147,12 @@ def compare(model: str, paths: Sequence[str], folder: Path, rounds: int) -> dict
         "CPU ms a file, in one process": round(1e3 * each["inside_cpu"], 2),
         "CPU ms a file, of the server": round(1e3 * each["http_cpu"], 2),
         "CPU ms a file, of the clients": round(1e3 * each["client_cpu"], 2),
-        "ratio by the clock, clients included": round(median(a / b for a, b in zip(taken["inside"], taken["http"], strict=True)), 2),
-        "ratio by CPU, clients left out": round(median(a / b for a, b in zip(taken["inside_cpu"], taken["http_cpu"], strict=True)), 2),
+        "ratio by the clock, clients included": round(
+            median(a / b for a, b in zip(taken["inside"], taken["http"], strict=True)), 2
+        ),
+        "ratio by CPU, clients left out": round(
+            median(a / b for a, b in zip(taken["inside_cpu"], taken["http_cpu"], strict=True)), 2
+        ),
     }
 
 

@@ -13,6 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from starlette.testclient import TestClient
+
+
+def ready(client: TestClient) -> TestClient:
+    """The client of a service in this process, once its model is loaded."""
+    end = time.monotonic() + 60
+    while client.get("/ready").status_code != 200:
+        assert time.monotonic() < end, client.get("/ready").text
+        time.sleep(0.02)
+    return client
+
 
 def until(url: str, server: subprocess.Popen, seconds: float = 120) -> None:
     """Wait until ``url`` answers 200; fails if the server ends before."""

@@ -50,7 +50,8 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
     """Wait until a server answers; if its process ends before, its log is the error."""
     until = time.monotonic() + seconds
     while not ready():
-        assert process.poll() is None and time.monotonic() < until, log.read_text(errors="replace")[-3000:]
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(log.read_text(errors="replace")[-3000:])
         time.sleep(0.2)
 
 

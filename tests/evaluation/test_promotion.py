@@ -18,7 +18,7 @@ CLASSES = tuple("abcd" * 15)
 
 
 def measured(base, views=("V", "TS"), classes=CLASSES):
-    return Measured({kind: base + 0.0 for kind in views}, classes)
+    return Measured(dict.fromkeys(views, base + 0.0), classes)
 
 
 @pytest.fixture

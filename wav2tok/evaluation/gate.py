@@ -1,7 +1,7 @@
 """The gate: whether a model is good enough to be exported, and if not, why.
 
-That it beats a baseline must be more than luck: Fisher's randomisation test over the queries, corrected by Holm's method
-for the number of comparisons that the gate makes (`wav2tok.evaluation.retrieval.significance`).
+That it beats a baseline must be more than luck: Fisher's randomisation test over the queries, corrected by Holm's
+method for the number of comparisons that the gate makes (`wav2tok.evaluation.retrieval.significance`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -116,7 +116,9 @@ def _lead(
     elif good:
         text = f"{what} is above that of {whose}: {numbers}, p {p:.2g}."
     else:
-        text = f"{what} may be above that of {whose} by chance: {numbers}, p {p:.2g}; at most {1 - confidence:.2g} counts."
+        text = (
+            f"{what} may be above that of {whose} by chance: {numbers}, p {p:.2g}; at most {1 - confidence:.2g} counts."
+        )
     figures = {"baseline": name, "view": kind, "metric": metric, "value": _finite(value), "other": _finite(other)}
     return Clause("beat", good, text, figures | {"p": p, "confidence": confidence})
 

@@ -3,8 +3,8 @@
 It does if all of this holds:
 
 * there are enough queries;
-* its gain, over all queries and views, is at least ``min_gain``, by the lower end of a one-sided bootstrap interval that
-  resamples the queries, each with all its views;
+* its gain, over all queries and views, is at least ``min_gain``, by the lower end of a one-sided bootstrap interval
+  that resamples the queries, each with all its views;
 * no kind of view and no class is significantly worse: Fisher's randomisation test, corrected by Holm's method for all
   views and classes together.
 
@@ -76,7 +76,7 @@ def enough(queries: int, settings: Register, problem: str = "") -> Clause:
 
 
 def lower_bound(differences: np.ndarray, confidence: float, generator: np.random.Generator) -> float:
-    """The lower end of the one-sided percentile interval of a mean, by a bootstrap over the R rows of ``differences``."""
+    """The lower end of the one-sided percentile interval of a mean, by a bootstrap over ``differences``, float [R]."""
     means = weights(len(differences), RESAMPLES, generator) @ differences
     # Rounding in the weights must not put it above the mean of equal values.
     return float(min(np.quantile(means, 1 - confidence), differences.mean()))
@@ -87,8 +87,8 @@ def _gain(challenger: Measured, champion: Measured, settings: Register, generato
     gain, low = float(differences.mean()), lower_bound(differences, settings.confidence, generator)
     good = low > 0 and low >= settings.min_gain
     text = (
-        f"score {challenger.score:.3f} against {champion.score:.3f} of the champion on {len(differences)} queries, a gain "
-        f"of {gain:+.3f} and at least {low:+.3f} with {100 * settings.confidence:g} % confidence; "
+        f"score {challenger.score:.3f} against {champion.score:.3f} of the champion on {len(differences)} queries, a "
+        f"gain of {gain:+.3f} and at least {low:+.3f} with {100 * settings.confidence:g} % confidence; "
         + (f"at least {settings.min_gain:g} was asked." if good else f"it must be at least {settings.min_gain:g}.")
     )
     figures = {"value": gain, "low": low, "least": settings.min_gain, "confidence": settings.confidence}
@@ -136,7 +136,7 @@ def _worse(
     if shown is None:
         text = f"no {what} could be tested{note}."
     elif worse:
-        text = f"{what} {names[shown]} is worse by {-means[shown]:.3f}, p {p[shown]:.2g}; at most {level:.2g} counts{note}."
+        text = f"{what} {names[shown]} is worse by {-means[shown]:.3f}, p {p[shown]:.2g}, below {level:.2g}{note}."
     else:
         text = (
             f"no {what} is significantly worse; the least gain is that of {names[shown]}, {means[shown]:+.3f}, "

@@ -49,7 +49,8 @@ def verify(report: ReportFolder) -> Seal:
         raise UserError(f"{report.path} does not exist; name the folder that wav2tok evaluate wrote.", "report")
     if not report.seal.is_file():
         raise UserError(
-            f"{report.path} has no {report.seal.name}, so it does not say which model it is of; evaluate the model again.",
+            f"{report.path} has no {report.seal.name}, so it does not say which model it is of; evaluate the model "
+            "again.",
             "report",
         )
     values = _checked(report.seal)

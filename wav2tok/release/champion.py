@@ -272,7 +272,7 @@ def _drop_claim(name: str, number: str) -> None:
 
     with reaching(mlflow):
         try:
-            mlflow.MlflowClient().delete_model_versionversions.tag(name, number, CLAIM)
+            mlflow.MlflowClient().delete_model_version_tag(name, number, CLAIM)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # another process has dropped it
                 raise

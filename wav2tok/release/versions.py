@@ -144,8 +144,10 @@ def heard_by(version: Any) -> frozenset[str] | None:
     if logged is None:
         return None
     with reaching(mlflow), tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
-        files = {file.path for file in mlflow.MlflowClient().list_logged_model_artifacts(logged)}
+        client = mlflow.MlflowClient()
+        files = {file.path for file in client.list_logged_model_artifacts(logged)}
         if heard.HEARD_FILE not in files:
             return None
-        path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{logged}/{heard.HEARD_FILE}", dst_path=folder)
+        where = f"{client.get_logged_model(logged).artifact_location}/{heard.HEARD_FILE}"
+        path = mlflow.artifacts.download_artifacts(artifact_uri=where, dst_path=folder)
         return heard.read(Path(path).parent)

@@ -6,6 +6,7 @@ the same time at least one sees the other, because each writes before it reads; 
 on looking until nobody new has appeared. A claim that a killed process left is completed or dropped by the next one.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,10 @@ from wav2tok.tracking.store import connect, existing, reaching
 
 CLAIM = "claim"
 """Tag of a version that is about to become champion: the event that it will be (`history.Event.value`)."""
+
+
+ATTEMPTS = 5
+_PASSING = ("BAD_REQUEST", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
 
 @dataclass(frozen=True)
@@ -279,9 +284,19 @@ def _drop_claim(name: str, number: str) -> None:
 
 
 def _point(name: str, alias: str, number: str) -> None:
+    """Set an alias; two processes that set it for the first time at once make MLflow's database refuse one of them."""
     mlflow = connect()
+    from mlflow.exceptions import MlflowException
+
     with reaching(mlflow):
-        mlflow.MlflowClient().set_registered_model_alias(name, alias, number)
+        for attempt in range(ATTEMPTS):
+            try:
+                mlflow.MlflowClient().set_registered_model_alias(name, alias, number)
+                return
+            except MlflowException as error:
+                if error.error_code not in _PASSING or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
 
 
 def _unpoint(name: str, alias: str, state: State) -> None:

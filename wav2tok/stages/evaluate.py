@@ -39,7 +39,6 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     """
     report = ReportFolder(out)
     require_own(out, report.held_out.name, report.names)
-    read = lineage.file_digest(data)
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import match, page  # need the extra
@@ -66,7 +65,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     page.write(judged, verdict, report.page, rate, frames, origin)
     figures = headline(judged, verdict)
     write_json(report.headline, figures)
-    seal.write(report, tokenizer.identity, read)
+    seal.write(report, tokenizer.identity, lineage.file_digest(data))
     log.info(tables.overview(judged.retrieval).text())
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))

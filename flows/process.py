@@ -115,20 +115,20 @@ def missing_version(outcome: Path, root: Path) -> str | None:
 
 
 def question(outcome: Path, root: Path) -> str | None:
-    """What a person is to decide about the version of an outcome, in Markdown; None if it does not wait for approval."""
+    """What a person is to decide about the version of an outcome, in Markdown; None if it does not wait."""
     asked = [sys.executable, "-m", "wav2tok.release.approval", str(outcome)]
     text: str | None = json.loads(_answer(asked, root))
     return text
 
 
-def decline(outcome: Path, why: str, root: Path) -> None:
-    """Record that a person refused the version of an outcome."""
-    _answer([sys.executable, "-m", "wav2tok.release.approval", str(outcome), "--decline", why], root)
+def answer(outcome: Path, approve: bool, why: str, root: Path) -> None:
+    """Make the version of an outcome the champion, or record that a person refused it.
 
-
-def promote(version: str, why: str, root: Path) -> None:
-    """Make a version the champion of ``root``'s store."""
-    _answer([sys.executable, "-m", "wav2tok", "promote", version, "--why", why, "--quiet"], root)
+    Raises:
+        StageRefused: the champion is no longer the one that the version was compared with.
+    """
+    option = "--approve" if approve else "--decline"
+    _answer([sys.executable, "-m", "wav2tok.release.approval", str(outcome), option, why], root)
 
 
 def _answer(command: Sequence[str], root: Path) -> str:
@@ -140,7 +140,7 @@ def _answer(command: Sequence[str], root: Path) -> str:
     done = subprocess.run(command, cwd=root, text=True, capture_output=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{command[2]} ended with code {done.returncode}"]
-        raise StageRefused(lines[-1].removeprefix("wav2tok: "))
+        raise StageRefused(lines[-1].removeprefix("approval: "))
     return done.stdout
 
 

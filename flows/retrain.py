@@ -105,10 +105,9 @@ def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> Sta
             message=f'{version} waits for approval: wav2tok promote {outcome["version"]} --why "..."',
         )
     answer = approval.ask(outcome, question, days)
+    process.answer(registered(root).outcome, answer.approve, answer.reason, root)
     if not answer.approve:
-        process.decline(registered(root).outcome, answer.reason, root)
         return Completed(name="Declined", data=outcome, message=f"{version} stays challenger: {answer.reason}")
-    process.promote(outcome["version"], answer.reason, root)
     return Completed(data=outcome, message=f"{version} is the champion: {answer.reason}")
 
 

@@ -70,7 +70,7 @@ def promote(
     config = parameters.load(params, sets or ())
     if why is not None:
         history.require_reason(why)
-    elif not sys.stdin.isatty():
+    elif not _asks():
         raise UserError(f"say why version {version} is to be champion, for those who come after.", "why")
     name, found = config.register.name, outlook(version, data, config)
     for line in found.lines:
@@ -107,6 +107,11 @@ def history(form: FormatOption = Format.JSONL, params: Params = None, sets: Sets
     with printing(form) as emit:
         for row in story.read(parameters.load(params, sets or ()).register.name):
             emit(row)
+
+
+def _asks() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty()
 
 
 def _override(unapproved: bool, why: str | None) -> str | None:

@@ -39,7 +39,7 @@ class Judged:
 
 
 def held_out_score(result: Result) -> float:
-    """The score that a version is registered with: the mean MRR and MAP of plain edit distance over the kinds of view."""
+    """The score that a version is registered with: mean MRR and MAP of plain edit distance over the kinds of view."""
     return float(
         np.mean([estimates[m].value for estimates in result.scores[gate.JUDGED].values() for m in ("mrr", "map")])
     )

@@ -1,8 +1,8 @@
 """A version that waits for a person's yes, as the retraining flow asks for it.
 
 ``python -m wav2tok.release.approval OUTCOME`` prints, as JSON, the question about the version of an outcome that the
-stage ``register`` wrote, or null if it does not wait; with ``--decline WHY`` it takes the version off the list. The
-yes is ``wav2tok promote``.
+stage ``register`` wrote, or null if it does not wait. ``--approve WHY`` makes the version champion, if the champion is
+still the one that it was compared with; ``--decline WHY`` lets it be.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
-from wav2tok.release import history, versions
+from wav2tok.release import champion, history, versions
 from wav2tok.release.versions import APPROVAL, DECLINED, WAITING
 from wav2tok.tracking import links
 
@@ -53,12 +53,16 @@ def main() -> None:
     """Print the question, or decline."""
     parser = argparse.ArgumentParser(prog="python -m wav2tok.release.approval")
     parser.add_argument("outcome", type=Path)
-    parser.add_argument("--decline", metavar="WHY")
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument("--approve", metavar="WHY")
+    answer.add_argument("--decline", metavar="WHY")
     options = parser.parse_args()
     try:
         outcome = read_json(options.outcome)
         asked = waiting(outcome)
-        if options.decline is None:
+        if options.approve is not None:
+            champion.promote(outcome["name"], outcome["version"], options.approve, outcome["against"])
+        elif options.decline is None:
             print(json.dumps(question(outcome) if asked else None))
         elif asked:
             decline(outcome, options.decline)

@@ -46,6 +46,8 @@ class Standing:
     why: str
     waiting: bool = False
     """Whether it beat the champion and waits for a person's yes."""
+    against: str | None = None
+    """The number of the champion that it then beat; None if there was none."""
 
 
 def contend(name: str, number: str, decide: Decide, note: Callable[[str], object], *, manual: bool = False) -> Standing:
@@ -68,7 +70,9 @@ def contend(name: str, number: str, decide: Decide, note: Callable[[str], object
             return challenge(name, number, found.why)
         if manual:
             versions.tag(name, number, APPROVAL, WAITING)
-            return replace(challenge(name, number, f"it waits for approval: {found.why}"), waiting=True)
+            against = None if current is None else str(current.version)
+            standing = challenge(name, number, f"it waits for approval: {found.why}")
+            return replace(standing, waiting=True, against=against)
         if versions.read(name).aliases.get(CHAMPION) != state.aliases.get(CHAMPION):
             log.info("the champion has changed meanwhile; comparing with the new one")
             continue

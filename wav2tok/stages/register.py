@@ -174,6 +174,7 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
         "why": standing.why,
         "model_id": model_id,
         "awaits_approval": standing.waiting,
+        "against": standing.against,
         "comparisons": [
             {
                 "won": decision.won,
@@ -233,8 +234,8 @@ def _evidence(exported: _Export, settings: Register) -> str:
 
 def _outcome_tag(standing: Standing, exported: _Export, settings: Register) -> str:
     evidence = _evidence(exported, settings)
-    values = {"evidence": evidence, "alias": standing.alias, "why": history.shortened(standing.why)}
-    return json.dumps(values | {"waiting": standing.waiting})
+    stands = dataclasses.asdict(standing) | {"why": history.shortened(standing.why)}
+    return json.dumps({"evidence": evidence, "standing": stands})
 
 
 def _decided(version: Any, exported: _Export, settings: Register) -> Standing | None:
@@ -242,7 +243,7 @@ def _decided(version: Any, exported: _Export, settings: Register) -> Standing | 
     values = json.loads(version.tags.get(OUTCOME, "{}"))
     if values.get("evidence") != _evidence(exported, settings):
         return None
-    return Standing(values["alias"], values["why"], values["waiting"])
+    return Standing(**values["standing"])
 
 
 def _description(why: str, version: Any, exported: _Export) -> str:

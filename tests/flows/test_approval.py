@@ -14,7 +14,8 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 
-from flows.retrain import retrain
+from flows import process
+from flows.retrain import registered, retrain
 from tests import registrations
 from wav2tok.release import history, versions
 from wav2tok.tracking import store
@@ -45,7 +46,7 @@ def waiting(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def served(waiting: Any, server: str) -> Iterator[Any]:
     """The project with its deployment served, as ``make schedule`` does."""
-    process = subprocess.Popen(
+    running = subprocess.Popen(
         [sys.executable, "-m", "flows.schedule", "--root", str(waiting.root)],
         cwd=PROJECT,
         env=os.environ | {"PREFECT_API_URL": server},
@@ -56,8 +57,8 @@ def served(waiting: Any, server: str) -> Iterator[Any]:
     try:
         yield waiting
     finally:
-        process.terminate()
-        print(process.communicate(timeout=60)[0])
+        running.terminate()
+        print(running.communicate(timeout=60)[0])
 
 
 def until(run_id: Any, reached: Callable[[Any], bool], seconds: float = 180) -> Any:
@@ -122,8 +123,7 @@ def test_the_run_is_suspended_until_a_person_answers(served: Any, yes: bool) -> 
         assert (alias("champion"), alias("challenger")) == ("1", "3")
         assert events == [("declined", said)]
     # Nobody is asked twice.
-    state = retrain(served.root, return_state=True)
-    assert state.message.startswith("Nothing has changed since: ")
+    assert process.question(registered(served.root).outcome, served.root) is None
 
 
 def test_without_a_deployment_the_run_says_how_to_approve(waiting: Any, server: str) -> None:

@@ -80,7 +80,7 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> Contest:
                 "train": {"epochs": epochs, "steps_per_epoch": steps},
                 "recipes": {"staged": recipe, "published": {"batch_size": 4, "iter_clust": 3}},
                 "evaluate": {"tempos": [0.8], "semitones": [], "curve_queries": 0, "bootstrap": 50,
-                             "baselines": ["untrained"]},
+                             "baselines": ["kmeans_logmel"]},
                 "gate": {"min_mrr": 0.3, "min_map": 0.2, "min_codebook_use": 0.0, "beat": []},
             }
         )  # fmt: skip

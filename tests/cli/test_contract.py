@@ -11,20 +11,8 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *(
-        "promote",
-        "rollback",
-        "history",
-        "pull",
-        "models",
-        "tokenize",
-        "index",
-        "search",
-        "spot",
-        "benchmark",
-        "doctor",
-        "params",
-    ),
+    *("promote", "rollback", "history", "pull", "models", "tokenize", "index", "search", "spot"),
+    *("benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],

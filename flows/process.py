@@ -4,6 +4,7 @@ Nothing here depends on Prefect.
 """
 
 import contextlib
+import json
 import os
 import queue
 import re
@@ -111,6 +112,36 @@ def missing_version(outcome: Path, root: Path) -> str | None:
     asked = [sys.executable, "-m", "wav2tok.tracking.registered", str(outcome)]
     answer = subprocess.run(asked, cwd=root, text=True, capture_output=True, check=False)
     return answer.stdout.strip() if answer.returncode == 1 and answer.stdout.strip() else None
+
+
+def question(outcome: Path, root: Path) -> str | None:
+    """What a person is to decide about the version of an outcome, in Markdown; None if it does not wait."""
+    asked = [sys.executable, "-m", "wav2tok.release.approval", str(outcome)]
+    text: str | None = json.loads(_answer(asked, root))
+    return text
+
+
+def answer(outcome: Path, approve: bool, why: str, root: Path) -> None:
+    """Make the version of an outcome the champion, or record that a person refused it.
+
+    Raises:
+        StageRefused: the champion is no longer the one that the version was compared with.
+    """
+    option = "--approve" if approve else "--decline"
+    _answer([sys.executable, "-m", "wav2tok.release.approval", str(outcome), option, why], root)
+
+
+def _answer(command: Sequence[str], root: Path) -> str:
+    """What a short command prints on standard output; a process of its own, as in `missing_version`.
+
+    Raises:
+        StageRefused: it ended with an error, which is the message.
+    """
+    done = subprocess.run(command, cwd=root, text=True, capture_output=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{command[2]} ended with code {done.returncode}"]
+        raise StageRefused(lines[-1].removeprefix("approval: "))
+    return done.stdout
 
 
 def command(stage: str, root: Path, force: bool = False) -> list[str]:

@@ -12,9 +12,10 @@ from typing import Any
 from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import TaskRun
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows import artifacts, process
+from flows import approval, artifacts, process
 from flows.process import StageFailed, StageRefused, TimeLimit
 from wav2tok.config import parameters
 from wav2tok.errors import UserError
@@ -59,13 +60,18 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
         root: the project, with ``dvc.yaml`` and ``params.yaml``.
         force: run every stage, even if it is not stale.
 
+    With ``register.approval: manual`` a version that beats the champion waits for a person (`flows.approval`).
+
     Returns:
         the outcome of the registration (`RegisteredFolder.outcome`). A model that the gate refused is a success whose
-        state is named "Not approved".
+        state is named "Not approved"; one that waits for a person, or that a person refused, "Waits for approval" or
+        "Declined".
     """
     try:
         root = root.resolve()
-        settings = parameters.load(root / "params.yaml").schedule
+        config = parameters.load(root / "params.yaml")
+        settings = config.schedule
+        force = force and flow_run.run_count == 1  # not again after an approval
         with process.alone(root):
             worked = False
             for name in process.stages(root):
@@ -79,9 +85,30 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
                 if not state.is_completed():
                     return Failed(message=state.message, data=state.result(raise_on_failure=False))
                 worked = bool(state.result()) or worked
-            return _ending(read_json(registered(root).outcome), worked)
+        # Without the lock: a person may take days.
+        outcome = read_json(registered(root).outcome)
+        question = process.question(registered(root).outcome, root) if outcome.get("awaits_approval") else None
+        if question is not None:
+            return _asked(outcome, question, root, config.register.approval_days)
+        return _ending(outcome, worked)
     except UserError as error:
         return Failed(message=str(error), data=error)
+
+
+def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> State[dict[str, Any]]:
+    """The final state after a person was asked, or that says how to answer."""
+    version = f"{outcome['name']} version {outcome['version']}"
+    if not approval.possible():
+        return Completed(
+            name="Waits for approval",
+            data=outcome,
+            message=f'{version} waits for approval: wav2tok promote {outcome["version"]} --why "..."',
+        )
+    answer = approval.ask(outcome, question, days)
+    process.answer(registered(root).outcome, answer.approve, answer.reason, root)
+    if not answer.approve:
+        return Completed(name="Declined", data=outcome, message=f"{version} stays challenger: {answer.reason}")
+    return Completed(data=outcome, message=f"{version} is the champion: {answer.reason}")
 
 
 def registered(root: Path) -> RegisteredFolder:

@@ -26,6 +26,7 @@ import soundfile
 import torch
 from hypothesis import settings
 
+from tests import servers
 from wav2tok import progress
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Config
@@ -107,6 +108,13 @@ def tiny_model(tiny_split: Path, tiny_config: Config, tmp_path_factory: pytest.T
     out = tmp_path_factory.mktemp("model") / "model"
     train(TrainRun(tiny_split, out, None, tiny_config, "cpu", True))
     return out
+
+
+@pytest.fixture(scope="session")
+def mlflow_server() -> Iterator[servers.Tracking]:
+    """An MLflow server with basic authentication on PostgreSQL; its client's environment is ``environment``."""
+    with servers.postgres() as database, servers.mlflow_server(database) as tracking:
+        yield tracking
 
 
 @pytest.fixture(scope="session")

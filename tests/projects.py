@@ -75,6 +75,7 @@ def make(root: Path, data: str = "data", prepare: Callable[[Path], None] | None 
         train={"epochs": 2, "steps_per_epoch": 3},
         evaluate={"tempos": [0.8], "semitones": [], "bootstrap": 20},
         gate={"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []},
+        register={"min_queries": 4},
     )
     copy.run("wav2tok", "sample", data, "--melodies", "4", "--singers", "6")
     if prepare is not None:

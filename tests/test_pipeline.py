@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -106,6 +107,22 @@ def test_the_sample_corpus_is_reproducible(project, repro):
     assert ran(project.run("dvc", "repro", "--dry")) == []
 
 
+def test_an_experiment_registers_nothing_until_it_is_applied_and_made(project, repro):
+    output = project.run("dvc", "exp", "run", "-S", "train.epochs=1")
+    assert ran(output) == STAGES[3:]
+    outcome = project.json("registered/registered.json")
+    assert (outcome["registered"], bool(outcome["experiment"])) == (False, True)
+    check = [sys.executable, "-m", "wav2tok.tracking.registered", "artifacts/registered/registered.json"]
+    done = subprocess.run(check, cwd=project.root, env=project.environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "this model was not registered, because the experiment" in done.stdout
+    project.run("dvc", "repro", "--force", "--single-item", "register")  # as `make` does then
+    outcome = project.json("registered/registered.json")
+    assert (outcome["version"], "experiment" in outcome) == ("2", False)
+    project.run("git", "checkout", "--", "params.yaml")
+    project.run("dvc", "repro")
+
+
 def test_a_refused_model_ends_an_experiment_successfully(project, repro):
     """``dvc exp run`` with one epoch and a gate that no model passes: no export, no registration, no error."""
     output = project.run("dvc", "exp", "run", "-S", "train.epochs=1", "-S", "gate.min_mrr=1.1")
@@ -114,13 +131,14 @@ def test_a_refused_model_ends_an_experiment_successfully(project, repro):
     assert outcome["registered"] is False
     assert any("1.1" in reason for reason in outcome["reasons"])
     assert [p.name for p in sorted((project.root / "artifacts/export").iterdir())] == ["export.json", "run.json"]
+    assert "experiment" not in outcome  # it is the gate that refused
     assert len(project.json("model/history.json")) == 1
     name = re.search(r"Ran experiment\(s\): (\S+)", output)
     assert name
     assert name.group(1) in project.run("dvc", "exp", "show", "--csv")
-    code = ("import json, sys\nfrom wav2tok.release import registry\nfrom wav2tok.tracking import store\n"
+    code = ("import json, sys\nfrom wav2tok.release import versions\nfrom wav2tok.tracking import store\n"
             "tags = store.connect().get_run(sys.argv[1]).data.tags\n"
-            "print('TAGS' + json.dumps([tags, str(registry.champion('wav2tok').version)]))")  # fmt: skip
+            "print('TAGS' + json.dumps([tags, str(versions.champion('wav2tok').version)]))")  # fmt: skip
     printed = project.run(sys.executable, "-c", code, project.json("model/run.json")["run_id"])
     tags, champion = json.loads(printed.rpartition("TAGS")[2])
     assert (tags["dvc.experiment"], tags["approved"], champion) == (name.group(1), "false", "1")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests import registrations
 from tests.helpers import uv
 from wav2tok.extras import EXTRAS
 
@@ -120,7 +121,6 @@ def test_a_pulled_model_needs_neither_torch_nor_mlflow_nor_a_network(
     """The README's "Get a model": pulled from a registry where there is one, used where there is not."""
     import mlflow
 
-    from wav2tok.release import registry
     from wav2tok.release.pull import pull
     from wav2tok.stages.export import export
 
@@ -130,8 +130,7 @@ def test_a_pulled_model_needs_neither_torch_nor_mlflow_nor_a_network(
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     export(tiny_model, None, tmp_path / "export")
     mlflow.set_experiment("wheel")
-    with mlflow.start_run():
-        registry.register(tmp_path / "export", "wav2tok", 0.5, "digest", lambda tokenizer: 0.0, {})
+    registrations.register(tmp_path / "export", "wav2tok")
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert "\nwav2tok pull models:/wav2tok@champion --out model\n" in readme
     pull("models:/wav2tok@champion", root / "model")

@@ -72,7 +72,7 @@ def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A store that holds ``tiny``: version 1, the champion, and version 2. Tests may move the alias."""
     import mlflow
 
-    from wav2tok.release import registry
+    from tests import registrations
     from wav2tok.stages.export import export
 
     root = tmp_path_factory.mktemp("registry")
@@ -83,9 +83,8 @@ def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
         mlflow.set_tracking_uri(uri)
         export(tiny_model, None, root / "export")
         mlflow.set_experiment("tiny")
-        with mlflow.start_run():
-            for score in (0.5, 0.4):
-                registry.register(root / "export", "tiny", score, "the test", lambda t: 0.0, {})
+        for wins, score in ((True, 0.5), (False, 0.4)):
+            registrations.register(root / "export", "tiny", wins=wins, tags={"score": score, "test_digest": "the test"})
         mlflow.set_tracking_uri(None)
     yield uri
     mlflow.set_tracking_uri(None)

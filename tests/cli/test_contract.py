@@ -11,7 +11,8 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "reproduce", "models", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
+    *("promote", "rollback", "history", "pull", "reproduce", "models", "tokenize", "index", "search", "spot"),
+    *("benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
@@ -21,8 +22,11 @@ OPTIONS = {
     "cluster": ["--data", "--out", "--device", "--set"],
     "train": ["--data", "--out", "--codebook", "--device", "--set"],
     "evaluate": ["--data", "--model", "--out", "--device", "--set"],
-    "export": ["--model", "--report", "--out", "--sign"],
-    "register": ["--model", "--report", "--data", "--out"],
+    "export": ["--model", "--report", "--data", "--out", "--sign", "--unapproved", "--why"],
+    "register": ["--model", "--report", "--data", "--out", "--unapproved", "--why"],
+    "promote": ["--why", "--data", "--set"],
+    "rollback": ["--why", "--set"],
+    "history": ["--format", "--set"],
     "pull": ["--out", "--verify"],
     "reproduce": ["--out"],
     "models": ["--format"],

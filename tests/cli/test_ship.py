@@ -22,8 +22,7 @@ def alias():
 
 def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
-    names = sorted(p.name for p in (registered / "pulled" / "here").iterdir())
-    assert names == ["card.md", "passport.json", "tokenizer.onnx"]
+    assert "tokenizer.onnx" in [p.name for p in (registered / "pulled" / "here").iterdir()]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
     by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
     by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
@@ -61,17 +60,53 @@ def test_pull_verifies_a_signature(folder, cli, tiny_model):
     assert not (folder / "new").exists()
 
 
-def test_promote_moves_the_champion(registered, cli):
-    for version in ("2", "1"):
-        done = cli("promote", version, "--set", "register.name=tiny")
-        assert done.code == 0
-        assert "models:/tiny@champion" in done.out
-        assert alias() == version
+TINY = ("--set", "register.name=tiny")
 
 
-def test_promoting_an_absent_version_changes_nothing(registered, cli):
+def story(cli):
+    return [json.loads(line) for line in cli("history", *TINY).out.splitlines()]
+
+
+def test_promote_compares_asks_why_and_rollback_goes_back(registered, cli):
+    done = cli("promote", "2", "--why", "to hear it", *TINY)
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "version 2: score 0.400",
+        "version 1, the champion: score 0.500",
+        "these are scores at registration, on the same test recordings: artifacts/audios.bin does not exist",
+        "warning: the champion, version 1, is better",
+        "tiny version 2 is the champion: models:/tiny@champion",
+        "back to version 1: wav2tok rollback",
+    ]
+    assert alias() == "2"
+    back = cli("rollback", *TINY)
+    assert back.out == "tiny version 1 is the champion again, in place of 2: models:/tiny@champion\n"
+    assert alias() == "1"
+    last = story(cli)[-2:]
+    assert [(row["event"], row["version"], row["replaced"], row["why"]) for row in last] == [
+        ("promoted", "2", "1", "to hear it"), ("rolled back", "1", "2", "no reason was given"),
+    ]  # fmt: skip
+    assert cli("history", *TINY, "--format", "csv").out.startswith("at,event,version,replaced,score,by,why,aliases\n")
+    assert cli("history", "--set", "register.name=nobody").complaint.startswith("nobody has no versions")
+
+
+def test_promote_measures_both_on_what_neither_heard(registered, cli, tiny_split):
+    done = cli("promote", "2", "--why", "again", "--data", tiny_split, *TINY, "--set", "register.min_queries=4",
+               "--set", "evaluate.tempos=[0.8]", "--set", "evaluate.semitones=[]")  # fmt: skip
+    assert done.code == 0, done
+    lines = done.out.splitlines()
+    assert "version 1, the champion: score 0." in done.out
+    assert any(line.endswith("on the same 8 queries") for line in lines)
+    assert any(line.startswith("not met: score ") for line in lines)  # they are the same model
+    assert not any(line.startswith("warning") for line in lines)
+    assert cli("rollback", *TINY).code == 0
+
+
+def test_promoting_without_a_reason_or_an_absent_version_changes_nothing(registered, cli):
     before = alias()
-    assert "version 9" in cli("promote", "9", "--set", "register.name=tiny").complaint
+    assert cli("promote", "2", *TINY).complaint.startswith("--why: say why version 2 is to be champion")
+    assert "reason is empty" in cli("promote", "2", "--why", " ", *TINY).complaint
+    assert "version 9" in cli("promote", "9", "--why", "so", *TINY).complaint
     assert alias() == before
 
 
@@ -105,11 +140,25 @@ def test_export_measures_variants_and_tokenize_takes_one_by_its_kind(folder, cli
     }
 
 
+def test_a_terminal_is_asked_why(registered, cli, monkeypatch):
+    monkeypatch.setattr("wav2tok.cli.ship._asks", lambda: True)
+    assert cli("promote", "2", *TINY, stdin="because I heard it\n").code == 0
+    assert story(cli)[-1]["why"] == "because I heard it"
+    assert cli("rollback", *TINY).code == 0
+
+
 def test_export_works_without_a_report(folder, cli, tiny_model):
     done = cli("export", "--model", tiny_model, "--out", "export")
     assert done.code == 0
     export = json.loads((folder / "export" / "export.json").read_text())
-    assert export["approved"]
+    assert export["approved"] is False
+    assert export["reasons"] == ["It was exported without a report, so no gate has approved it."]
+    for options, complaint in (
+        (["--unapproved"], "--why: say why a model is used that the gate did not approve"),
+        (["--why", "so"], "--why: a reason is only asked for with --unapproved"),
+    ):
+        assert cli("export", "--model", tiny_model, "--out", "export", *options).complaint.startswith(complaint)
+        assert cli("register", *options).complaint.startswith(complaint)
     assert export["parity"]["agreement"] >= 0.999
     assert len({tuple(lengths) for lengths in export["parity"]["lengths"]}) >= 5
 

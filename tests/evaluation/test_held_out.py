@@ -13,7 +13,9 @@ from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.corpus import audios_bin
 from wav2tok.errors import UserError
 from wav2tok.evaluation.held_out import held_out_digest, held_out_score, judge
-from wav2tok.evaluation.systems import FORMS
+from wav2tok.files import sha256
+from wav2tok.report import seal
+from wav2tok.report.folder import ReportFolder
 from wav2tok.stages.evaluate import evaluate
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -45,10 +47,12 @@ def test_the_report_is_complete(reported):
     out, verdict = reported
     assert {p.name for p in out.iterdir()} == {
         "report.md", "report.html", "table.txt", "gate.json", "heldout.json", "retrieval.csv", "metrics.json",
-        "curves.json", "significance.json", "headline.json", "plots",
+        "curves.json", "significance.json", "headline.json", "seal.json", "plots",
     }  # fmt: skip
     gate = json.loads((out / "gate.json").read_text())
-    assert gate == {"approved": verdict.approved, "reasons": list(verdict.reasons)}
+    assert (gate["approved"], gate["reasons"]) == (verdict.approved, list(verdict.reasons))
+    assert [clause["name"] for clause in gate["clauses"]] == ["mrr", "map", "codebook_use"] + 8 * ["beat"]
+    assert verdict.approved is all(clause["met"] for clause in gate["clauses"])
     held_out = json.loads((out / "heldout.json").read_text())
     assert held_out["approved"] is verdict.approved
     metrics = json.loads((out / "metrics.json").read_text())
@@ -56,6 +60,12 @@ def test_the_report_is_complete(reported):
     values = [metrics[kind]["wav2tok"][name] for kind in ("V", "TS") for name in ("mrr", "map")]
     assert held_out["score"] == pytest.approx(np.mean(values), abs=1e-5)
     assert "wav2tok" in (out / "table.txt").read_text()
+
+
+def test_the_report_is_sealed_with_its_model_and_data(reported, tiny_split, tiny_model):
+    sealed = seal.verify(ReportFolder(reported[0]))
+    assert sealed.model == Tokenizer(tiny_model / "tokenizer.onnx", "cpu").identity
+    assert sealed.data == sha256(tiny_split)[:32]
 
 
 def test_the_held_out_recordings_are_those_of_the_split(reported, tiny_split, quick):
@@ -84,14 +94,6 @@ def test_the_score_does_not_depend_on_the_models_folder(reported, tiny_split, ti
     assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
     for system in ("wav2tok", "untrained", "kmeans_logmel"):
         assert result.scores[system]["V"]["mrr"].value == pytest.approx(metrics["V"][system]["mrr"], abs=1e-6)
-
-
-def test_the_tokenizer_alone_has_the_same_score_and_no_baseline(reported, tiny_split, tiny_model, quick, lines):
-    graph = tiny_model / "tokenizer.onnx"
-    result = judge(tiny_split, Tokenizer(graph, "cpu"), graph, quick, alone=True).retrieval
-    assert held_out_score(result) == json.loads((reported[0] / "heldout.json").read_text())["score"]
-    assert (tuple(result.scores), result.curves, result.significance) == (FORMS, {}, ())
-    assert not any("learn" in line for line in lines)
 
 
 def test_a_gate_that_could_not_judge_is_refused_before_the_work(tiny_split, tiny_model, quick, tmp_path, lines):

@@ -69,6 +69,10 @@ elif name == "export":
 elif name == "register":
     if json.loads((out / "export/export.json").read_text())["approved"]:
         outcome = {"registered": True, "name": "wav2tok", "version": "3", "alias": "champion", "why": "it is better"}
+        if knob == "ask":
+            clause = {"name": "gain", "met": True, "sentence": "a gain of +0.100.", "figures": {}}
+            found = {"won": True, "challenger": 0.9, "champion": 0.8, "queries": 40, "clauses": [clause]}
+            outcome |= {"alias": "challenger", "awaits_approval": True, "against": "1", "comparisons": [found]}
     else:
         outcome = {"registered": False, "reasons": [refused]}
     write("registered/registered.json", outcome)

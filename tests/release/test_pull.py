@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
+from tests import registrations
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.release import pull as pulling
-from wav2tok.release import registry
 from wav2tok.release.passport import FORMAT
 from wav2tok.release.pull import pull
 from wav2tok.stages.export import export
@@ -63,8 +63,7 @@ def place(tiny_model, tmp_path_factory):
         mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
         export(tiny_model, None, root / "export")
         mlflow.set_experiment("pull")
-        with mlflow.start_run():
-            registry.register(root / "export", "tiny", 0.5, "digest", lambda tokenizer: 0.0, {})
+        registrations.register(root / "export", "tiny")
         mlflow.set_tracking_uri(None)
     return root
 
@@ -269,7 +268,6 @@ def test_signing_needs_a_private_key(tiny_model, signed, keys, tmp_path):
 def test_a_signed_version_is_verified_from_the_store(signed, keys, store, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
     mlflow.set_experiment("pull")
-    with mlflow.start_run():
-        registry.register(signed, "signed", 0.5, "digest", lambda tokenizer: 0.0, {})
+    registrations.register(signed, "signed")
     pull("models:/signed/1", tmp_path / "model", keys / "ours.pub")
     assert names(tmp_path / "model") == sorted([*PULLED, "model.sig"])

@@ -15,10 +15,11 @@ import pytest
 import soundfile
 from mlflow.exceptions import MlflowException
 
+from tests import registrations
 from tests.helpers import free_port
 from tests.service.servers import until
 from wav2tok.audio import decode
-from wav2tok.release import pyfunc, registry
+from wav2tok.release import pyfunc, versions
 from wav2tok.stages.export import export
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -50,9 +51,7 @@ def registered(tmp_path_factory, tiny_model):
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
         mlflow.set_experiment("pyfunc")
-        with mlflow.start_run():
-            version = registry.log_model(root / "export", "audio", ["fall"])
-        mlflow.MlflowClient().set_registered_model_alias("audio", "champion", version)
+        registrations.register(root / "export", "audio", classes=["fall"])
         yield root
         mlflow.set_tracking_uri(None)
 
@@ -135,7 +134,7 @@ def test_what_the_version_says_of_itself(registered):
     }
     assert [spec.name for spec in info.signature.outputs.inputs] == ["tokens", "token_ids", "duration_s"]
     assert set(info.flavors) == {"onnx", "python_function"}
-    assert info.metadata == {registry.CLASSES: ["fall"]}
+    assert info.metadata == {versions.CLASSES: ["fall"]}
     folder = Path(mlflow.artifacts.download_artifacts("models:/audio@champion"))
     copied = list((folder / "code").rglob("*.*"))
     assert sum(file.stat().st_size for file in copied) < 250_000

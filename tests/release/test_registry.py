@@ -1,6 +1,8 @@
-"""The registry, in a real store: which version becomes the champion, and whether a model comes back unchanged."""
+"""The registry, in real stores: registering is repeatable, and a model comes back unchanged."""
 
+import contextlib
 import re
+import shutil
 import sys
 
 import mlflow
@@ -9,120 +11,132 @@ import onnxruntime
 import pytest
 import torch
 
+from tests import registrations
 from wav2tok.audio import decode
+from wav2tok.corpus import heard
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
-from wav2tok.release import registry
+from wav2tok.release import champion, history, registry, versions
 from wav2tok.release.pull import pull
-from wav2tok.stages.export import export
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import store
+from wav2tok.tracking.lookup import logged_model
+
+NAMES = ("card.md", "export.json", "heard.json", "passport.json")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory, tiny_model):
-    """The folder of the store, with what ``wav2tok export`` wrote of the tiny model."""
-    root = tmp_path_factory.mktemp("store")
-    export(tiny_model, None, root / "export")
-    return root
-
-
-@pytest.fixture
-def exported(place, monkeypatch, request):
-    """The exported folder, with the store connected and a run of the test's own active."""
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-    mlflow.set_tracking_uri(None)
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
-    mlflow.set_experiment("registry")
-    with mlflow.start_run(run_name=request.node.name):
-        yield place / "export"
-    mlflow.set_tracking_uri(None)
-
-
-def never(tokenizer):
-    raise AssertionError("the champion's score is known")
-
-
-def version(name, alias):
-    return str(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
-
-
-def test_the_first_version_is_the_champion(exported):
-    done = registry.register(exported, "first", 0.25, "digest", never, {"approved": "true", "note": 3})
-    assert done == registry.Registered("first", "1", "champion", "there was no champion")
-    champion = registry.champion("first")
+def test_a_version_has_the_files_of_the_export_and_what_it_was_registered_with(exported):
+    number, done = registrations.register(exported, "first", tags={"score": 0.25, "note": 3}, classes=["fall", "arch"])
+    assert (number, done.alias, done.why) == ("1", "champion", "there was no champion")
+    champion = versions.champion("first")
     assert str(champion.version) == "1"
-    assert {"score": "0.25", "test_digest": "digest", "approved": "true", "note": "3"}.items() <= champion.tags.items()
-    assert champion.run_id == mlflow.active_run().info.run_id
-    assert champion.description == (exported / "card.md").read_text()
+    identity = Tokenizer.from_pretrained(exported, "cpu").identity
+    assert {"score": "0.25", "note": "3", "identity": identity}.items() <= champion.tags.items()
+    assert versions.classes(champion) == {"arch", "fall"}
+    assert versions.heard_by(champion) == heard.read(exported)
+    client = mlflow.MlflowClient()
+    assert {*NAMES, "model.onnx"} <= {
+        file.path for file in client.list_logged_model_artifacts(logged_model(champion.source))
+    }
 
 
-def test_only_a_better_one_moves_the_champion(exported):
-    def register(score):
-        return registry.register(exported, "contest", score, "digest", never, {})
-
-    assert register(0.5).alias == "champion"
-    lower = register(0.4)
-    assert (lower.version, lower.alias) == ("2", "challenger")
-    assert "0.400 against 0.500" in lower.why
-    assert "version 1" in lower.why
-    assert (version("contest", "champion"), version("contest", "challenger")) == ("1", "2")
-    assert register(0.5).alias == "challenger"  # a tie does not win
-    assert version("contest", "champion") == "1"
-    higher = register(0.6)
-    assert (higher.version, higher.alias) == ("4", "champion")
-    assert version("contest", "champion") == "4"
+def test_a_version_of_before_does_not_say_what_it_has_heard(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "old")
+    (tmp_path / "old" / "heard.json").unlink()
+    registrations.register(tmp_path / "old", "silent")
+    assert versions.heard_by(versions.champion("silent")) is None
 
 
-@pytest.mark.parametrize(("measured", "alias"), [(0.7, "challenger"), (0.3, "champion")])
-def test_a_champion_of_other_recordings_is_measured_on_these(exported, measured, alias):
-    name = f"other-{alias}"
-    registry.register(exported, name, 0.1 if alias == "challenger" else 0.9, "old recordings", never, {})
-    seen = []
-
-    def measure(tokenizer):
-        seen.append(tokenizer)
-        return measured
-
-    done = registry.register(exported, name, 0.5, "new recordings", measure, {})
-    assert done.alias == alias  # by what was measured, though the score it was registered with says the opposite
-    assert f"0.500 against {measured:.3f}" in done.why
-    (tokenizer,) = seen
-    assert tokenizer.codebook.shape == Tokenizer.from_pretrained(exported, "cpu").codebook.shape
+def test_the_same_model_in_the_same_run_is_one_version(exported):
+    with mlflow.start_run() as run:
+        first = registry.register(exported, "once", {"score": 0.5})
+        second = registry.register(exported, "once", {"score": 0.6})
+    assert (first.version, second.version) == (second.version, first.version)
+    assert second.tags["score"] == "0.6"
+    assert second.run_id == run.info.run_id
+    with mlflow.start_run():
+        assert int(registry.register(exported, "once", {}).version) == int(first.version) + 1
 
 
-def test_a_champion_of_other_classes_is_kept(exported):
-    def register(classes, score):
-        return registry.register(exported, "classes", score, "digest", never, {}, classes)
+CHANGES = (
+    *("_create_logged_model", "log_model_artifacts", "finalize_logged_model", "set_logged_model_tags"),
+    *("create_registered_model", "create_model_version", "set_model_version_tag", "delete_model_version_tag"),
+    *("set_registered_model_alias", "delete_registered_model_alias"),
+)
 
-    assert register(["ode", "air"], 0.5).alias == "champion"
-    other = register(["air", "seven"], 0.9)
-    assert other.alias == "challenger"
-    assert "version 1, was trained on 1 classes that this model does not know, such as ode" in other.why
-    assert register([], 0.9).alias == "challenger"
-    more = register(["ode", "air", "seven"], 0.6)
-    assert more.alias == "champion"
-    registry.promote("classes", other.version)
-    assert version("classes", "champion") == other.version
+
+class Killed(BaseException):
+    """As Ctrl-C or a lost machine: no handler of exceptions sees it."""
+
+
+@contextlib.contextmanager
+def killed_at(step, patch):
+    """Let MLflow's client die before its change number ``step``; yields the names of the changes so far."""
+    made = []
+    with patch.context() as inside:
+        for name in CHANGES:
+
+            def counted(self, *arguments, _name=name, _own=getattr(mlflow.MlflowClient, name), **options):
+                made.append(_name)
+                if len(made) == step:
+                    raise Killed
+                return _own(self, *arguments, **options)
+
+            inside.setattr(mlflow.MlflowClient, name, counted)
+        yield made
+
+
+@pytest.mark.slow
+def test_a_registration_that_breaks_at_any_step_is_completed_by_the_next_call(exported, monkeypatch):
+    def attempt(name, run_id):
+        with mlflow.start_run(run_id=run_id):
+            version = registry.register(exported, name, {"approved": "true"})
+            return champion.contend(name, str(version.version), registrations.decreed(True), lambda why: None)
+
+    def fresh():
+        with mlflow.start_run() as run:
+            return run.info.run_id
+
+    registrations.register(exported, "whole")
+    with killed_at(None, monkeypatch) as steps:
+        attempt("whole", fresh())
+    assert set(steps) == set(CHANGES) - {"delete_registered_model_alias"}
+    client = mlflow.MlflowClient()
+    for step in range(1, len(steps) + 1):
+        name, run_id = f"broken-{step}", fresh()
+        with mlflow.start_run():
+            old = registry.register(exported, name, {"approved": "true"})
+        client.set_registered_model_alias(name, "champion", old.version)
+        with killed_at(step, monkeypatch) as made, pytest.raises(Killed):
+            attempt(name, run_id)
+        assert len(made) == step
+        assert attempt(name, run_id).alias == "champion"
+        state = versions.read(name)
+        assert sorted(state.versions) == ["1", "2"], f"step {step}, {made[-1]}"
+        assert state.aliases == {"champion": "2", "previous": "1"}, f"step {step}, {made[-1]}"
+        assert "claim" not in state.versions["2"].tags
+        assert [event.event for event in history.of_version(state.versions["2"])] == ["promoted"]
+        kept = client.search_logged_models(
+            [client.get_run(run_id).info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        )
+        assert [found.model_id for found in kept] == [logged_model(state.versions["2"].source)]
 
 
 def test_a_version_holds_no_pickle(exported, tmp_path):
-    registry.register(exported, "signed", 0.5, "digest", never, {})
-    folder = store.fetch("models:/signed@champion", tmp_path)
-    assert not list(folder.rglob("*.pkl"))
+    registrations.register(exported, "signed")
+    assert not list(store.fetch("models:/signed@champion", tmp_path).rglob("*.pkl"))
 
 
 def test_registering_asks_for_the_cpu_and_prints_no_complaint(exported, capfd):
     """ONNX Runtime writes in colours to the error stream, in red where CUDA is asked for and there is no device."""
-    registry.register(exported, "quiet", 0.5, "digest", never, {})
+    registrations.register(exported, "quiet")
     flavor = mlflow.models.get_model_info("models:/quiet@champion").flavors["onnx"]
     assert flavor["providers"] == ["CPUExecutionProvider"]
     assert not re.search("CUDA|onnxruntime:", "".join(capfd.readouterr()))
 
 
 def test_what_comes_back_tokenizes_as_torch_does(exported, tiny_model, tiny_corpus):
-    registry.register(exported, "back", 0.5, "digest", never, {})
+    registrations.register(exported, "back")
     tokenizer = Tokenizer.from_pretrained("models:/back@champion", "cpu")
     bare = onnxruntime.InferenceSession(
         mlflow.onnx.load_model("models:/back@champion").SerializeToString(), providers=["CPUExecutionProvider"]
@@ -147,37 +161,26 @@ def test_what_comes_back_tokenizes_as_torch_does(exported, tiny_model, tiny_corp
 
 
 def test_a_model_that_nobody_registered(exported, tmp_path):
-    with pytest.raises(UserError, match="models:/nobody@champion is not in the store sqlite"):
+    with pytest.raises(UserError, match="models:/nobody@champion is not in the store "):
         store.fetch("models:/nobody@champion", tmp_path)
     with pytest.raises(UserError, match="is not in the store"):
         Tokenizer.from_pretrained("models:/nobody/3")
-    assert registry.champion("nobody") is None
+    assert versions.champion("nobody") is None
 
 
 def test_a_name_without_a_champion(exported, tmp_path):
     mlflow.MlflowClient().create_registered_model("headless")
-    assert registry.champion("headless") is None
+    assert versions.champion("headless") is None
     with pytest.raises(UserError, match="models:/headless@champion"):
         store.fetch("models:/headless@champion", tmp_path)
-    assert registry.register(exported, "headless", 0.1, "digest", never, {}).alias == "champion"
-
-
-def test_promoting_by_hand(exported):
-    for score in (0.5, 0.4):
-        registry.register(exported, "hand", score, "digest", never, {})
-    registry.promote("hand", "2")
-    assert version("hand", "champion") == "2"
-    for name, number in (("hand", "3"), ("hand", "x"), ("nobody", "1")):
-        with pytest.raises(UserError, match=f"{name} version {number} cannot be promoted"):
-            registry.promote(name, number)
-    assert version("hand", "champion") == "2"
+    assert registrations.register(exported, "headless")[1].alias == "champion"
 
 
 def test_downloads_do_not_pile_up(exported, tmp_path, monkeypatch):
     """A service that loads the champion each hour must not fill the disk."""
     import tempfile
 
-    registry.register(exported, "often", 0.5, "digest", never, {})
+    registrations.register(exported, "often")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for _ in range(2):
         Tokenizer.from_pretrained("models:/often@champion", "cpu")

@@ -114,7 +114,7 @@ def test_all_files_are_written(judged, written):
         "table.txt",
     ]
     assert (out / "table.txt").read_text().splitlines() == tables.overview(judged.retrieval).text().splitlines()
-    assert json.loads((out / "gate.json").read_text()) == {"approved": False, "reasons": verdict.reasons}
+    assert json.loads((out / "gate.json").read_text()) == verdict.to_json()
     with (out / "retrieval.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(LABELS) * len(METRICS)

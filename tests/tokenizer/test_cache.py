@@ -8,8 +8,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from tests import registrations
 from wav2tok.errors import UserError
-from wav2tok.release import registry
 from wav2tok.stages.export import export
 from wav2tok.tokenizer import cache
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -25,8 +25,7 @@ def registered(tiny_model, tmp_path, monkeypatch):
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     export(tiny_model, None, tmp_path / "export")
     mlflow.set_experiment("cache")
-    with mlflow.start_run():
-        registry.register(tmp_path / "export", "tiny", 0.5, "digest", lambda t: 0.0, {})
+    registrations.register(tmp_path / "export", "tiny")
     yield tmp_path
     mlflow.set_tracking_uri(None)
 
@@ -46,8 +45,7 @@ def test_the_second_start_needs_no_mlflow(registered):
     assert started() == "models:/tiny/1 True"
     assert started() == "models:/tiny/1 False"
     # The alias is asked of the store each time.
-    with mlflow.start_run():
-        registry.register(registered / "export", "tiny", 0.9, "digest", lambda t: 0.0, {})
+    registrations.register(registered / "export", "tiny")
     assert started() == "models:/tiny/2 True"
     assert started() == "models:/tiny/2 False"
 
@@ -79,8 +77,7 @@ def test_another_store_with_the_same_numbers_is_another_model(registered, tiny_m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("cache")
-    with mlflow.start_run():
-        registry.register(registered / "export", "tiny", 0.5, "digest", lambda t: 0.0, {})
+    registrations.register(registered / "export", "tiny")
     assert cache.find(lookup.find("models:/tiny/1")) is None
 
 

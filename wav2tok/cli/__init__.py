@@ -37,6 +37,8 @@ for verb in (
     ship.export,
     ship.register,
     ship.promote,
+    ship.rollback,
+    ship.history,
     ship.pull,
     ship.reproduce,
     ship.models,

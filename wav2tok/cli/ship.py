@@ -1,5 +1,6 @@
-"""Verbs on finished models: export, register, promote, pull, reproduce, models."""
+"""Verbs on finished models: export, register, promote, rollback, history, pull, reproduce, models."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,11 @@ import typer
 
 from wav2tok.cli.options import DataFile, Out, Params, Sets
 from wav2tok.cli.rows import Format, FormatOption, printing
+from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.progress import log
+
+Why = Annotated[str | None, typer.Option(help="The reason, for those who come after.")]
 
 
 def export(
@@ -23,6 +28,10 @@ def export(
     sign: Annotated[
         Path | None, typer.Option(help="Sign the files with this private elliptic-curve key, a PEM file.")
     ] = None,
+    unapproved: Annotated[
+        bool, typer.Option("--unapproved", help="Export although the gate refused; say --why.")
+    ] = False,
+    why: Why = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -31,7 +40,8 @@ def export(
     from wav2tok.config import parameters
     from wav2tok.stages.export import export as run
 
-    run(model, report, out, data, parameters.load(params, sets or ()).export, sign)
+    settings = parameters.load(params, sets or ()).export
+    run(model, report, out, data, settings, sign, _override(unapproved, why))
 
 
 def register(
@@ -39,6 +49,11 @@ def register(
     report: Annotated[Path, typer.Option(help="What evaluate wrote.")] = Path("artifacts/report"),
     data: DataFile = Path("artifacts/audios.bin"),
     out: Out = Path("artifacts/registered"),
+    unapproved: Annotated[
+        bool,
+        typer.Option("--unapproved", help="Register without approval; it can never be champion. Say --why."),
+    ] = False,
+    why: Why = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -47,22 +62,80 @@ def register(
     from wav2tok.config import parameters
     from wav2tok.stages.register import register as run
 
-    run(model, report, data, out, parameters.load(params, sets or ()))
+    run(model, report, data, out, parameters.load(params, sets or ()), _override(unapproved, why))
 
 
 def promote(
     version: Annotated[str, typer.Argument(help="The version's number.")],
+    why: Why = None,
+    data: DataFile = Path("artifacts/audios.bin"),
     params: Params = None,
     sets: Sets = None,
 ) -> None:
-    """Make VERSION of the registered model the champion."""
+    """Compare VERSION of the registered model with the champion, and put it in its place; asks why."""
     need("workflow", "mlflow", "pydantic", "yaml")
     from wav2tok.config import parameters
-    from wav2tok.release import registry
+    from wav2tok.release import champion, history
+    from wav2tok.stages.promote import outlook
+
+    config = parameters.load(params, sets or ())
+    if why is not None:
+        history.require_reason(why)
+    elif not _asks():
+        raise UserError(f"say why version {version} is to be champion, for those who come after.", "why")
+    name, found = config.register.name, outlook(version, data, config)
+    for line in found.lines:
+        typer.echo(line)
+    if found.worse:
+        log.warning(f"the champion, version {found.expected}, is better")
+    event = champion.promote(name, version, typer.prompt("Why") if why is None else why, found.expected)
+    typer.echo(f"{name} version {version} is the champion: models:/{name}@champion")
+    if event.replaced is not None:
+        typer.echo(f"back to version {event.replaced}: wav2tok rollback")
+
+
+def rollback(
+    why: Annotated[str, typer.Option(help="The reason, for those who come after.")] = "no reason was given",
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Make the version champion that was it before the present one."""
+    need("workflow", "mlflow", "pydantic", "yaml")
+    from wav2tok.config import parameters
+    from wav2tok.release import champion
 
     name = parameters.load(params, sets or ()).register.name
-    registry.promote(name, version)
-    typer.echo(f"{name} version {version} is the champion: models:/{name}@champion")
+    number, event = champion.rollback(name, why)
+    typer.echo(f"{name} version {number} is the champion again, in place of {event.replaced}: models:/{name}@champion")
+
+
+def history(form: FormatOption = Format.JSONL, params: Params = None, sets: Sets = None) -> None:
+    """Print what happened to the versions of the registered model: when, by whom and why, oldest first."""
+    need("workflow", "mlflow", "pydantic", "yaml")
+    from wav2tok.config import parameters
+    from wav2tok.release import history as story
+
+    with printing(form) as emit:
+        for row in story.read(parameters.load(params, sets or ()).register.name):
+            emit(row)
+
+
+def _asks() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty()
+
+
+def _override(unapproved: bool, why: str | None) -> str | None:
+    """The reason for an override; None without one."""
+    from wav2tok.release.history import require_reason
+
+    if not unapproved:
+        if why is not None:
+            raise UserError("a reason is only asked for with --unapproved.", "why")
+        return None
+    if why is None:
+        raise UserError("say why a model is used that the gate did not approve.", "why")
+    return require_reason(why)
 
 
 def pull(

@@ -57,6 +57,7 @@ NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0), _F
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), _FROM_TEXT]
 SomeShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), _FROM_TEXT]
 PartialShare = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, lt=1), _FROM_TEXT]
+Confidence = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.5, lt=1), _FROM_TEXT]
 ShareBelowOne = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=1), _FROM_TEXT]
 Dropout = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=0.95), _FROM_TEXT]
 Tempo = Annotated[Positive, _refuse(lambda tempo: tempo == 1, "a tempo of 1 changes nothing; omit it")]
@@ -393,6 +394,8 @@ class Gate:
     """Lowest share of the tokens that occur."""
     beat: tuple[Text, ...] = ("untrained", "kmeans_logmel")
     """Baselines that the model must beat in MRR and MAP on every view."""
+    confidence: Confidence = 0.95
+    """How certain it must be that the model beats them, all comparisons together."""
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -415,6 +418,18 @@ class Register:
     """Name of the model in the registry."""
     experiment: Text = "wav2tok"
     """Name of the experiment of the runs."""
+    promote: Literal["auto", "never", "challenger", "champion"] = "auto"
+    """What an approved model may become. never: it is not registered. auto: champion, but never in ``dvc exp run``."""
+    approval: Literal["automatic", "manual"] = "automatic"
+    """manual: a version that beats the champion stays challenger until a person says yes."""
+    approval_days: Count = 7
+    """How long the retraining flow waits for that person."""
+    min_queries: Count = 30
+    """Fewest test recordings, unheard by both models, by which a challenger is compared with the champion."""
+    min_gain: ShareBelowOne = 0.005
+    """How much better than the champion, in the mean of MRR and MAP, a challenger must be at least."""
+    confidence: Confidence = 0.95
+    """How certain that gain must be; also, how certain a class or view must be worse to stop a promotion."""
 
 
 @dataclass(frozen=True, config=SECTION)

@@ -39,7 +39,7 @@ class Judged:
 
 
 def held_out_score(result: Result) -> float:
-    """The score that champions are chosen by: the mean MRR and MAP of plain edit distance over the kinds of view."""
+    """The score that a version is registered with: mean MRR and MAP of plain edit distance over the kinds of view."""
     return float(
         np.mean([estimates[m].value for estimates in result.scores[gate.JUDGED].values() for m in ("mrr", "map")])
     )
@@ -62,13 +62,10 @@ def _untrained(graph: Path, config: Config, train: Recordings) -> Wav2Tok:
     return model
 
 
-def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alone: bool = False) -> Judged:
+def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config) -> Judged:
     """Evaluate every system on the test part of ``data``; the tokenizer runs as it is served, by ONNX Runtime.
 
     The baselines use the tokenizer's features, rate and codebook size; ``config`` gives the protocol.
-
-    Args:
-        alone: evaluate only what `held_out_score` reads: the tokenizer, without baselines, curves and spotting.
 
     Raises:
         UserError: unreadable data or recordings, or a protocol that leaves no query.
@@ -76,8 +73,6 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
     parts = audios_bin.read(data)
     trained_with = from_dict(tokenizer.metadata.config)
     protocol = config.evaluate
-    if alone:
-        protocol = dataclasses.replace(protocol, baselines=(), curve_queries=0, distractors=0)
     settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
     trained = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed)
     train, paired = trained.train, splits.heard_in_training(trained, trained_with)
@@ -89,7 +84,7 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config, *, alon
     untrained = _untrained(graph, trained_with, train) if is_selected(UNTRAINED_SYSTEM, protocol.baselines) else None
     random_weights = None if untrained is None else _torch_encoder(untrained)
     retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings, training)
-    spotting = None if alone else spot_words(train, parts.test, tokenizer, untrained, settings)
+    spotting = spot_words(train, parts.test, tokenizer, untrained, settings)
     return Judged(retrieval, spotting)
 
 

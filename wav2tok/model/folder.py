@@ -6,6 +6,7 @@ NAME_5.safetensors      epoch 5 and so on, every ``train.autosave_epoch``: model
 last.safetensors        the same for the last epoch
 untrained.safetensors   the seed's encoder with its first codebook: a baseline
 history.json            the metrics of every epoch
+heard.json              digests of its training and validation recordings (named in `wav2tok.corpus.heard`)
 tokenizer.onnx          the best model, waveform to tokens (named in `wav2tok.tokenizer.format`)
 lineage.json            what it was trained from and where: commit, data, packages, machine
 run.json                the MLflow run, if it was tracked (named in `wav2tok.tracking.runs`)

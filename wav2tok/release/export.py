@@ -148,12 +148,31 @@ def write_onnx(
         onnx.helper.set_model_props(graph, {METADATA_KEY: metadata.to_json()})
         onnx.checker.check_model(graph)
         onnx.save(graph, str(temporary))
-        parity = compare(model, Tokenizer(temporary, device="cpu"), rate)
-        if parity.differing > 1 and parity.agreement < MIN_AGREEMENT:
-            raise UserError(
-                f"{path}: {parity.differing} of {parity.frames} frames differ between torch and ONNX Runtime; "
-                "not exported."
-            )
+        return _agreeing(model, temporary, rate, path)
+
+
+def copy_onnx(model: Wav2Tok, config: Config, graph: Path, path: Path) -> Parity:
+    """Copy the graph that training wrote, byte for byte, so that what was evaluated is what is used.
+
+    Returns:
+        How well the graph agrees with ``model``, the checkpoint that it was made of.
+
+    Raises:
+        UserError: its tokens differ from the module's; nothing is written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(graph.read_bytes())
+        return _agreeing(model.cpu().eval(), temporary, config.data.sample_rate, graph)
+
+
+def _agreeing(model: Wav2Tok, graph: Path, rate: int, shown: Path) -> Parity:
+    """`compare`, which must agree; ``shown`` names the graph in the error."""
+    parity = compare(model, Tokenizer(graph, device="cpu"), rate)
+    if parity.differing > 1 and parity.agreement < MIN_AGREEMENT:
+        raise UserError(
+            f"{shown}: {parity.differing} of {parity.frames} frames differ between torch and ONNX Runtime; "
+            "not exported."
+        )
     return parity
 
 

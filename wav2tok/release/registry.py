@@ -1,168 +1,103 @@
-"""The model registry: versions of the ONNX tokenizer, the champion and its challengers.
+"""The model registry: versions of the ONNX tokenizer, put in and taken out.
 
-A version carries as tags its score on held-out recordings, a digest of them and one of the training data. A new version
-becomes the champion if there is none, or if it beats the champion on the same recordings; otherwise it is the
-challenger. A champion that was trained on classes which the new version does not know stays, until somebody promotes
-the new one by hand.
+A version is an MLflow model with the graph, and beside it the other files of the export: the card, and which recordings
+the model has heard. Its tags hold its score on held-out recordings and what ties it to its report and data.
+`wav2tok.release.champion` decides which version is in use.
 """
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from wav2tok.errors import UserError, reason
-from wav2tok.release import pyfunc
-from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
+from wav2tok.release import pyfunc, versions
+from wav2tok.release.versions import CLASSES
+from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lookup import IDENTITY
-from wav2tok.tracking.store import connect, existing, reaching
+from wav2tok.tracking.store import connect, reaching
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-CLASSES = "wav2tok_classes"
-"""The key of a logged model's metadata that holds the classes of its training recordings."""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A registered version: its number, the alias it got, and why."""
-
-    name: str
-    version: str
-    alias: str
-    why: str
+COMPLETE = "complete"
+"""Tag of a logged model whose files are all there."""
 
 
-def champion(name: str) -> Any | None:
-    """The model version with the alias ``champion``, or None."""
-    mlflow = connect()
-    from mlflow.exceptions import MlflowException
+def log_model(folder: Path, classes: Collection[str]) -> str:
+    """Log the ONNX model of an exported folder to the active run, with the other files of the folder; returns its id.
 
-    try:
-        return mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
-    except MlflowException as error:
-        # With other codes (no connection, no permission) it is unknown whether there is a champion.
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        return None
-
-
-def promote(name: str, version: str) -> None:
-    """Give ``version`` of ``name`` the alias ``champion``.
-
-    Raises:
-        UserError: there is no such version, or no store.
-    """
-    mlflow = existing(f"{name} version {version} cannot be promoted")
-    from mlflow.exceptions import MlflowException
-
-    try:
-        mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, version)
-    except MlflowException as error:
-        raise UserError(
-            f"{name} version {version} cannot be promoted ({reason(error)}); see the versions in the MLflow UI."
-        ) from None
-
-
-def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
-    """Log the ONNX model of an exported folder to the active run and register it; returns the version's number.
+    A model that an earlier call has logged completely is used again, and one that it has not is deleted.
 
     Args:
         classes: of the training recordings, stored with the model.
     """
     mlflow = connect()
+    client = mlflow.MlflowClient()
+    graph = folder / GRAPH_NAMES[0]
+    identity = Tokenizer(graph, device="cpu").identity
+    run = mlflow.active_run()
+    wanted = f"source_run_id = '{run.info.run_id}' AND tags.{IDENTITY} = '{identity}'"
+    for found in client.search_logged_models([run.info.experiment_id], filter_string=wanted):
+        if found.tags.get(COMPLETE) == "true":
+            return str(found.model_id)
+        client.delete_logged_model(found.model_id)
     logged = mlflow.models.Model.log(
         None,
         flavor=pyfunc,
         name="tokenizer",
-        registered_model_name=name,
         metadata={CLASSES: sorted(classes)},
-        graph=folder / GRAPH_NAMES[0],
+        tags={IDENTITY: identity},
+        graph=graph,
     )
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as beside:
         for path in folder.iterdir():
-            if path.name != GRAPH_NAMES[0]:
+            if path.is_file() and path != graph:
                 shutil.copy(path, beside)
-        mlflow.MlflowClient().log_model_artifacts(logged.model_id, beside)
-    return str(logged.registered_model_version)
+        client.log_model_artifacts(logged.model_id, beside)
+    client.set_logged_model_tags(logged.model_id, {COMPLETE: "true"})
+    return str(logged.model_id)
 
 
-def compare(
-    challenger: float, version: Any, test_digest: str, measure: Callable[[Tokenizer], float]
-) -> tuple[bool, str]:
-    """Whether a challenger's held-out score beats the champion's on the same recordings, and why.
+def register(folder: Path, name: str, tags: Mapping[str, Any], classes: Collection[str] = ()) -> Any:
+    """Make a version of an exported folder, without an alias, or complete the one that an earlier call began.
 
-    Args:
-        challenger: its score.
-        version: the champion's model version.
-        test_digest: of the recordings and the protocol of the challenger's score.
-        measure: scores a tokenizer on those recordings; called if the champion's score is of others.
-    """
-    tags = version.tags
-    if tags.get("test_digest") == test_digest and "score" in tags:
-        score = float(tags["score"])
-    else:
-        score = measure(Tokenizer.from_pretrained(f"models:/{version.name}/{version.version}"))
-    better = challenger > score
-    return better, (
-        f"held-out score {challenger:.3f} against {score:.3f} of the champion, version {version.version}, "
-        "on the same recordings"
-    )
-
-
-def unknown_classes(version: Any, classes: Collection[str]) -> list[str]:
-    """The classes that a version was trained on and that are not among ``classes``, sorted."""
-    mlflow = connect()
-    with reaching(mlflow):
-        about = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata or {}
-    return sorted(set(about.get(CLASSES, ())) - set(classes))
-
-
-def register(
-    folder: Path,
-    name: str,
-    score: float,
-    test_digest: str,
-    measure: Callable[[Tokenizer], float],
-    tags: dict[str, Any],
-    classes: Collection[str] = (),
-) -> Registered:
-    """Register an exported, approved model in the active run, and decide which alias it gets.
+    A version is known by the active run and by the identity of its graph, so a registration that broke off is completed
+    by the next call, and no call makes a second version of the same model in the same run.
 
     Args:
         folder: the folder that ``wav2tok export`` wrote.
         name: of the registered model.
-        score: the mean of MRR and MAP over the report's views.
-        test_digest: of the held-out recordings and the protocol of that score.
-        measure: see `compare`.
-        tags: more tags for the version.
+        tags: of the version, besides `IDENTITY`.
         classes: of the training recordings; none if they have no classes.
+
+    Returns:
+        MLflow's model version.
     """
     mlflow = connect()
-    current = champion(name)
-    # Decided first, so that a champion that cannot be scored leaves no version without an alias.
-    if current is None:
-        won, why = True, "there was no champion"
-    elif unknown := unknown_classes(current, classes):
-        won, why = (
-            False,
-            (
-                f"the champion, version {current.version}, was trained on {len(unknown)} classes that this model does "
-                f"not know, such as {unknown[0]}; promote this one by hand to replace it all the same"
-            ),
-        )
-    else:
-        won, why = compare(score, current, test_digest, measure)
-    version = log_model(folder, name, classes)
-    client = mlflow.MlflowClient()
+    from mlflow.exceptions import MlflowException
+
+    client, run_id = mlflow.MlflowClient(), mlflow.active_run().info.run_id
     identity = Tokenizer(folder / GRAPH_NAMES[0], device="cpu").identity
-    for key, value in ({"score": score, "test_digest": test_digest, IDENTITY: identity} | tags).items():
-        client.set_model_version_tag(name, version, key, value if isinstance(value, str) else json.dumps(value))
-    alias = CHAMPION if won else CHALLENGER
-    client.set_registered_model_alias(name, alias, version)
-    card = folder / CARD_FILE
-    client.update_model_version(name, version, description=card.read_text(encoding="utf-8") if card.exists() else why)
-    return Registered(name, version, alias, why)
+    values = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in ({IDENTITY: identity} | dict(tags)).items()
+    }
+    with reaching(mlflow):
+        known = [
+            version
+            for version in versions.read(name).versions.values()
+            if (version.run_id, version.tags.get(IDENTITY)) == (run_id, identity)
+        ]
+        if known:
+            version = min(known, key=lambda found: int(found.version))
+            for key, value in values.items():
+                if version.tags.get(key) != value:
+                    versions.tag(name, str(version.version), key, value)
+            return client.get_model_version(name, version.version)
+        logged = log_model(folder, classes)
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return client.create_model_version(name, f"models:/{logged}", run_id=run_id, tags=values, model_id=logged)

@@ -38,7 +38,7 @@ def write(judged: Judged, verdict: Verdict, out: Path) -> None:
     write_json(folder.metrics, summary(judged, verdict))
     write_json(folder.curves, curves(result))
     write_json(folder.significance, significance(result))
-    write_json(folder.gate, {"approved": verdict.approved, "reasons": verdict.reasons})
+    write_json(folder.gate, verdict.to_json())
     with replacing(folder.retrieval) as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["system", "label", "view", "metric", "value", "low", "high", "queries"])

@@ -18,10 +18,12 @@ class ReportFolder:
         self.significance = path / "significance.json"
         # The retrieval estimates with their intervals, one row per system, view and metric.
         self.retrieval = path / "retrieval.csv"
-        # The gate's verdict: {"approved", "reasons"}.
+        # The gate's verdict: {"approved", "reasons", "clauses"}.
         self.gate = path / "gate.json"
         # What champions are compared by: {"score", "test_digest", "approved"}.
         self.held_out = path / "heldout.json"
+        # Which model and data the report is of, and the digests of the files that decide (`wav2tok.report.seal`).
+        self.seal = path / "seal.json"
         # The report as text, and as one HTML page.
         self.markdown = path / "report.md"
         self.page = path / "report.html"
@@ -36,7 +38,12 @@ class ReportFolder:
     def names(self) -> list[str]:
         """What the folder holds."""
         files = (self.metrics, self.headline, self.curves, self.significance, self.retrieval, self.gate, self.held_out)
-        return [path.name for path in (*files, self.markdown, self.page, self.table, self.plots)]
+        return [path.name for path in (*files, self.seal, self.markdown, self.page, self.table, self.plots)]
+
+    @property
+    def sealed(self) -> tuple[Path, ...]:
+        """The files that export and register act on."""
+        return (self.gate, self.held_out, self.headline, self.markdown, self.table)
 
 
 class RegisteredFolder:

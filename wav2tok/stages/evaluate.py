@@ -13,7 +13,7 @@ from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import require_own, write_json
 from wav2tok.progress import log
-from wav2tok.report import files, tables, training
+from wav2tok.report import files, seal, tables, training
 from wav2tok.report.folder import ReportFolder
 from wav2tok.report.logged import headline, write_curves
 from wav2tok.tokenizer import ready_made
@@ -52,7 +52,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     verdict = gate.judge(judged.retrieval, config.gate)
     score = held_out_score(judged.retrieval)
     digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
-    # First, because the folder is known to be ours by this file.
+    # First the file by which the folder is known to be ours. Without its seal, a half-written report decides nothing.
+    report.seal.unlink(missing_ok=True)
     write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})
     files.write(judged, verdict, out)
     rate = tokenizer.sample_rate
@@ -64,6 +65,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     page.write(judged, verdict, report.page, rate, frames, origin)
     figures = headline(judged, verdict)
     write_json(report.headline, figures)
+    seal.write(report, tokenizer.identity, lineage.file_digest(data))
     log.info(tables.overview(judged.retrieval).text())
     log.info(
         ("approved" if verdict.approved else "not approved: " + " ".join(verdict.reasons))

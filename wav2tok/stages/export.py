@@ -10,13 +10,17 @@ from typing import Any
 
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config, Export
+from wav2tok.corpus.heard import HEARD_FILE
+from wav2tok.errors import UserError
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.features.pretrained import Origin
 from wav2tok.model.folder import ModelFolder
+from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
 from wav2tok.release import passport, signature, variants
-from wav2tok.release.export import parity_report, write_onnx
+from wav2tok.release.export import Parity, copy_onnx, parity_report, write_onnx
+from wav2tok.report import seal
 from wav2tok.report.card.card import model_card
 from wav2tok.report.folder import ReportFolder
 from wav2tok.tokenizer.format import (
@@ -28,6 +32,7 @@ from wav2tok.tokenizer.format import (
     VARIANTS,
     variant_file,
 )
+from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, runs
 
 _WRITTEN = (
@@ -35,10 +40,13 @@ _WRITTEN = (
     GRAPH_NAMES[0],
     *map(variant_file, VARIANTS),
     CARD_FILE,
+    HEARD_FILE,
     PASSPORT_FILE,
     SIGNATURE_FILE,
     runs.RUN_FILE,
 )
+
+NO_REPORT = "It was exported without a report, so no gate has approved it."
 
 
 def export(
@@ -48,38 +56,78 @@ def export(
     data: Path | None = None,
     settings: Export | None = None,
     key: Path | None = None,
+    unapproved: str | None = None,
 ) -> None:
     """Write the best model of a folder as ``out/tokenizer.onnx`` with its parity report, variants, card and passport.
 
     Args:
         report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
-            without asking.
+            without asking, and then the model is not approved.
         data: an ``audios.bin``, on whose test recordings variants are measured; None writes none.
         settings: which variants; by default those of `Export`.
         key: a private elliptic-curve key, with which the folder is signed.
+        unapproved: why a model that the gate refused is exported all the same; the export says so.
+
+    Raises:
+        UserError: the report is of another model, or is not as evaluate left it; or ``unapproved`` for a model that is
+            approved. ``out`` is unchanged then.
     """
-    verdict = read_json(ReportFolder(report).gate) if report is not None else None
+    graph = model / GRAPH_NAMES[0]
+    verdict = _verdict(graph, report)
+    if unapproved is not None and verdict["approved"]:
+        raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
     with replacing_folder(out, _WRITTEN) as folder:
-        if verdict is not None and not verdict["approved"]:
-            write_json(folder / EXPORT_FILE, {"approved": False, "reasons": verdict["reasons"]})
+        if not verdict["approved"] and report is not None and unapproved is None:
+            write_json(folder / EXPORT_FILE, verdict)
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
         else:
             best, config, info = checkpoint.load(model)
-            parity = write_onnx(best, config, folder / GRAPH_NAMES[0], info["best_epoch"], info["best"])
-            measured = _variants(folder, data, settings or Export(), config.seed)
-            write_json(folder / EXPORT_FILE, {"approved": True, "parity": parity_report(parity), "variants": measured})
-            about = _passport(model, report, config, info, best.front_end.kind.origin)
-            (folder / CARD_FILE).write_text(model_card(about, config), encoding="utf-8")
+            parity = _graph(best, config, info, graph, folder / GRAPH_NAMES[0])
+            identity = Tokenizer(folder / GRAPH_NAMES[0], device="cpu").identity
+            override = {} if unapproved is None else {"unapproved": unapproved}
+            about = {"model": identity, "parity": parity_report(parity)} | override
+            measured = {"variants": _variants(folder, data, settings or Export(), config.seed)}
+            write_json(folder / EXPORT_FILE, verdict | about | measured)
+            if (model / HEARD_FILE).is_file():  # a model of an earlier release has none, and cannot be registered
+                shutil.copy(model / HEARD_FILE, folder / HEARD_FILE)
+            described = _passport(model, report, config, info, best.front_end.kind.origin)
+            (folder / CARD_FILE).write_text(model_card(described, config), encoding="utf-8")
             # Last, as they cover the other files.
-            passport.write(folder, about)
+            passport.write(folder, described)
             if key is not None:
                 signature.sign(folder, key)
             log.info(
                 f"{out / GRAPH_NAMES[0]}: {parity.frames - parity.differing} of {parity.frames} frames have the token "
                 f"that torch gives, in {len(parity.lengths)} batches of different lengths"
             )
+            if not verdict["approved"]:
+                log.warning("not approved: " + " ".join(verdict["reasons"]))
         if (model / runs.RUN_FILE).exists():
             shutil.copy(model / runs.RUN_FILE, folder / runs.RUN_FILE)
+
+
+def _verdict(graph: Path, report: Path | None) -> dict[str, Any]:
+    """What the report says of the graph of a model folder: "approved", "reasons", and "report", its digest."""
+    if report is None:
+        return {"approved": False, "reasons": [NO_REPORT], "report": None}
+    folder = ReportFolder(report)
+    sealed = seal.verify(folder)
+    identity = Tokenizer(graph, device="cpu").identity if graph.is_file() else None
+    if identity != sealed.model:
+        raise UserError(
+            f"{report} is of the model {sealed.model}, and {graph} is {identity or 'missing'}; evaluate this model "
+            "first.",
+            "report",
+        )
+    gate = read_json(folder.gate)
+    return {"approved": gate["approved"], "reasons": gate["reasons"], "report": sealed.digest}
+
+
+def _graph(best: Wav2Tok, config: Config, info: dict[str, Any], evaluated: Path, out: Path) -> Parity:
+    """Write the graph of a model: the one that was evaluated, if the training got as far as writing it."""
+    if evaluated.is_file():
+        return copy_onnx(best, config, evaluated, out)
+    return write_onnx(best, config, out, info["best_epoch"], info["best"])
 
 
 def _passport(

@@ -1,86 +1,262 @@
 """From an exported, approved model to a registered version: what ``wav2tok register`` does."""
 
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin
-from wav2tok.evaluation.held_out import held_out_score, judge
+from wav2tok.config.schema import Config, Register
+from wav2tok.corpus import audios_bin, heard
+from wav2tok.errors import UserError
+from wav2tok.evaluation.promotion import Decision
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.progress import log
-from wav2tok.release import passport, registry
+from wav2tok.release import champion, history, passport, registry, versions
+from wav2tok.release.champion import Standing
+from wav2tok.report import seal
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
-from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE
+from wav2tok.report.seal import Seal
+from wav2tok.stages import contest
+from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE
 from wav2tok.tokenizer.tokenizer import Tokenizer
-from wav2tok.tracking import lineage, links, registered, runs
+from wav2tok.tracking import lineage, links, runs
+from wav2tok.tracking.lookup import logged_model
+
+OUTCOME = "outcome"
+"""Tag of a version: what became of it, and by which evidence. A repeated call reads it instead of deciding again."""
 
 
-def register(model: Path, report: Path, data: Path, out: Path, config: Config) -> None:
+@dataclass(frozen=True)
+class _Export:
+    """An export folder whose parts belong together.
+
+    Attributes:
+        reasons: why the gate did not approve it; empty if it did.
+        sealed: the report that it was made from; None without one.
+    """
+
+    folder: Path
+    report: ReportFolder
+    reasons: list[str]
+    sealed: Seal | None
+
+
+@dataclass
+class _Result:
+    """What the stage writes."""
+
+    outcome: dict[str, Any]
+    lines: list[str]
+    experiment_id: str | None = None
+    decisions: list[Decision] = field(default_factory=list)
+
+
+def register(model: Path, report: Path, data: Path, out: Path, config: Config, unapproved: str | None = None) -> None:
     """Register an exported model, decide which alias it gets, and write a summary to the folder ``out``.
 
     A model that the gate refused is not registered; the summary then gives the reasons.
 
     Args:
         model: the folder that ``wav2tok export`` wrote.
-        report: the folder that ``wav2tok evaluate`` wrote.
+        report: the folder that ``wav2tok evaluate`` wrote, and that the export was made from.
         data: the ``audios.bin`` that the model was trained on, with the held-out recordings.
+        unapproved: why a model that the gate did not approve is registered all the same; it never becomes champion.
+
+    Raises:
+        UserError: export, report and data do not belong together, or one of them was changed.
     """
-    exported = read_json(model / EXPORT_FILE)
-    table = read_text(ReportFolder(report).table).rstrip()
+    exported = _read(model, ReportFolder(report), data)
+    if unapproved is not None and not exported.reasons:
+        raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
+    table = read_text(exported.report.table).rstrip() if exported.sealed else ""
     written = RegisteredFolder(out)
-    experiment_id = None
     with replacing_folder(out, (written.outcome.name, written.summary.name)) as folder:
-        if not exported["approved"]:
-            outcome = {"registered": False, "reasons": exported["reasons"]}
-            lines = ["not approved, nothing registered: " + " ".join(exported["reasons"])]
-        else:
+        result = _refused(exported, config.register, unapproved)
+        if result is None:
             need("workflow", "mlflow")
-            held_out = read_json(ReportFolder(report).held_out)
-
-            def measure(tokenizer: Tokenizer) -> float:
-                log.info("scoring the champion on these held-out recordings")
-                return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True).retrieval)
-
-            train = audios_bin.read(data).train
-            former = registry.champion(config.register.name)
-            about = passport.tags(passport.read(model / PASSPORT_FILE, str(model)))
-            with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register") as recorder:
-                done = registry.register(
-                    model,
-                    config.register.name,
-                    held_out["score"],
-                    held_out["test_digest"],
-                    measure,
-                    about | {"approved": "true", "data_digest": lineage.file_digest(data)},
-                    set(train.classes or ()),
-                )
-                runs.outcome(recorder.run_id, f"{done.alias}, version {done.version}")
-                if former is not None and done.alias == registry.CHAMPION:
-                    runs.outcome(former.run_id, f"former champion, version {former.version}")
-                model_id = registered.model_id(done.name, done.version)
-                if model_id is not None and ReportFolder(report).headline.exists():
-                    recorder.scores(model_id, read_json(ReportFolder(report).headline))
-            experiment_id = recorder.experiment_id
-            outcome = {
-                "registered": True,
-                "name": done.name,
-                "version": done.version,
-                "alias": done.alias,
-                "why": done.why,
-                "model_id": model_id,
-            }
-            lines = [
-                f"registered {done.name} version {done.version} as {done.alias}: {done.why}",
-                f"use it: wav2tok tokenize FILE --model models:/{done.name}@{done.alias}",
-            ]
-        write_json(RegisteredFolder(folder).outcome, outcome)
-        shown = f"runs: {links.how_to_open(experiment_id)}" if experiment_id else ""
-        where = [
-            f"report: {ReportFolder(report).page}",
-            shown,
-        ]
-        summary = "\n".join([*lines, "", table, "", *where]).rstrip()
+            result = _register(exported, data, config, unapproved)
+        write_json(RegisteredFolder(folder).outcome, result.outcome)
+        where = [f"report: {exported.report.page}"] if exported.sealed else []
+        where += [f"runs: {links.how_to_open(result.experiment_id)}"] if result.experiment_id else []
+        summary = "\n".join([*result.lines, "", table, "", *where]).rstrip()
         RegisteredFolder(folder).summary.write_text(summary + "\n", encoding="utf-8")
     # evaluate has printed the table.
-    for line in filter(None, [*lines, *where]):
+    for line in [*result.lines, *where]:
         log.info(line)
+
+
+def _read(folder: Path, report: ReportFolder, data: Path) -> _Export:
+    """An export, after checking that graph, verdict, report and data are those of one model."""
+    values = read_json(folder / EXPORT_FILE)
+    graph = folder / GRAPH_NAMES[0]
+    if not isinstance(values, dict) or not {"approved", "reasons", "report"} <= set(values):
+        raise UserError(f"{folder / EXPORT_FILE} does not name its report; export the model again.", "model")
+    identity = Tokenizer(graph, device="cpu").identity if graph.is_file() else None
+    if identity != values.get("model"):
+        raise UserError(f"{graph} is not the graph that was exported; export the model again.", "model")
+    if values["report"] is None:
+        reasons = values["reasons"] if not values["approved"] else ["its export names no report"]
+        return _Export(folder, report, reasons, None)
+    sealed = seal.verify(report)
+    if sealed.digest != values["report"]:
+        raise UserError(f"{folder} was exported from another report than {report.path}; export it again.", "report")
+    if identity not in (None, sealed.model):
+        raise UserError(f"{graph} is not the model that {report.path} is of; evaluate and export it again.", "model")
+    if lineage.file_digest(data) != sealed.data:
+        raise UserError(f"{data} is not the split that {report.path} was made with; evaluate the model again.", "data")
+    gate = read_json(report.gate)
+    if gate["approved"] is not values["approved"]:
+        raise UserError(
+            f"{folder / EXPORT_FILE} says {'approved' if values['approved'] else 'not approved'}, and the verdict in "
+            f"{report.gate} is another; export the model again.",
+            "model",
+        )
+    return _Export(folder, report, [] if gate["approved"] else gate["reasons"], sealed)
+
+
+def _refused(exported: _Export, settings: Register, unapproved: str | None) -> _Result | None:
+    """The result if nothing is registered; else None."""
+    if exported.reasons and unapproved is None:
+        return _nothing("not approved", exported.reasons)
+    if settings.promote == "never":
+        return _nothing("not asked for", ["register.promote is never."])
+    experiment = lineage.experiment()
+    if settings.promote == "auto" and experiment is not None:
+        result = _nothing(
+            "not asked for",
+            ["An experiment registers nothing unless asked to: dvc exp run -S register.promote=champion."],
+        )
+        # By this, `make` knows that it has to register the model once the experiment was applied.
+        result.outcome["experiment"] = experiment
+        return result
+    return None
+
+
+def _nothing(what: str, reasons: list[str]) -> _Result:
+    return _Result({"registered": False, "reasons": reasons}, [f"{what}, nothing registered: " + " ".join(reasons)])
+
+
+def _register(exported: _Export, data: Path, config: Config, unapproved: str | None) -> _Result:
+    """Make the version, or complete it, and let it compete."""
+    settings, name = config.register, config.register.name
+    if not (exported.folder / GRAPH_NAMES[0]).is_file():
+        raise UserError(f"{exported.folder} holds no graph; export the model with --unapproved, too.", "model")
+    heard.read(exported.folder)
+    decisions: list[Decision] = []
+    with runs.run(settings.experiment, run_id=runs.run_of(exported.folder), name="register") as recorder:
+        version = registry.register(
+            exported.folder, name, _tags(exported, data, unapproved), set(audios_bin.read(data).train.classes or ())
+        )
+        number = str(version.version)
+
+        def note(why: str) -> None:
+            versions.describe(version, _description(why, version, exported))
+            if not any(event.event == "registered" for event in history.of_version(version)):
+                history.record(name, number, history.now("registered", why))
+
+        standing = _decided(version, exported, settings)
+        if standing is None:
+            standing = _stand(version, data, config, unapproved, note, decisions)
+            versions.tag(name, number, OUTCOME, _outcome_tag(standing, exported, settings))
+        model_id = logged_model(version.source)
+        if model_id is not None and exported.sealed:
+            recorder.scores(model_id, read_json(exported.report.headline))
+    shown = f"@{standing.alias}" if standing.alias else f"/{number}"
+    as_what = f"as {standing.alias}" if standing.alias else "without an alias"
+    outcome = {
+        "registered": True,
+        "name": name,
+        "version": number,
+        "alias": standing.alias,
+        "why": standing.why,
+        "model_id": model_id,
+        "awaits_approval": standing.waiting,
+        "against": standing.against,
+        "comparisons": [
+            {
+                "won": decision.won,
+                "challenger": decision.challenger,
+                "champion": decision.champion,
+                "queries": decision.queries,
+                "clauses": [clause.to_json() for clause in decision.clauses],
+            }
+            for decision in decisions
+        ],
+    }
+    lines = [
+        f"registered {name} version {number} {as_what}: {standing.why}",
+        *(f"  {'met' if clause.met else 'not met'}: {clause.sentence}" for d in decisions for clause in d.clauses),
+        f"use it: wav2tok tokenize FILE --model models:/{name}{shown}",
+    ]
+    if standing.waiting:
+        lines.append(f'approve it: wav2tok promote {number} --why "..."')
+    return _Result(outcome, lines, recorder.experiment_id, decisions)
+
+
+def _tags(exported: _Export, data: Path, unapproved: str | None) -> dict[str, Any]:
+    folder = exported.folder
+    tags: dict[str, Any] = passport.tags(passport.read(folder / PASSPORT_FILE, str(folder))) | {
+        versions.APPROVED: "false" if exported.reasons else "true",
+        "data_digest": lineage.file_digest(data),
+    }
+    if exported.sealed is not None:
+        held_out = read_json(exported.report.held_out)
+        tags |= {"score": held_out["score"], "test_digest": held_out["test_digest"], "report": exported.sealed.digest}
+    if unapproved is not None:
+        tags |= {"unapproved": f"{history.who()}: {history.require_reason(unapproved)}"}
+    return tags
+
+
+def _stand(
+    version: Any, data: Path, config: Config, unapproved: str | None, note: Any, decisions: list[Decision]
+) -> Standing:
+    """Which alias a version gets."""
+    name, number, settings = version.name, str(version.version), config.register
+    if unapproved is not None:
+        why = f"the gate did not approve it, so it can never be champion; registered all the same: {unapproved}"
+        note(why)
+        runs.outcome(version.run_id, f"not approved, version {number}")
+        return Standing(None, why)
+    if settings.promote == "challenger":
+        why = "register.promote is challenger"
+        note(why)
+        return champion.challenge(name, number, why)
+    decide = contest.deciding(data, config, decisions.append)
+    return champion.contend(name, number, decide, note, manual=settings.approval == "manual")
+
+
+def _evidence(exported: _Export, settings: Register) -> str:
+    """A digest of what a decision rests on: the report, and the parameters of the registration."""
+    rests_on = [exported.sealed and exported.sealed.digest, dataclasses.asdict(settings)]
+    return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _outcome_tag(standing: Standing, exported: _Export, settings: Register) -> str:
+    evidence = _evidence(exported, settings)
+    stands = dataclasses.asdict(standing) | {"why": history.shortened(standing.why)}
+    return json.dumps({"evidence": evidence, "standing": stands})
+
+
+def _decided(version: Any, exported: _Export, settings: Register) -> Standing | None:
+    """What an earlier call has decided by the same evidence; None if none has."""
+    values = json.loads(version.tags.get(OUTCOME, "{}"))
+    if values.get("evidence") != _evidence(exported, settings):
+        return None
+    return Standing(**values["standing"])
+
+
+def _description(why: str, version: Any, exported: _Export) -> str:
+    """The version's description: why, the scores, and where the card is; at most 1,000 characters."""
+    parts = []
+    if exported.sealed:
+        figures = read_json(exported.report.headline)
+        shown = {key: figures[key] for key in ("mrr", "map", "score") if key in figures}
+        parts.append(", ".join(f"{key} {value:.3f}" for key, value in shown.items()))
+    logged = logged_model(version.source)
+    if (exported.folder / CARD_FILE).is_file() and logged is not None:
+        parts.append(f"Card: {links.model_file(logged, CARD_FILE)}")
+    end = "\n\n".join(["", *filter(None, parts)])
+    return history.shortened(why)[: 1000 - len(end)] + end

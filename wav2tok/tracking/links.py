@@ -38,6 +38,16 @@ def version(base: str, name: str, number: str) -> str:
     return f"{base}/#/models/{quote(name, safe='')}/versions/{number}"
 
 
+def model_file(model_id: str, name: str) -> str:
+    """A file beside the graph of a logged model, in Markdown: with a link where a server shows it."""
+    base = server()
+    experiment = store.connect().get_logged_model(model_id).experiment_id if base else None
+    where = f"`{name}` among the artifacts of models:/{model_id}"
+    if base is None:
+        return where
+    return f"[{where}]({base}/#/experiments/{experiment}/models/{model_id}/artifacts)"
+
+
 def how_to_open(experiment_id: str) -> str:
     """What opens the runs of an experiment of the present store: an address, or the command that prints one."""
     base = server()

@@ -65,9 +65,17 @@ def find(uri: str) -> Version | None:
     return found or _by_mlflow(uri, name, alias, number)
 
 
+def logged_model(source: str | None) -> str | None:
+    """The id of the logged model that is the source of a version; None where MLflow 2 registered it.
+
+    MLflow fills the attribute ``model_id`` of a version in some stores only.
+    """
+    logged = re.fullmatch(r"models:/(m-[0-9a-f]{32})", source or "")
+    return logged and logged[1]
+
+
 def _version(name: str, number: str, source: str, identity: str | None) -> Version:
-    logged = re.fullmatch(r"models:/(m-[0-9a-f]{32})", source)
-    return Version(name, number, logged and logged[1], identity)
+    return Version(name, number, logged_model(source), identity)
 
 
 def _in_database(path: Path, name: str, alias: str | None, number: str | None) -> Version | None:

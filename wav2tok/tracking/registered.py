@@ -1,11 +1,11 @@
-"""Whether the present store holds what an earlier registration reported.
+"""Whether the present store holds what an earlier registration reported, and whether there was one.
 
 The outcome of the stage ``register`` is a file that DVC caches and shares; the version that it names is in the store
 that was used then. ``python -m wav2tok.tracking.registered OUTCOME`` ends with code 1, and says why, if the present
-store does not hold it; ``make`` and the retraining flow then register again.
+store does not hold it, or if a DVC experiment left the model unregistered and this is no experiment; ``make`` and the
+retraining flow then register again.
 """
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any
 
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
-from wav2tok.tracking import store
+from wav2tok.tracking import lineage, store
+from wav2tok.tracking.lookup import logged_model
 
 
 def model_id(name: str, version: str) -> str | None:
@@ -27,17 +28,17 @@ def model_id(name: str, version: str) -> str | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
-    # MLflow fills `model_id` in some stores only.
-    source = re.fullmatch(r"models:/(m-[^/]+)", found.source or "")
-    return source[1] if source else None
+    return logged_model(found.source)
 
 
 def missing(outcome: Mapping[str, Any]) -> str | None:
-    """What is wrong, in one sentence, if the present store does not hold the version of an outcome; else None.
+    """Why a model has to be registered again, in one sentence, by its last outcome; None if it has not.
 
     Args:
         outcome: as the stage ``register`` writes it.
     """
+    if outcome.get("experiment") and lineage.experiment() is None:
+        return f"this model was not registered, because the experiment {outcome['experiment']} trained it"
     if not outcome.get("model_id") or not store.available():
         return None
     try:
@@ -57,7 +58,7 @@ def main() -> None:
         print(f"registered: {error}", file=sys.stderr)
         sys.exit(2)
     if sentence:
-        print(f"{sentence}; registering it again")
+        print(f"{sentence}; registering it")
         sys.exit(1)
 
 

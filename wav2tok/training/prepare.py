@@ -6,6 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from wav2tok.config.schema import Config
+from wav2tok.corpus import heard
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe, keep_freed_memory
 from wav2tok.errors import UserError
@@ -82,6 +83,7 @@ def prepare(run: TrainRun) -> Trainer:
         )
     device = choose(run.device)
     splits = read_splits(run.data, config)
+    recordings = splits.train + splits.valid
     _require_model_folder(config, out)
     log.info(describe(device))
     keep_freed_memory()
@@ -93,6 +95,7 @@ def prepare(run: TrainRun) -> Trainer:
     if start or (not run.fresh and trainer.resume(longer=not run.replace)):
         p = trainer.progress
         log.info(f"{'finished' if p.finished else 'resuming'} after epoch {p.epoch} in {out}")
+        heard.write(out, recordings, heard.known(out))
         checkpoint.write_config(out, config)
         return trainer
     if not (run.fresh or run.replace):
@@ -108,6 +111,7 @@ def prepare(run: TrainRun) -> Trainer:
         log.info("whitened the differences of aligned frames")
     # Only now, when no error can occur any more.
     folder = ModelFolder(out)
+    heard.write(out, recordings, _heard_before(config, out, source))
     for path in (*folder.outdated_by(config.train.name), out / GRAPH_NAMES[0]):
         path.unlink(missing_ok=True)
     checkpoint.write_config(out, config)
@@ -135,6 +139,13 @@ def _require_nothing_lost(config: Config, out: Path) -> None:
     kept = sorted(path.name for path in folder.written_by(config.train.name) if path != folder.untrained)
     if kept:
         raise UserError(f"{out} holds {kept[0]} of a training without {folder.last.name}; {ways}", "fresh")
+
+
+def _heard_before(config: Config, out: Path, source: Path | None) -> frozenset[str]:
+    """What the initial weights have heard, and the weights of other trainings that ``out`` also holds."""
+    folder = ModelFolder(out)
+    others = {*folder.stored()} - {path.stem for path in folder.written_by(config.train.name)}
+    return (heard.known(source.parent) if source else frozenset()) | (heard.known(out) if others else frozenset())
 
 
 def _initial_weights(config: Config, out: Path) -> Path | None:

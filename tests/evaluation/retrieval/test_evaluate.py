@@ -1,6 +1,7 @@
 """The evaluation from files to report, the gate, the token metrics."""
 
 import dataclasses
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -332,8 +333,11 @@ def test_an_unreadable_recording_is_named(corpus, tmp_path):
 GOOD = Gate(min_mrr=0.6, min_map=0.5, min_codebook_use=0.5, beat=("untrained", "kmeans_logmel"))
 
 
-def with_scores(result, use=0.9, **values):
-    """``result`` with plain values: (MRR, MAP) a view for wav2tok, and .5 and .4 for the others unless given."""
+def with_scores(result, use=0.9, p=1e-4, **values):
+    """``result`` with plain values: (MRR, MAP) a view for wav2tok, and .5 and .4 for the others unless given.
+
+    ``p``: of every comparison with a baseline.
+    """
     scores = {}
     for name in result.scores:
         given = values.get(name, {})
@@ -348,7 +352,8 @@ def with_scores(result, use=0.9, **values):
             for kind in result.setting.kinds
         }
     tokens = dataclasses.replace(result.tokens, figures=result.tokens.figures | {"codebook_use": use})
-    return dataclasses.replace(result, scores=scores, tokens=tokens)
+    compared = tuple(dataclasses.replace(one, p=p) for one in result.significance)
+    return dataclasses.replace(result, scores=scores, tokens=tokens, significance=compared)
 
 
 def test_the_gate_approves_what_is_good(judged):
@@ -413,7 +418,30 @@ def test_settings_without_meaning_are_refused(settings, message):
 def test_a_tie_is_enough_only_where_nothing_better_is_possible(judged):
     perfect = {"V": (1.0, 0.8)}
     assert gate.judge(with_scores(judged, wav2tok=perfect, untrained={"V": (1.0, 0.4)}), GOOD).approved
+    lucky = with_scores(judged, p=0.9, wav2tok=dict.fromkeys(judged.setting.kinds, (1.0, 1.0)))
+    assert gate.judge(lucky, GOOD).approved
     assert not gate.judge(with_scores(judged, untrained={"V": (0.9, 0.4)}), GOOD).approved
+
+
+def test_a_lead_that_may_be_luck_does_not_pass(judged):
+    """Twelve comparisons are made, so Holm's correction multiplies the smallest p by twelve."""
+    assert gate.judge(with_scores(judged, p=0.004), GOOD).approved
+    refused = gate.judge(with_scores(judged, p=0.005), GOOD)
+    assert not refused.approved
+    assert len(refused.reasons) == 12
+    assert refused.reasons[0] == (
+        "MRR on V may be above that of untrained encoder, edit distance by chance: 0.900 against 0.500, p 0.06; "
+        "at most 0.05 counts."
+    )
+    assert gate.judge(with_scores(judged, p=0.005), dataclasses.replace(GOOD, confidence=0.9)).approved
+    for clause in refused.clauses:
+        assert clause.met is (clause.name != "beat")
+        json.dumps(clause.to_json(), allow_nan=False)
+
+
+def test_a_form_of_the_tokenizer_itself_is_no_baseline():
+    with pytest.raises(UserError, match="'wav2tok_local', a form of the tokenizer itself"):
+        gate.require(dataclasses.replace(GOOD, beat=("wav2tok_local",)), ("all",))
 
 
 def test_token_metrics_by_hand():

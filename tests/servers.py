@@ -1,0 +1,124 @@
+"""Real servers for tests, each in a folder of its own: PostgreSQL, and MLflow with basic authentication on it."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import free_port
+
+_DEBIAN = "/usr/lib/postgresql"
+ADMIN, PASSWORD = "admin", "the password of the tests"
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A running MLflow server: its address, and what a client's environment needs."""
+
+    uri: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which MLflow's client finds the server and signs in."""
+        return {
+            "MLFLOW_TRACKING_URI": self.uri,
+            "MLFLOW_TRACKING_USERNAME": ADMIN,
+            "MLFLOW_TRACKING_PASSWORD": PASSWORD,
+        }
+
+
+def _program(name: str) -> str:
+    """A program of PostgreSQL, which Debian keeps off the path; the test is skipped without it."""
+    debian = sorted(Path(_DEBIAN).glob(f"*/bin/{name}")) if Path(_DEBIAN).is_dir() else []
+    found = shutil.which(name) or (str(debian[-1]) if debian else None)
+    if found is None:
+        pytest.skip(f"{name} is not installed; install Debian's package postgresql")
+    return found
+
+
+def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
+    """Wait until a server answers; if its process ends before, its log is the error."""
+    until = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(log.read_text(errors="replace")[-3000:])
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server on a free port of this machine; yields the address of an empty database for SQLAlchemy."""
+    initdb, server, is_ready = map(_program, ("initdb", "postgres", "pg_isready"))
+    # They refuse to run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="wav2tok-postgres-") as name:
+        folder, port = Path(name), free_port()
+        if user is not None:
+            shutil.chown(folder, user)
+        quiet = {"stdin": subprocess.DEVNULL, "user": user, "cwd": folder}
+        made = subprocess.run([initdb, "-D", str(folder / "data"), "-U", "mlflow", "--auth=trust", "--no-sync"],
+                              **quiet, capture_output=True, text=True)  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [server, "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"],
+                **quiet, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            ask = [is_ready, "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "-d", "postgres"]
+            _wait(lambda: subprocess.run(ask).returncode == 0, process, folder / "log")
+            yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/postgres"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextlib.contextmanager
+def mlflow_server(database: str) -> Iterator[Tracking]:
+    """An MLflow server with basic authentication whose runs, registry and users are in ``database``."""
+    with tempfile.TemporaryDirectory(prefix="wav2tok-mlflow-") as name:
+        folder, port = Path(name), free_port()
+        settings = folder / "auth.ini"
+        settings.write_text(
+            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/users.db\n"
+            f"admin_username = {ADMIN}\nadmin_password = {PASSWORD}\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        )
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {
+            "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret of the tests",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "1",
+        }
+        command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1",
+                   "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", database,
+                   "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)  # fmt: skip
+        uri = f"http://127.0.0.1:{port}"
+        try:
+            _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
+            yield Tracking(uri)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

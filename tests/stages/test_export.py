@@ -1,0 +1,103 @@
+"""``wav2tok export``: what an approved, a refused and an unasked model leave behind."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.stages.conftest import REASONS, report
+from wav2tok.errors import UserError
+from wav2tok.files import sha256
+from wav2tok.stages.export import NO_REPORT, export
+from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tracking import runs
+
+
+@pytest.fixture
+def place(tmp_path, tiny_model, monkeypatch):
+    """A working folder with the trained model."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_model, tmp_path / "model")
+    return tmp_path
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def written(place):
+    return json.loads((place / "export" / "export.json").read_text())
+
+
+def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny_split, lines):
+    runs.write_run(place / "model", "some run")
+    told = report(place / "report", place / "model", tiny_split)
+    export(place / "model", told, place / "export")
+    assert names(place / "export") == ["card.md", "export.json", "heard.json", "run.json", "tokenizer.onnx"]
+    found = written(place)
+    assert found["approved"] is True
+    assert found["report"] == sha256(told / "seal.json")
+    assert found["parity"]["differing"] <= 0.001 * found["parity"]["frames"]
+    graph = place / "export" / "tokenizer.onnx"
+    assert sha256(graph) == sha256(place / "model" / "tokenizer.onnx")
+    assert found["model"] == Tokenizer(graph, "cpu").identity
+    card = (place / "export" / "card.md").read_text()
+    assert card.startswith("# wav2tok\n")
+    assert "8000 Hz" in card
+    assert "of the tiny model" in card
+    assert runs.run_of(place / "export") == "some run"
+    assert len(lines) == 1
+    assert "frames have the token that torch gives" in lines[0]
+
+
+def test_a_refused_model_is_not_exported_and_an_older_export_goes(place, tiny_split, lines):
+    export(place / "model", report(place / "report", place / "model", tiny_split), place / "export")
+    lines.clear()
+    refused = report(place / "report", place / "model", tiny_split, approved=False)
+    export(place / "model", refused, place / "export")
+    assert names(place / "export") == ["export.json"]
+    assert written(place) == {"approved": False, "reasons": REASONS, "report": sha256(refused / "seal.json")}
+    assert "not approved" in lines[0]
+    assert REASONS[0] in lines[0]
+    assert names(place) == ["export", "model", "report"]
+    export(place / "model", refused, place / "export", "to listen to it")
+    assert "tokenizer.onnx" in names(place / "export")
+    assert (written(place)["approved"], written(place)["unapproved"]) == (False, "to listen to it")
+
+
+def test_a_model_without_a_report_is_exported_and_not_approved(place, lines):
+    export(place / "model", None, place / "export")
+    assert names(place / "export") == ["card.md", "export.json", "heard.json", "tokenizer.onnx"]
+    assert (written(place)["approved"], written(place)["reasons"]) == (False, [NO_REPORT])
+    assert lines[-1] == f"not approved: {NO_REPORT}"
+
+
+def test_a_graph_that_is_not_of_the_weights_is_not_exported(place, contest):
+    shutil.copy(contest.models["good"] / "tokenizer.onnx", place / "model" / "tokenizer.onnx")
+    with pytest.raises(UserError, match=r"tokenizer\.onnx.*differ between torch and ONNX Runtime; not exported"):
+        export(place / "model", None, place / "export")
+    assert names(place) == ["model"]
+
+
+def test_a_training_without_a_graph_is_exported_from_its_weights(place):
+    (place / "model" / "tokenizer.onnx").unlink()
+    export(place / "model", None, place / "export")
+    assert Tokenizer(place / "export" / "tokenizer.onnx", "cpu").num_tokens == 8
+
+
+def test_an_error_leaves_the_older_export(place):
+    export(place / "model", None, place / "export")
+    before = names(place / "export")
+    (place / "model" / "wav2tok_best.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"best\.safetensors is not a checkpoint"):
+        export(place / "model", None, place / "export")
+    assert names(place / "export") == before
+    assert names(place) == ["export", "model"]
+
+
+def test_a_report_that_was_edited_stops_the_export(place, tiny_split):
+    told = report(place / "report", place / "model", tiny_split, approved=False)
+    (told / "gate.json").write_text(json.dumps({"approved": True, "reasons": []}))
+    with pytest.raises(UserError, match=r"gate\.json was changed after the evaluation"):
+        export(place / "model", told, place / "export")
+    assert names(place) == ["model", "report"]

@@ -1,0 +1,66 @@
+"""Two tokenizers on the same recordings: the scores of every query, by which `wav2tok.evaluation.promotion` decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wav2tok.audio import decode
+from wav2tok.config.schema import Evaluate
+from wav2tok.corpus.recordings import Recordings
+from wav2tok.evaluation.gate import JUDGED
+from wav2tok.evaluation.retrieval import protocol
+from wav2tok.evaluation.retrieval.bench import Bench
+from wav2tok.evaluation.retrieval.evaluate import rank
+from wav2tok.evaluation.retrieval.metrics import METRICS
+from wav2tok.evaluation.retrieval.significance import TESTED
+from wav2tok.evaluation.systems import tokenizer_systems
+from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a tokenizer reaches with each of Q queries, by `wav2tok.evaluation.gate.JUDGED`.
+
+    Attributes:
+        scores: kind of view -> float [Q], the mean of MRR and MAP over the views of the kind.
+        classes: of the queries, [Q]; None for recordings without classes.
+    """
+
+    scores: Mapping[str, np.ndarray]
+    classes: tuple[str, ...] | None
+
+    @property
+    def by_query(self) -> np.ndarray:
+        """The mean over the kinds of view, float [Q]."""
+        return np.mean([*self.scores.values()], axis=0)
+
+    @property
+    def score(self) -> float:
+        """The score by which models are compared: the mean of MRR and MAP over queries and kinds of view."""
+        return float(self.by_query.mean())
+
+
+def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: int) -> Measured:
+    """Ask with every recording of ``test`` under every view, as `wav2tok.evaluation.retrieval.evaluate` does.
+
+    Args:
+        seed: of the views.
+
+    Raises:
+        UserError: an unreadable recording, or a protocol that leaves no query.
+    """
+    task = protocol.build(test, replace(settings, distractors=0))
+    rate = tokenizer.sample_rate
+    systems = tokenizer_systems(lambda waves: tokenizer.encode(waves, rate), tokenizer.codebook)
+    judged = [system for system in systems if system.name == JUDGED]
+    bench = Bench(judged, [decode.read(path, rate) for path in test.paths], [], rate, seed)
+    bench.represent()
+    _, scores, _, _ = rank(bench, task, test)
+    columns = [METRICS.index(metric) for metric in TESTED]
+    by_kind = {
+        kind: np.mean([scores[view][JUDGED][:, columns] for view in task.views if view.kind == kind], axis=(0, 2))
+        for kind in task.kinds
+    }
+    asked = None if test.classes is None else tuple(test.classes[i] for i in task.queries)
+    return Measured(by_kind, asked)

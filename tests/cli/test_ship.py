@@ -20,7 +20,7 @@ def alias():
 
 def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
-    assert "tokenizer.onnx" in [p.name for p in (registered / "pulled" / "here").iterdir()]
+    assert sorted(p.name for p in (registered / "pulled" / "here").iterdir()) == ["card.md", "tokenizer.onnx"]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
     by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
     by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
@@ -33,7 +33,8 @@ def test_pull_replaces_what_was_pulled_before(registered, cli):
     (registered / "model" / "tokenizer.onnx").write_text("old")
     (registered / "model" / "card.md").write_text("old")
     assert cli("pull", "models:/tiny/2", "--out", "model").code == 0
-    assert [p.name for p in (registered / "model").iterdir()] == ["tokenizer.onnx"]
+    assert sorted(p.name for p in (registered / "model").iterdir()) == ["card.md", "tokenizer.onnx"]
+    assert (registered / "model" / "card.md").read_text().startswith("# wav2tok")
 
 
 TINY = ("--set", "register.name=tiny")

@@ -22,7 +22,7 @@ from tests.registrations import alias
 from tests.stages.conftest import Contest, contest  # noqa: F401  (a fixture)
 from wav2tok.config.parameters import to_dict
 
-pytestmark = [pytest.mark.slow, pytest.mark.services]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(1800)]
 NAME = "life"
 
 

@@ -22,7 +22,7 @@ def alias():
 
 def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
-    assert "tokenizer.onnx" in [p.name for p in (registered / "pulled" / "here").iterdir()]
+    assert sorted(p.name for p in (registered / "pulled" / "here").iterdir()) == ["card.md", "tokenizer.onnx"]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
     by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
     by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
@@ -35,7 +35,8 @@ def test_pull_replaces_what_was_pulled_before(registered, cli):
     (registered / "model" / "tokenizer.onnx").write_text("old")
     (registered / "model" / "card.md").write_text("old")
     assert cli("pull", "models:/tiny/2", "--out", "model").code == 0
-    assert "old" not in {p.read_text(errors="replace") for p in (registered / "model").iterdir()}
+    assert sorted(p.name for p in (registered / "model").iterdir()) == ["card.md", "passport.json", "tokenizer.onnx"]
+    assert (registered / "model" / "card.md").read_text().startswith("# wav2tok")
 
 
 def test_pull_verifies_a_signature(folder, cli, tiny_model):

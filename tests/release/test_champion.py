@@ -65,7 +65,8 @@ def test_promoting_and_going_back_leave_their_story(exported):
 def test_a_promotion_by_hand_is_refused_in_one_sentence_and_changes_nothing(exported):
     registrations.register(exported, "hand")
     registrations.register(exported, "hand", wins=False)
-    registrations.register(exported, "hand", wins=False, tags={"approved": "false"})
+    with pytest.raises(UserError, match="the gate did not approve it"):
+        registrations.register(exported, "hand", tags={"approved": "false"})
     for number, why, expected, message in (
         ("2", " ", "1", "the reason is empty"),
         ("2", "x" * 1001, "1", "has 1001 characters; at most 1000"),
@@ -77,6 +78,8 @@ def test_a_promotion_by_hand_is_refused_in_one_sentence_and_changes_nothing(expo
     ):
         with pytest.raises(UserError, match=message):
             champion.promote("hand", number, why, expected)
+    with pytest.raises(UserError, match="can never be champion"):
+        compete("hand", "3", decreed(True))
     with pytest.raises(UserError, match="nobody version 1 cannot be promoted"):
         champion.promote("nobody", "1", "so", None)
     with pytest.raises(UserError, match="nobody has no champion"):

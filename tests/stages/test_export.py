@@ -60,7 +60,7 @@ def test_a_refused_model_is_not_exported_and_an_older_export_goes(place, tiny_sp
     assert "not approved" in lines[0]
     assert REASONS[0] in lines[0]
     assert names(place) == ["export", "model", "report"]
-    export(place / "model", refused, place / "export", "to listen to it")
+    export(place / "model", refused, place / "export", unapproved="to listen to it")
     assert "tokenizer.onnx" in names(place / "export")
     assert (written(place)["approved"], written(place)["unapproved"]) == (False, "to listen to it")
 

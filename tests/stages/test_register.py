@@ -49,9 +49,9 @@ def ship(place, contest):
 
     def run(name, model="fair", *, approved=True, score=0.5, why=None, data=contest.data, **settings):
         written = report(place / "report", contest.models[model], data, approved, score)
-        stage.export(contest.models[model], written, place / "export", why)
+        stage.export(contest.models[model], written, place / "export", unapproved=why)
         config = contest.settings(register={"name": name, "experiment": "shipping"} | settings)
-        register_stage(place / "export", written, data, place / "registered", config, why)
+        register_stage(place / "export", written, data, place / "registered", config, unapproved=why)
         return outcome(place / "registered")
 
     return run
@@ -261,7 +261,7 @@ def test_a_bad_model_does_not_pass_with_a_good_models_report(place, contest):
 def test_an_override_that_overrides_nothing_is_refused(place, contest):
     written = report(place / "report", contest.models["fair"], contest.data)
     with pytest.raises(UserError, match="nothing has to be overridden"):
-        stage.export(contest.models["fair"], written, place / "export", "just so")
+        stage.export(contest.models["fair"], written, place / "export", unapproved="just so")
     stage.export(contest.models["fair"], written, place / "export")
     config = contest.settings(register={"name": "overdone", "experiment": "shipping"})
     with pytest.raises(UserError, match="nothing has to be overridden"):

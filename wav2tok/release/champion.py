@@ -58,6 +58,9 @@ def contend(name: str, number: str, decide: Decide, note: Callable[[str], object
         decide: compares two versions; asked again if the champion changes meanwhile.
         note: takes the reason, before an alias moves.
         manual: a version that wins stays challenger until a person promotes it.
+
+    Raises:
+        UserError: the gate did not approve the version.
     """
     while True:
         state = settle(name)
@@ -65,6 +68,7 @@ def contend(name: str, number: str, decide: Decide, note: Callable[[str], object
         if current is not None and str(current.version) == number:
             return Standing(CHAMPION, _last_reason(current))
         version = state.versions[number]
+        require_approved(version)
         found = Comparison(True, "there was no champion") if current is None else decide(version, current)
         note(found.why)
         if not found.won:

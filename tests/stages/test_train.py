@@ -166,7 +166,7 @@ def test_the_experiment_has_its_view(here, trained):
     tags = mlflow.get_experiment(mlflow.get_run(trained).info.experiment_id).tags
     assert tags["mlflow.experimentKind"] == "custom_model_development"
     state = json.loads(tags[view.TAG])
-    assert state["selectedColumns"][:2] == ["metrics.`test/mrr`", "metrics.`test/map`"]
+    assert state["selectedColumns"][:3] == ["tags.`outcome`", "metrics.`test/mrr`", "metrics.`test/map`"]
     assert state["compareRunSections"][0]["name"] == "loss and validation retrieval"
     metrics = mlflow.get_run(trained).data.metrics
     first = [

@@ -166,7 +166,7 @@ def test_the_experiment_has_its_view(here, trained):
     tags = mlflow.get_experiment(mlflow.get_run(trained).info.experiment_id).tags
     assert tags["mlflow.experimentKind"] == "custom_model_development"
     state = json.loads(tags[view.TAG])
-    assert state["selectedColumns"][:2] == ["metrics.`test/mrr`", "metrics.`test/map`"]
+    assert state["selectedColumns"][:3] == ["tags.`outcome`", "metrics.`test/mrr`", "metrics.`test/map`"]
     assert state["compareRunSections"][0]["name"] == "loss and validation retrieval"
     metrics = mlflow.get_run(trained).data.metrics
     first = [
@@ -348,8 +348,8 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         report.mkdir()
         (report / "gate.json").write_text('{"approved": true, "reasons": []}')
         (report / "heldout.json").write_text('{"score": 0.5, "test_digest": "d", "approved": true}')
-        for name in ("report.md", "table.txt"):
-            (report / name).write_text("a table\n")
+        (report / "retrieval.csv").write_text("system,label,view,metric,value,low,high,queries\n")
+        (report / "table.txt").write_text("a table\n")
         wav2tok(monkeypatch, "export", "--model", "model", "--report", "report", "--out", "export")
         wav2tok(monkeypatch, "register", "--model", "export", "--report", "report", "--data", here / "audios.bin",
                 "--out", "registered")  # fmt: skip
@@ -359,6 +359,14 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         wav2tok(monkeypatch, "tokenize", tiny_corpus / "arch" / "ada_0.flac", "--model", "model")
         assert line["tokens"] == json.loads(capsys.readouterr().out)["tokens"]
         assert not {"mlflow.db", "mlruns", "mlartifacts"} & set(os.listdir(tmp_path / "work"))
+        wav2tok(monkeypatch, "pull", "models:/wav2tok@champion", "--out", "pulled")
+        for name in ("card.md", "passport.json", "tokenizer.onnx"):
+            assert (tmp_path / "work" / "pulled" / name).read_bytes() == (
+                tmp_path / "work" / "export" / name
+            ).read_bytes()
+        after = mlflow.get_run(run_id)
+        assert (after.info.status, after.info.end_time) == ("FINISHED", run.info.end_time)
+        assert after.data.tags["outcome"] == "champion, version 1"
     finally:
         os.killpg(server.pid, 15)
         try:

@@ -18,8 +18,8 @@ from benchmarks import report, scaling
 from benchmarks.compare import plain_rates, pretrained_rates, with_others
 from wav2tok.config import parameters
 from wav2tok.device import choose
+from wav2tok.machine import describe
 from wav2tok.progress import log
-from wav2tok.speed.machine import describe
 from wav2tok.speed.parts import Bench
 from wav2tok.speed.table import text_table
 

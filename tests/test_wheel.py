@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,49 @@ def test_a_ready_made_model(run: Run) -> None:
     assert (pulled.returncode, pulled.stderr) == (0, "")
 
 
+def test_a_pulled_model_needs_neither_torch_nor_mlflow_nor_a_network(
+    run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The README's "Get a model": pulled from a registry where there is one, used where there is not."""
+    import mlflow
+
+    from wav2tok.release import registry
+    from wav2tok.release.pull import pull
+    from wav2tok.stages.export import export
+
+    root: Path = run.root  # type: ignore[attr-defined]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    export(tiny_model, None, tmp_path / "export")
+    mlflow.set_experiment("wheel")
+    with mlflow.start_run():
+        registry.register(tmp_path / "export", "wav2tok", 0.5, "digest", lambda tokenizer: 0.0, {})
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert "\nwav2tok pull models:/wav2tok@champion --out model\n" in readme
+    pull("models:/wav2tok@champion", root / "model")
+    mlflow.set_tracking_uri(None)
+
+    assert "\nwav2tok tokenize recordings/ --model model\n" in readme
+    done = run("tokenize", "recordings/", "--model", "model")
+    assert (done.returncode, done.stderr) == (0, "")
+    by_file = run("tokenize", "recordings/", "--model", "tokenizer.onnx")
+    tokens = [[json.loads(line)["tokens"] for line in shown.stdout.splitlines()] for shown in (done, by_file)]
+    assert tokens[0] == tokens[1]
+    assert len(tokens[0]) == 7
+    again = run("pull", "model", "--out", "copy")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert sorted(path.name for path in (root / "copy").iterdir()) == ["card.md", "passport.json", "tokenizer.onnx"]
+    # The code of the card, for a program without wav2tok.
+    card = (root / "model" / "card.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import numpy.*?)```", card, re.DOTALL)
+    (python,) = [path for path in (root / "environment").glob("*/python*") if path.stem == "python"]
+    absent = "import importlib.util as u\nassert not any(map(u.find_spec, ('torch', 'mlflow')))\n"
+    plain = subprocess.run([python, "-c", absent + code + "\nprint(string.tolist())"], cwd=root, capture_output=True)
+    assert plain.returncode == 0, plain.stderr
+    assert json.loads(plain.stdout)
+
+
 def test_a_recording_longer_than_a_window(run: Run) -> None:
     """Its graph is cut into parts without the package onnx, which only training needs."""
     root: Path = run.root  # type: ignore[attr-defined]
@@ -137,6 +181,8 @@ def test_a_recording_longer_than_a_window(run: Run) -> None:
         ("workflow", "validate recordings"),
         ("workflow", "promote 1"),
         ("workflow", "pull models:/wav2tok@champion"),
+        ("workflow", "reproduce models:/wav2tok@champion"),
+        ("sign", "pull wav2tok:tiny --out signed --verify key.pub"),
         ("workflow", "tokenize recordings --model models:/wav2tok@champion"),
     ],
 )

@@ -11,7 +11,7 @@ from wav2tok.cli import app
 COMMANDS = get_command(app).commands
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
-    *("promote", "pull", "models", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
+    *("promote", "pull", "reproduce", "models", "tokenize", "index", "search", "spot", "benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
@@ -21,9 +21,10 @@ OPTIONS = {
     "cluster": ["--data", "--out", "--device", "--set"],
     "train": ["--data", "--out", "--codebook", "--device", "--set"],
     "evaluate": ["--data", "--model", "--out", "--device", "--set"],
-    "export": ["--model", "--report", "--out"],
+    "export": ["--model", "--report", "--out", "--sign"],
     "register": ["--model", "--report", "--data", "--out"],
-    "pull": ["--out"],
+    "pull": ["--out", "--verify"],
+    "reproduce": ["--out"],
     "models": ["--format"],
     "tokenize": ["--model", "--device", "--format", "--threads"],
     "index": ["--model", "--out", "--device", "--threads"],
@@ -55,6 +56,7 @@ def test_options_keep_their_names(verb):
 @pytest.mark.parametrize(("verb", "name", "many"), [
     ("split", "folder", False), ("validate", "folder", False), ("tokenize", "paths", True), ("index", "paths", True),
     ("search", "query", False), ("spot", "query", False), ("promote", "version", False), ("pull", "model", False),
+    ("reproduce", "model", False),
 ])  # fmt: skip
 def test_arguments_keep_their_places(verb, name, many):
     (found,) = arguments(verb)

@@ -1,6 +1,8 @@
 """``wav2tok export``, ``pull``, ``promote`` and ``doctor``, with a registry that holds two versions."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -20,7 +22,8 @@ def alias():
 
 def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
-    assert [p.name for p in (registered / "pulled" / "here").iterdir()] == ["tokenizer.onnx"]
+    names = sorted(p.name for p in (registered / "pulled" / "here").iterdir())
+    assert names == ["card.md", "passport.json", "tokenizer.onnx"]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
     by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
     by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
@@ -33,7 +36,29 @@ def test_pull_replaces_what_was_pulled_before(registered, cli):
     (registered / "model" / "tokenizer.onnx").write_text("old")
     (registered / "model" / "card.md").write_text("old")
     assert cli("pull", "models:/tiny/2", "--out", "model").code == 0
-    assert [p.name for p in (registered / "model").iterdir()] == ["tokenizer.onnx"]
+    assert "old" not in {p.read_text(errors="replace") for p in (registered / "model").iterdir()}
+
+
+def test_pull_verifies_a_signature(folder, cli, tiny_model):
+    """The keys are made by the commands that the documentation gives."""
+    pytest.importorskip("model_signing")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the keys, is not installed")
+    for command in (
+        "openssl ecparam -name prime256v1 -genkey -noout -out key.pem",
+        "openssl ec -in key.pem -pubout -out key.pub",
+        "openssl ecparam -name prime256v1 -genkey -noout -out other.pem",
+        "openssl ec -in other.pem -pubout -out other.pub",
+    ):
+        subprocess.run(command.split(), check=True, capture_output=True)
+    assert cli("export", "--model", tiny_model, "--out", "export", "--sign", "key.pem").code == 0
+    assert cli("pull", "export", "--out", "model", "--verify", "key.pub").code == 0
+    assert (folder / "model" / "model.sig").exists()
+    refused = cli("pull", "export", "--out", "another", "--verify", "other.pub").complaint
+    assert refused.startswith("--verify: the signature of export does not hold")
+    assert "openssl ecparam" in cli("export", "--model", tiny_model, "--out", "new", "--sign", "key.pub").complaint
+    assert not (folder / "another").exists()
+    assert not (folder / "new").exists()
 
 
 def test_promote_moves_the_champion(registered, cli):

@@ -42,7 +42,13 @@ def report(folder, approved=True, score=0.5, digest="digest"):
     reasons = ["all was met."] if approved else REASONS
     (folder / "gate.json").write_text(json.dumps({"approved": approved, "reasons": reasons}))
     (folder / "heldout.json").write_text(json.dumps({"score": score, "test_digest": digest, "approved": approved}))
-    (folder / "report.md").write_text("# Retrieval\n\nof the tiny model\n")
+    (folder / "retrieval.csv").write_text(
+        "system,label,view,metric,value,low,high,queries\n"
+        'wav2tok,"wav2tok, edit distance",V,mrr,0.5,0.4,0.6,8\n'
+        'wav2tok,"wav2tok, edit distance",V,map,0.3,0.2,0.4,8\n'
+        'mfcc_dtw,"MFCC, DTW",V,mrr,0.45,0.3,0.6,8\n'
+        'mfcc_dtw,"MFCC, DTW",V,map,0.35,0.2,0.5,8\n'
+    )
     (folder / "table.txt").write_text("system  V MRR\ntiny     0.5\n")
     return folder
 
@@ -72,7 +78,7 @@ def register(place, tiny_config, tiny_split):
 def test_an_approved_model_is_exported_with_its_parity(place, lines):
     runs.write_run(place / "model", "some run")
     export.export(place / "model", report(place / "report"), place / "export")
-    assert names(place / "export") == ["card.md", "export.json", "run.json", "tokenizer.onnx"]
+    assert names(place / "export") == ["card.md", "export.json", "passport.json", "run.json", "tokenizer.onnx"]
     written = json.loads((place / "export" / "export.json").read_text())
     assert written["approved"] is True
     assert written["parity"]["differing"] <= 0.001 * written["parity"]["frames"]
@@ -80,7 +86,8 @@ def test_an_approved_model_is_exported_with_its_parity(place, lines):
     card = (place / "export" / "card.md").read_text()
     assert card.startswith("# wav2tok\n")
     assert "8000 Hz" in card
-    assert "of the tiny model" in card
+    assert "| wav2tok, edit distance | 0.500 [0.40, 0.60] | 0.300 [0.20, 0.40] |" in card
+    assert "MFCC, DTW does better in V MAP." in card
     assert runs.run_of(place / "export") == "some run"
     assert len(lines) == 1
     assert "frames have the token that torch gives" in lines[0]
@@ -99,7 +106,7 @@ def test_a_refused_model_is_not_exported_and_an_older_export_goes(place, lines):
 
 def test_a_model_without_a_verdict_can_be_exported_by_hand(place):
     export.export(place / "model", None, place / "export")
-    assert names(place / "export") == ["card.md", "export.json", "tokenizer.onnx"]
+    assert names(place / "export") == ["card.md", "export.json", "passport.json", "tokenizer.onnx"]
 
 
 def test_an_error_leaves_the_older_export(place):
@@ -107,7 +114,7 @@ def test_an_error_leaves_the_older_export(place):
     (place / "model" / "wav2tok_best.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"best\.safetensors is not a checkpoint"):
         export.export(place / "model", None, place / "export")
-    assert names(place / "export") == ["card.md", "export.json", "tokenizer.onnx"]
+    assert names(place / "export") == ["card.md", "export.json", "passport.json", "tokenizer.onnx"]
     assert names(place) == ["export", "model"]
 
 
@@ -134,16 +141,33 @@ def test_champions_and_challengers(place, register):
     higher = register("ranked", score=0.6)
     assert (higher["version"], higher["alias"]) == ("3", "champion")
     assert str(registry.champion("ranked").version) == "3"
-    assert registry.champion("ranked").tags["approved"] == "true"
+    tags = registry.champion("ranked").tags
+    assert tags["approved"] == "true"
+    assert tags["test"] == "MRR 0.500 [0.400, 0.600], MAP 0.300 [0.200, 0.400]"
+    assert tags["seed"] == "0"
 
 
 def test_registering_goes_into_the_run_of_the_training(place, register):
     with runs.run("training") as trained:
         pass
     runs.write_run(place / "model", trained.run_id)
+    end = mlflow.get_run(trained.run_id).info.end_time
     register("lineage")
     assert registry.champion("lineage").run_id == trained.run_id
-    assert mlflow.get_run(trained.run_id).info.status == "FINISHED"
+    info = mlflow.get_run(trained.run_id).info
+    assert (info.status, info.end_time) == ("FINISHED", end)
+
+
+def test_the_run_list_says_what_became_of_a_model(place, register):
+    ids = []
+    for score in (0.5, 0.4, 0.6):
+        with runs.run("training") as trained:
+            pass
+        runs.write_run(place / "model", trained.run_id)
+        register("told", score=score)
+        ids.append(trained.run_id)
+    said = [mlflow.get_run(run_id).data.tags[runs.OUTCOME] for run_id in ids]
+    assert said == ["former champion, version 1", "challenger, version 2", "champion, version 3"]
 
 
 def test_a_champion_of_other_recordings_is_scored_again_on_these(place, register, tiny_config, tiny_split, lines):

@@ -1,5 +1,6 @@
 """MLflow runs: resumed by id, shared when active, closed only by the code that opened them; in real stores."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import mlflow
 import pytest
 
 from wav2tok.config.parameters import flatten
-from wav2tok.tracking import runs
+from wav2tok.tracking import processes, runs, view
 from wav2tok.tracking import store as stores
 
 
@@ -107,6 +108,85 @@ def test_another_run_next_to_an_active_one(store):
         assert mlflow.active_run().info.run_id == mine.info.run_id
     assert mlflow.get_run(earlier.run_id).data.tags["of"] == "the earlier"
     assert "of" not in mlflow.get_run(mine.info.run_id).data.tags
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("before", ["FINISHED", "KILLED"])
+def test_what_is_added_later_changes_neither_status_nor_duration(store, before, error):
+    with runs.run("later") as first:
+        pass
+    mlflow.MlflowClient().set_terminated(first.run_id, before, 1000 + mlflow.get_run(first.run_id).info.start_time)
+    info = mlflow.get_run(first.run_id).info
+    with contextlib.suppress(*([error] if error else [])), runs.run("later", run_id=first.run_id) as second:
+        second.tags({"added": "yes"})
+        if error:
+            raise error
+    after = mlflow.get_run(first.run_id)
+    assert (after.info.status, after.info.end_time) == (before, info.end_time)
+    assert after.data.tags["added"] == "yes"
+
+
+def test_a_training_that_goes_on_ends_the_run(store):
+    with pytest.raises(KeyboardInterrupt), runs.run("on", training=True) as first:
+        raise KeyboardInterrupt
+    end = mlflow.get_run(first.run_id).info.end_time
+    with runs.run("on", run_id=first.run_id, training=True):
+        pass
+    after = mlflow.get_run(first.run_id).info
+    assert after.status == "FINISHED"
+    assert after.end_time > end
+
+
+def test_a_training_that_still_runs_is_not_ended_by_what_is_added(store):
+    with runs.run("both", training=True) as training:
+        code = f"from wav2tok.tracking import runs\nwith runs.run('both', run_id={training.run_id!r}): pass"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert status(training.run_id) == "RUNNING"
+        assert processes.TAG in mlflow.get_run(training.run_id).data.tags
+    assert status(training.run_id) == "FINISHED"
+
+
+def test_two_that_add_at_once_leave_the_run_as_it_was(store):
+    """The first one closes it while the second one still adds."""
+    with runs.run("two", training=True) as trained:
+        pass
+    before = mlflow.get_run(trained.run_id).info
+    code = f"""
+import sys
+from wav2tok.tracking import runs
+with runs.run("two", run_id={trained.run_id!r}) as recorder:
+    print("open", flush=True)
+    sys.stdin.readline()
+    recorder.tags({{"second": "yes"}})
+"""
+    with runs.run("two", run_id=trained.run_id):
+        second = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert second.stdout.readline() == "open\n"
+    second.communicate("go on\n")
+    after = mlflow.get_run(trained.run_id)
+    assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
+    assert after.data.tags["second"] == "yes"
+    assert processes.TAG not in after.data.tags
+
+
+def test_the_outcome_of_a_model_is_a_tag_of_its_run_and_a_column(store):
+    with runs.run("outcomes") as recorder:
+        pass
+    end = mlflow.get_run(recorder.run_id).info.end_time
+    for verdict in runs.VERDICTS:
+        runs.outcome(recorder.run_id, verdict)
+        assert mlflow.get_run(recorder.run_id).data.tags[runs.OUTCOME] == verdict
+    runs.outcome(recorder.run_id, "champion, version 3")
+    runs.outcome(recorder.run_id, "former champion, version 3")
+    runs.outcome(recorder.run_id, "refused")  # measured again later, by another gate
+    run = mlflow.get_run(recorder.run_id)
+    assert run.data.tags[runs.OUTCOME] == "former champion, version 3"
+    assert (run.info.status, run.info.end_time) == ("FINISHED", end)
+    for nobody in (None, "0123456789abcdef0123456789abcdef"):
+        runs.outcome(nobody, "champion")
+    assert f"tags.`{runs.OUTCOME}`" in view.state()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

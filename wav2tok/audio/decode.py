@@ -1,7 +1,9 @@
 """Read recordings: any format that libsndfile knows, as one channel, at the model's rate."""
 
 import contextlib
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,21 @@ from wav2tok.errors import UserError
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"})
 
 
+@dataclass(frozen=True)
+class Content:
+    """A recording that is in no file: what messages call it, and its bytes."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source = Path | str | Content
+"""Where a recording is: a file, or the bytes of one."""
+
+
 class UnreadableError(UserError):
     """A file that is not audio, is damaged, or has no samples.
 
@@ -20,7 +37,7 @@ class UnreadableError(UserError):
         reason: what is wrong with it, to follow its name.
     """
 
-    def __init__(self, path: Path | str, reason: str, remedy: str = "fix or delete it") -> None:
+    def __init__(self, path: Source, reason: str, remedy: str = "fix or delete it") -> None:
         super().__init__(f"{path} {reason}; {remedy}.")
         self.reason = reason
 
@@ -59,22 +76,34 @@ class SequentialFile(soundfile.SoundFile):
             yield block
 
 
+class _Bytes(io.BytesIO):
+    """A `Content` as a file, which `SequentialFile` calls by its name."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__(content.data)
+        self._name = content.name
+
+    def __str__(self) -> str:
+        return self._name
+
+
 @contextlib.contextmanager
-def opened(path: Path | str) -> Iterator[SequentialFile]:
-    """Open a file; any failure, also in the block, becomes an `UnreadableError`."""
+def opened(path: Source) -> Iterator[SequentialFile]:
+    """Open a recording; any failure, also in the block, becomes an `UnreadableError`."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise UnreadableError(path, "has a name that is not valid UTF-8") from None
     try:
-        with SequentialFile(str(path)) as file:
+        with SequentialFile(_Bytes(path) if isinstance(path, Content) else str(path)) as file:
             yield file
     except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError, MemoryError) as error:
-        reason = "no such file" if not Path(path).exists() else str(error).rpartition(": ")[2].strip().rstrip(".")
+        missing = not isinstance(path, Content) and not Path(path).exists()
+        reason = "no such file" if missing else str(error).rpartition(": ")[2].strip().rstrip(".")
         raise UnreadableError(path, f"cannot be read as audio ({reason})") from None
 
 
-def seconds(path: Path | str) -> float:
+def seconds(path: Source) -> float:
     """The length of a recording by its header, in seconds.
 
     Raises:
@@ -84,7 +113,7 @@ def seconds(path: Path | str) -> float:
         return file.frames / file.samplerate
 
 
-def blocks(path: Path | str, sample_rate: int) -> Iterator[np.ndarray]:
+def blocks(path: Source, sample_rate: int) -> Iterator[np.ndarray]:
     """Decode a recording block by block, in constant memory: one channel at ``sample_rate`` (Hz).
 
     Channels are averaged. The rate is converted with soxr, which takes a quarter of a millisecond per second of audio
@@ -114,7 +143,7 @@ def blocks(path: Path | str, sample_rate: int) -> Iterator[np.ndarray]:
                 yield part
 
 
-def read(path: Path | str, sample_rate: int) -> np.ndarray:
+def read(path: Source, sample_rate: int) -> np.ndarray:
     """A whole recording, float32 [N]: the `blocks` in one piece."""
     parts = list(blocks(path, sample_rate))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

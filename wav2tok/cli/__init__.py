@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, doctor, learn, params, ship, stage, use
+from wav2tok.cli import benchmark, console, data, doctor, learn, params, serve, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -38,11 +38,13 @@ for verb in (
     ship.register,
     ship.promote,
     ship.pull,
+    ship.reproduce,
     ship.models,
     use.tokenize,
     use.index,
     use.search,
     use.spot,
+    serve.serve,
     benchmark.benchmark,
     doctor.doctor,
     params.params,

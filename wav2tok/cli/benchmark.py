@@ -21,7 +21,7 @@ def benchmark(
     need("train")
     from wav2tok.config import parameters
     from wav2tok.device import choose
-    from wav2tok.speed.machine import describe
+    from wav2tok.machine import describe
     from wav2tok.speed.parts import Bench
     from wav2tok.speed.table import text_table
 

@@ -1,5 +1,6 @@
-"""Verbs on finished models: export, register, promote, pull, models."""
+"""Verbs on finished models: export, register, promote, pull, reproduce, models."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,9 @@ def export(
         Path | None, typer.Option(help="The split, audios.bin, on whose test recordings variants are measured.")
     ] = None,
     out: Out = Path("artifacts/export"),
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign the files with this private elliptic-curve key, a PEM file.")
+    ] = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -27,7 +31,7 @@ def export(
     from wav2tok.config import parameters
     from wav2tok.stages.export import export as run
 
-    run(model, report, out, data, parameters.load(params, sets or ()).export)
+    run(model, report, out, data, parameters.load(params, sets or ()).export, sign)
 
 
 def register(
@@ -66,11 +70,34 @@ def pull(
         str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion, or a ready-made model.")
     ],
     out: Out = Path("model"),
+    verify: Annotated[
+        Path | None, typer.Option(help="Refuse the model unless its signature belongs to this public key, a PEM file.")
+    ] = None,
 ) -> None:
-    """Download a model into a folder that tokenize can use."""
-    from wav2tok.release import registry
+    """Download a model into a folder that tokenize can use, with its card and passport."""
+    from wav2tok.release.pull import pull as run
 
-    typer.echo(f"{registry.pull(model, out)}")
+    typer.echo(f"{run(model, out, verify)}")
+
+
+def reproduce(
+    model: Annotated[str, typer.Argument(help="An MLflow URI, such as models:/wav2tok@champion, or a folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the clone and both models here; by default they are deleted.")
+    ] = None,
+) -> None:
+    """Train MODEL again from its commit, data and parameters; exit code 1 if its tokens differ."""
+    need("workflow", "mlflow", "dvc")
+    from wav2tok.release.reproduce import reproduce as run
+
+    with tempfile.TemporaryDirectory(prefix="wav2tok-") as temporary:
+        done = run(model, out or Path(temporary) / "work")
+    typer.echo(
+        f"{done.agreeing} of {done.steps} tokens of {done.recordings} test recordings agree: "
+        + ("reproduced" if done.exact else "not reproduced" + "".join(f"; {what}" for what in done.machine))
+    )
+    if not done.exact:
+        raise typer.Exit(1)
 
 
 def models(form: FormatOption = Format.JSONL) -> None:

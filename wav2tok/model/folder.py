@@ -7,6 +7,7 @@ last.safetensors        the same for the last epoch
 untrained.safetensors   the seed's encoder with its first codebook: a baseline
 history.json            the metrics of every epoch
 tokenizer.onnx          the best model, waveform to tokens (named in `wav2tok.tokenizer.format`)
+lineage.json            what it was trained from and where: commit, data, packages, machine
 run.json                the MLflow run, if it was tracked (named in `wav2tok.tracking.runs`)
 """
 
@@ -33,6 +34,11 @@ class ModelFolder:
     def history(self) -> Path:
         """The metrics of every epoch as JSON."""
         return self.path / "history.json"
+
+    @property
+    def lineage(self) -> Path:
+        """Where the training comes from as JSON."""
+        return self.path / "lineage.json"
 
     @property
     def last(self) -> Path:

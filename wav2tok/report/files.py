@@ -41,7 +41,7 @@ def write(judged: Judged, verdict: Verdict, out: Path) -> None:
     write_json(folder.gate, {"approved": verdict.approved, "reasons": verdict.reasons})
     with replacing(folder.retrieval) as path, path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["system", "view", "metric", "value", "low", "high", "queries"])
+        rows.writerow(["system", "label", "view", "metric", "value", "low", "high", "queries"])
         scored = {"": (result.setting.queries, result.scores)}
         scored |= {f"_{name}": (one.queries, one.scores) for name, one in result.variants.items()}
         for suffix, (queries, scores) in scored.items():
@@ -50,7 +50,7 @@ def write(judged: Judged, verdict: Verdict, out: Path) -> None:
                     for metric, one in estimates.items():
                         numbers = (f"{value:.6f}" for value in (one.value, one.low, one.high))
                         asked = queries * result.setting.factors(kind)
-                        rows.writerow([name, kind + suffix, metric, *numbers, asked])
+                        rows.writerow([name, result.setting.labels[name], kind + suffix, metric, *numbers, asked])
     with replacing(folder.markdown) as path:
         path.write_text(markdown(judged, verdict, [plot.relative_to(out) for plot in drawn]), encoding="utf-8")
     with replacing(folder.table) as path:

@@ -72,6 +72,7 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     if track and store.available():
         with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:
             recorder.scores(None, figures)
+            runs.outcome(recorder.run_id, runs.VERDICTS[verdict.approved])
             recorder.artifact(out, "report")
             with training.folder() as folder:
                 write_curves(judged.retrieval, folder / "robustness.csv")

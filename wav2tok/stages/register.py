@@ -8,9 +8,9 @@ from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.progress import log
-from wav2tok.release import registry
+from wav2tok.release import passport, registry
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
-from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES
+from wav2tok.tokenizer.format import EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, links, registered, runs
 
@@ -42,6 +42,8 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                 return held_out_score(judge(data, tokenizer, model / GRAPH_NAMES[0], config, alone=True).retrieval)
 
             train = audios_bin.read(data).train
+            former = registry.champion(config.register.name)
+            about = passport.tags(passport.read(model / PASSPORT_FILE, str(model)))
             with runs.run(config.register.experiment, run_id=runs.run_of(model), name="register") as recorder:
                 done = registry.register(
                     model,
@@ -49,9 +51,12 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config) -
                     held_out["score"],
                     held_out["test_digest"],
                     measure,
-                    {"approved": "true", "data_digest": lineage.file_digest(data)},
+                    about | {"approved": "true", "data_digest": lineage.file_digest(data)},
                     set(train.classes or ()),
                 )
+                runs.outcome(recorder.run_id, f"{done.alias}, version {done.version}")
+                if former is not None and done.alias == registry.CHAMPION:
+                    runs.outcome(former.run_id, f"former champion, version {former.version}")
                 model_id = registered.model_id(done.name, done.version)
                 if model_id is not None and ReportFolder(report).headline.exists():
                     recorder.scores(model_id, read_json(ReportFolder(report).headline))

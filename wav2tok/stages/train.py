@@ -1,12 +1,16 @@
 """From an ``audios.bin`` to a model folder, as an MLflow run or without one: what ``wav2tok train`` does."""
 
+import datetime
+from pathlib import Path
 from typing import Any
 
 from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import splits
+from wav2tok.corpus.recordings import TrainingSplits
 from wav2tok.extras import need
-from wav2tok.files import read_json
+from wav2tok.files import read_json, write_json
+from wav2tok.machine import describe
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
@@ -23,7 +27,10 @@ from wav2tok.training.recorder import Recorder, SilentRecorder
 
 def train(run: TrainRun, recorder: Recorder | None = None) -> Progress:
     """Train and export the best model, reporting metrics to ``recorder`` if there is one."""
-    return complete(prepare(run), recorder or SilentRecorder())
+    parts = splits.read_splits(run.data, run.config)
+    trainer = prepare(run)
+    _write_lineage(trainer, parts, _tags(run, parts))
+    return complete(trainer, recorder or SilentRecorder())
 
 
 def train_tracked(run: TrainRun) -> None:
@@ -36,6 +43,7 @@ def train_tracked(run: TrainRun) -> None:
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
+    runs.close_abandoned(config.register.experiment)
     trainer = prepare(run)
     resumed = trainer.progress.epoch > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
@@ -45,7 +53,7 @@ def train_tracked(run: TrainRun) -> None:
         config.register.experiment,
         run_id=runs.run_of(out) if resumed else None,
         name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
-        system_metrics=True,
+        training=not trainer.progress.finished,
     ) as recorder:
         runs.write_run(out, recorder.run_id, recorder.experiment_id)
         if not resumed:
@@ -54,10 +62,9 @@ def train_tracked(run: TrainRun) -> None:
             for name, part in (("training", parts.train), ("validation", parts.valid), ("testing", parts.test)):
                 columns = {"path": part.paths, "class": part.classes or [""] * len(part), "group": part.groups}
                 recorder.data(name, columns, run.data, digest)
-        recorder.tags(
-            lineage.tags(run.data, [*parts.train.paths, *parts.valid.paths, *parts.test.paths])
-            | ({"continues": before} if before else {})
-        )
+        tags = _tags(run, parts)
+        _write_lineage(trainer, parts, tags)
+        recorder.tags(tags | ({"continues": before} if before else {}))
         progress = complete(trainer, recorder)
         recorder.tags({"best_epoch": str(progress.best_epoch)})
         recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
@@ -67,6 +74,28 @@ def train_tracked(run: TrainRun) -> None:
             recorder.artifact(figures, "figures")
         _record_model(trainer, recorder)
         log.info(f"MLflow run {recorder.run_id}; {links.how_to_open(recorder.experiment_id)}")
+
+
+def _tags(run: TrainRun, parts: TrainingSplits) -> dict[str, str]:
+    return lineage.tags(run.data, [*parts.train.paths, *parts.valid.paths, *parts.test.paths])
+
+
+def _write_lineage(trainer: Trainer, parts: TrainingSplits, tags: dict[str, str]) -> None:
+    """Write to the model folder what the model is trained from and where, for its passport."""
+    values = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "tags": tags,
+        "changed": lineage.changed(),
+        "requirements": lineage.known_digest(Path("requirements.txt")),
+        "recordings": {
+            "training": len(parts.train),
+            "validation": len(parts.valid),
+            "test": len(parts.test),
+            "classes": len(set(parts.train.classes or ())),
+        },
+        "machine": describe(trainer.device),
+    }
+    write_json(ModelFolder(trainer.out).lineage, values)
 
 
 def _compared(config: Config) -> dict[str, Any]:

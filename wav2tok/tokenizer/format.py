@@ -18,6 +18,10 @@ VARIANTS = ("fp16", "int8")
 """The kinds of smaller graphs that an export may have beside the graph."""
 CARD_FILE = "card.md"
 """The model card next to an exported graph."""
+PASSPORT_FILE = "passport.json"
+"""What the model was made of, and the digests of what lies beside it (`wav2tok.release.passport`)."""
+SIGNATURE_FILE = "model.sig"
+"""The signature of graph, card and passport (`wav2tok.release.signature`)."""
 EXPORT_FILE = "export.json"
 """Next to an exported graph: whether the gate approved the model, and how well the graph agrees with torch."""
 

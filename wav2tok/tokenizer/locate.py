@@ -66,6 +66,25 @@ def card_of(graph: Path) -> Path:
     return ready_made.card_of(graph) if graph.parent == ready_made.FOLDER else graph.parent / CARD_FILE
 
 
+def is_in_store(model: str) -> bool:
+    """Whether a model's name is an MLflow URI."""
+    return model.startswith(("models:/", "runs:/", "mlflow-artifacts:/"))
+
+
+def require_registered(graph: Path, version: lookup.Version) -> None:
+    """Refuse a graph that is not the one that a version was registered with.
+
+    Raises:
+        UserError: its digest is another.
+    """
+    if not sha256(graph).startswith(version.identity or ""):
+        raise UserError(
+            f"the graph of {version.uri} is not the one that was registered: its digest does not begin with "
+            f"{version.identity}; register it again.",
+            "model",
+        )
+
+
 @contextlib.contextmanager
 def located(model: str | Path, variant: str | None = None) -> Iterator[tuple[Path, str]]:
     """The ONNX file of a model and its name.
@@ -88,7 +107,7 @@ def located(model: str | Path, variant: str | None = None) -> Iterator[tuple[Pat
     if str(model).startswith(ready_made.PREFIX):
         yield chosen(ready_made.find(str(model))), str(model)
         return
-    if not str(model).startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
+    if not is_in_store(str(model)):
         yield chosen(locate(model)), str(model)
         return
     version = lookup.find(str(model))
@@ -104,12 +123,7 @@ def located(model: str | Path, variant: str | None = None) -> Iterator[tuple[Pat
         return
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
         graph = locate(fetch(version.uri, Path(folder)))
-        if not sha256(graph).startswith(version.identity or ""):
-            raise UserError(
-                f"the graph of {version.uri} is not the one that was registered: its digest does not begin with "
-                f"{version.identity}; register it again.",
-                "model",
-            )
+        require_registered(graph, version)
         found = chosen(graph)
         cache.keep(version, found, name)
         yield found, version.uri

@@ -34,12 +34,19 @@ def tags(data: Path, recordings: Iterable[str] = ()) -> dict[str, str]:
     """
     known: dict[str, str | None] = {"git.commit": _git("rev-parse", "HEAD")}
     if known["git.commit"] is not None:
-        known["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower()
+        known["git.dirty"] = str(bool(changed())).lower()
     known["data.split"] = file_digest(data)
     known["dvc.data"] = dvc_data(recordings)
     known["dvc.stage"] = os.environ.get("DVC_STAGE")
     known["dvc.experiment"] = experiment()
     return {key: value for key, value in known.items() if value}
+
+
+def changed() -> list[str]:
+    """The files that differ from the commit, without those that git does not track and those that a stage writes."""
+    # DVC writes dvc.lock after every stage: it is a result.
+    listed = _git("diff", "HEAD", "--name-only", "-z", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
+    return [name for name in (listed or "").split("\0") if name]
 
 
 def experiment() -> str | None:
@@ -98,6 +105,11 @@ def _unchanged(tracker: Path) -> bool:
     """Whether what a ``.dvc`` file tracks is on disk as DVC knows it."""
     command = [sys.executable, "-m", "dvc", "status", "--quiet", tracker.name]
     return subprocess.run(command, cwd=tracker.parent, capture_output=True, check=False).returncode == 0
+
+
+def known_digest(path: Path) -> str | None:
+    """`file_digest`, or None if there is no such file."""
+    return file_digest(path) if path.is_file() else None
 
 
 def file_digest(path: Path) -> str:

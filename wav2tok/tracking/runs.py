@@ -1,7 +1,8 @@
 """Training and the stages after it, as one MLflow run.
 
 The store is that of `wav2tok.tracking.store`. Training starts a run and writes its id to the model folder; evaluate and
-register resume that run. If a run is already active, it is used and left open.
+register add to that run, and leave its status and its duration as the training left them. If a run is already active,
+it is used and left open.
 """
 
 import contextlib
@@ -15,11 +16,16 @@ from typing import Any
 
 from wav2tok.config.parameters import flatten
 from wav2tok.files import read_json, write_json
-from wav2tok.tracking import store, view
+from wav2tok.tracking import processes, store, view
 from wav2tok.tracking.store import connect, reaching
 
 RUN_FILE = "run.json"
 """In a model folder: the id of its run."""
+OUTCOME = "outcome"
+"""The tag that says what became of a run's model; a column of the run list."""
+
+VERDICTS = ("refused", "approved")
+"""The outcomes of an evaluation, by whether the gate approved."""
 
 
 class MLflowRecorder:
@@ -129,55 +135,105 @@ class MLflowRecorder:
 
 @contextlib.contextmanager
 def run(
-    experiment: str, *, run_id: str | None = None, name: str | None = None, system_metrics: bool = False
+    experiment: str, *, run_id: str | None = None, name: str | None = None, training: bool = False
 ) -> Iterator[MLflowRecorder]:
     """An MLflow run for the length of the block; Ctrl-C and SIGTERM end it as KILLED, other exceptions as FAILED.
+
+    A run that exists keeps its status and its end, however the block ends, unless ``training`` is set.
 
     Args:
         run_id: the run to resume; if the store does not have it, a new run is started.
         name: of a new run.
-        system_metrics: log CPU, memory, disk and GPU use.
+        training: the block is the training itself: it logs CPU, memory, disk and GPU use, and ends the run.
     """
     mlflow = connect()
     active = mlflow.active_run()
     if active is not None and run_id in (None, active.info.run_id):
         yield MLflowRecorder(mlflow, active.info.run_id, active.info.experiment_id)
         return
-    with (
-        _open(mlflow, experiment, run_id, name, nested=active is not None) as opened,
-        contextlib.closing(
-            MLflowRecorder(mlflow, opened.info.run_id, opened.info.experiment_id, system_metrics=system_metrics)
-        ) as recorder,
-    ):
-        try:
-            yield recorder
-        except KeyboardInterrupt:
-            mlflow.end_run("KILLED")
-            raise
+    client = mlflow.MlflowClient()
+    with reaching(mlflow):
+        known = None if run_id is None else _find(client, run_id)
+        before = None if known is None or training else processes.Ended(known.info.status, known.info.end_time)
+        opened = _open(mlflow, experiment, known, name, nested=active is not None)
+        run_id = str(opened.info.run_id)
+        # Another process has the run open, a training or one that adds to it; its mark stays, and it closes the run.
+        shared = before is not None and before.status == "RUNNING"
+        if not shared:
+            processes.mark(client, run_id, before or processes.KILLED)
+    try:
+        with (
+            opened,
+            contextlib.closing(
+                MLflowRecorder(mlflow, run_id, opened.info.experiment_id, system_metrics=training)
+            ) as recorder,
+        ):
+            try:
+                yield recorder
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")
+                raise
+            finally:
+                if shared:
+                    info = client.get_run(run_id).info
+                    before = processes.Ended(info.status, info.end_time)
+    finally:
+        if not shared:
+            processes.close(client, run_id, before)
+        elif before is not None and before.status != "RUNNING":  # the other one has closed it in the meantime
+            client.set_terminated(run_id, before.status, before.time)
+        else:
+            client.update_run(run_id, "RUNNING")
 
 
-def _open(mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, nested: bool) -> Any:
-    """Start a run, or resume the one of ``run_id`` in its own experiment."""
+def _find(client: Any, run_id: str) -> Any | None:
+    """The run of an id, closed if its process is gone; None if the store does not have it."""
     from mlflow.exceptions import MlflowException
 
+    try:
+        processes.close_if_gone(client, client.get_run(run_id))
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _open(mlflow: Any, experiment: str, known: Any | None, name: str | None, *, nested: bool) -> Any:
+    """Start a run, or resume a known one in its own experiment."""
+    if known is not None:
+        return mlflow.start_run(run_id=known.info.run_id, nested=nested, log_system_metrics=False)
+    if mlflow.get_experiment_by_name(experiment) is None:
+        mlflow.create_experiment(experiment, store.artifacts_of(mlflow.get_tracking_uri(), experiment))
+    mlflow.set_experiment(experiment)
+    # So that the UI opens on charts and models, not on traces of a language model.
+    mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+    mlflow.set_experiment_tag(view.TAG, view.state())
+    return mlflow.start_run(run_name=name, nested=nested, log_system_metrics=False)
+
+
+def close_abandoned(experiment: str) -> None:
+    """Close the runs of an experiment that processes of this machine left open when they were killed."""
+    mlflow = connect()
     with reaching(mlflow):
-        if run_id is not None:
-            try:
-                mlflow.get_run(run_id)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                run_id = None
-        if run_id is None:
-            if mlflow.get_experiment_by_name(experiment) is None:
-                mlflow.create_experiment(experiment, store.artifacts_of(mlflow.get_tracking_uri(), experiment))
-            mlflow.set_experiment(experiment)
-            # So that the UI opens on charts and models, not on traces of a language model.
-            mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
-            mlflow.set_experiment_tag(view.TAG, view.state())
-        return mlflow.start_run(
-            run_id=run_id, run_name=None if run_id else name, nested=nested, log_system_metrics=False
-        )
+        found = mlflow.get_experiment_by_name(experiment)
+        if found is not None:
+            processes.close_those_gone(mlflow.MlflowClient(), found.experiment_id)
+
+
+def outcome(run_id: str | None, text: str) -> None:
+    """Say in the run list what became of a run's model: refused, challenger, champion, and of which version.
+
+    A verdict of the gate, one of `VERDICTS`, does not replace what was said of a registered version.
+
+    Args:
+        run_id: None, or an id that the present store does not have, is passed over: the model came from elsewhere.
+        text: a few words; they are the value of a column.
+    """
+    client = connect().MlflowClient()
+    run = None if run_id is None else _find(client, run_id)
+    if run is not None and (text not in VERDICTS or run.data.tags.get(OUTCOME, text) in VERDICTS):
+        client.set_tag(run_id, OUTCOME, text)
 
 
 def run_of(folder: Path) -> str | None:

@@ -142,11 +142,29 @@ def fetch(uri: str, folder: Path) -> Path:
     Raises:
         UserError: MLflow is not installed, or the store has no such model.
     """
+    with _found(uri) as mlflow:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+
+
+def listing(uri: str) -> list[str]:
+    """The names of the files that a model's MLflow URI holds, without those in folders of it.
+
+    Raises:
+        UserError: as `fetch` does.
+    """
+    with _found(uri) as mlflow:
+        found = mlflow.artifacts.list_artifacts(artifact_uri=uri)
+    return [file.path.rpartition("/")[2] for file in found if not file.is_dir]
+
+
+@contextlib.contextmanager
+def _found(uri: str) -> Iterator[Any]:
+    """The mlflow module; an error within the block says that the store does not have ``uri``."""
     mlflow = existing(f"{uri} cannot be downloaded")
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        yield mlflow
     except (MlflowException, OSError) as error:
         raise UserError(
             f"{uri} is not in the store {mlflow.get_tracking_uri()} ({reason(error)}); register a model with "

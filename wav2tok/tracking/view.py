@@ -1,6 +1,7 @@
-"""How the MLflow UI shows an experiment: headline figures as columns; loss and validation retrieval as first charts.
+"""How the MLflow UI shows an experiment.
 
-MLflow stores a view that people share as a tag of the experiment, and a link names the tag. This is such a view.
+Headline figures and what became of the model are columns; loss and validation retrieval are the first charts. MLflow
+stores a view that people share as a tag of the experiment, and a link names the tag. This is such a view.
 """
 
 import json
@@ -21,14 +22,14 @@ CHARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def state() -> str:
     """The value of the tag."""
-    columns = [*(f"metrics.`{name}`" for name in COLUMNS), "tags.`approved`", "attributes.`Models`"]
+    columns = ["tags.`outcome`", *(f"metrics.`{name}`" for name in COLUMNS), "attributes.`Models`"]
     return json.dumps(
         {
             "orderByKey": "attributes.start_time",
             "orderByAsc": False,
             "selectedColumns": columns,
             "columnOrder": [NAME, "runDateAndNestInfo", *columns],
-            "columnWidths": {NAME: 360},
+            "columnWidths": {NAME: 360, "tags.`outcome`": 220},
             "compareRunCharts": [_chart(metrics, section) for section, charts in CHARTS.items() for metrics in charts],
             "compareRunSections": [
                 {"uuid": section, "name": section, "display": True, "isReordered": True} for section in CHARTS

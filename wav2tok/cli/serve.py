@@ -1,0 +1,53 @@
+"""The verb serve."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wav2tok.cli.options import Device, Model, Threads
+from wav2tok.cli.use import CHAMPION
+from wav2tok.extras import need
+
+
+def serve(
+    model: Model = CHAMPION,
+    index: Annotated[Path | None, typer.Option(help="What index wrote, for searches.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
+    api_keys: Annotated[
+        Path | None, typer.Option(help="A file with API keys, one a line; WAV2TOK_API_KEYS may hold them, too.")
+    ] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Let other machines in without a key.")] = False,
+    cors: Annotated[list[str] | None, typer.Option(help="Origin whose pages may ask; may be repeated.")] = None,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="MiB in a request.")] = 32,
+    max_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of audio in a request.")] = 600,
+    max_requests: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time.")] = 256,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a request may take.")] = 60,
+    poll: Annotated[float, typer.Option(min=0, help="Seconds between looks at the registry; 0: only by /reload.")] = 10,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Answer over HTTP: recordings in, tokens and matches out."""
+    need("serve")
+    from wav2tok.service.server import serve as run
+    from wav2tok.service.settings import WEBHOOK_SECRET, Settings, read_keys, require_protected
+
+    settings = Settings(
+        model,
+        index,
+        device,
+        threads,
+        host=host,
+        keys=read_keys(api_keys),
+        webhook_secret=os.environ.get(WEBHOOK_SECRET) or None,
+        cors=tuple(cors or ()),
+        max_bytes=round(max_mb * (1 << 20)),
+        max_seconds=max_seconds,
+        max_requests=max_requests,
+        timeout=timeout,
+        poll=poll,
+    )
+    require_protected(settings, no_auth)
+    run(settings, port)

@@ -1,0 +1,1 @@
+"""The HTTP service: recordings in, tokens and matches out."""

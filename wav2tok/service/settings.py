@@ -1,0 +1,104 @@
+"""What a service is asked to do, and who may use it."""
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from wav2tok.errors import UserError
+from wav2tok.files import read_text
+
+KEYS = "WAV2TOK_API_KEYS"
+"""The environment variable with API keys, separated by commas or white space."""
+WEBHOOK_SECRET = "WAV2TOK_WEBHOOK_SECRET"
+"""The environment variable with the secret that MLflow signs its webhooks with."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a service runs.
+
+    Attributes:
+        model: a file, folder, URI or ready-made model, as `wav2tok.tokenizer.locate.located` takes it.
+        index: what ``wav2tok index`` wrote, for ``/search``; None leaves it out.
+        device, threads: as `wav2tok.tokenizer.tokenizer.Tokenizer` takes them.
+        host: the address that the service is reached at.
+        keys: who has one of these may use the service; empty: everybody may.
+        webhook_secret: what MLflow signs webhooks to ``/reload`` with; None: it takes an API key.
+        cors: origins of other sites whose pages may read answers.
+        max_bytes: of the body of a request.
+        max_seconds: of audio in a request, all its recordings together.
+        max_requests: requests that may be worked on at the same time.
+        timeout: seconds that a request may take.
+        poll: seconds between two looks at the registry; 0 leaves it to ``/reload``.
+        batch_seconds: of audio; a batch of so much does not wait for more.
+        wait: seconds that a batch waits for recordings that are being received or decoded.
+    """
+
+    model: str
+    index: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    host: str = "127.0.0.1"
+    keys: frozenset[str] = field(default=frozenset(), repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
+    cors: tuple[str, ...] = ()
+    max_bytes: int = 32 << 20
+    max_seconds: float = 600.0
+    max_requests: int = 256
+    timeout: float = 60.0
+    poll: float = 10.0
+    batch_seconds: float = 64.0
+    wait: float = 0.005
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return is_loopback(self.host)
+
+
+@lru_cache(256)
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def read_keys(path: Path | None) -> frozenset[str]:
+    """The API keys: those in a file, one a line, where ``#`` begins a comment, and those in `KEYS`.
+
+    Raises:
+        UserError: the file is missing, or holds no key.
+    """
+    found = set(os.environ.get(KEYS, "").replace(",", " ").split())
+    if path is not None:
+        lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
+        listed = {line for line in lines if line}
+        if not listed:
+            raise UserError(f"{path} holds no API key; write one a line.", "api_keys")
+        found |= listed
+    for key in found:
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise UserError(
+                "an API key holds a space or a character that is not ASCII, which HTTP cannot carry; choose another, "
+                "such as the output of: openssl rand -hex 32",
+                "api_keys",
+            )
+    return frozenset(found)
+
+
+def require_protected(settings: Settings, no_auth: bool) -> None:
+    """Refuse to let other machines in without a key, unless that is wanted.
+
+    Raises:
+        UserError: ``host`` is not of this machine alone, there are no keys, and ``no_auth`` is not set.
+    """
+    if not settings.loopback and not settings.keys and not no_auth:
+        raise UserError(
+            f"{settings.host} lets other machines in, and there is no API key; set {KEYS}, name a file of keys, or say "
+            "that no key is wanted.",
+            "host",
+        )

@@ -33,6 +33,27 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _onnxruntime(devices: int) -> None:
+    """What ONNX Runtime is built for, what a session really uses, and what keeps it from a device."""
+    import onnxruntime
+
+    from wav2tok.errors import UserError
+    from wav2tok.tokenizer import ready_made
+    from wav2tok.tokenizer.provider import cuda_problem
+    from wav2tok.tokenizer.tokenizer import Tokenizer
+
+    typer.echo(f"ONNX Runtime: CUDA {getattr(onnxruntime, 'cuda_version', '') or 'not built in'}")
+    typer.echo(f"ONNX Runtime providers built in: {', '.join(onnxruntime.get_available_providers())}")
+    problem = cuda_problem() if devices else None
+    if problem:
+        typer.echo(f"problem: {problem}.")
+    for model in ready_made.names()[:1]:
+        try:
+            typer.echo(f"a session of {model} uses: {Tokenizer(model, 'cuda' if devices else 'cpu').provider}")
+        except UserError as error:
+            typer.echo(f"problem: a session of {model} does not start: {error}")
+
+
 def doctor() -> None:
     """Show versions, devices and stores, and report what does not fit together."""
     typer.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
@@ -47,14 +68,11 @@ def doctor() -> None:
     if versions["torch"]:
         import torch
 
-        typer.echo(
-            f"torch: CUDA {torch.version.cuda or 'not built in'}, "
-            f"{'usable' if torch.cuda.is_available() else 'not usable'} here"
-        )
+        usable = "usable" if torch.cuda.is_available() else "not usable"
+        cudnn = torch.backends.cudnn.version() or "not found"
+        typer.echo(f"torch: CUDA {torch.version.cuda or 'not built in'}, cuDNN {cudnn}, {usable} here")
     if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
-        import onnxruntime
-
-        typer.echo(f"ONNX Runtime providers built in: {', '.join(onnxruntime.get_available_providers())}")
+        _onnxruntime(devices)
     if importlib.util.find_spec("mlflow"):
         from wav2tok.tracking.store import connect
 
@@ -63,11 +81,6 @@ def doctor() -> None:
         typer.echo(
             "problem: onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall both, "
             "then install onnxruntime-gpu."
-        )
-    if devices and versions["onnxruntime"] and not versions["onnxruntime-gpu"]:
-        typer.echo(
-            "problem: the driver sees a device that this ONNX Runtime cannot use; uninstall onnxruntime, then install "
-            "onnxruntime-gpu."
         )
     if devices and versions["torch"]:
         import torch

@@ -20,6 +20,7 @@ from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata, identity
 from wav2tok.tokenizer.graph import cut
 from wav2tok.tokenizer.locate import located
+from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_bound
 
 SAMPLES_AT_ONCE = 1 << 20
 """Padded samples in a batch, 65 s at 16 kHz: larger batches are no faster and take more memory."""
@@ -73,30 +74,25 @@ class Tokenizer:
     def _open(self, content: bytes, source: str, device: str, threads: int | None, spin: bool) -> None:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
         self._content, self.source, self._device, self._threads, self._spin = content, source, device, threads, spin
-        number = pick(device, 0 if device == "cpu" else cuda_devices(), "the driver")
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():  # the package onnxruntime
-            number = None
-        if number is not None:
-            onnxruntime.preload_dlls()
+        number = self._cuda_number(device)
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
         self._options.intra_op_num_threads = threads or available_cpus()
         if not spin:
             self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        cuda = [] if number is None else [("CUDAExecutionProvider", {"device_id": number})]
-        self._providers: list[Any] = [*cuda, "CPUExecutionProvider"]
+        # By default a session tries all algorithms of a convolution at every new shape.
+        cuda = [] if number is None else [(CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})]
+        self._providers: list[Any] = [*cuda, CPU]
         try:
             self.session = self._load(content)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
             raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         self.provider = self.session.get_providers()[0]
-        if device not in ("auto", "cpu") and self.provider != "CUDAExecutionProvider":
-            raise UserError(
-                f"device is {device!r}, but ONNX Runtime computes on the CPU; see wav2tok doctor, or use cpu.",
-                "device",
-            )
+        self._number = number if self.provider == CUDA else None
+        if number is not None and self._number is None:
+            self._refuse_cuda(device, "ONNX Runtime does not start there; see wav2tok doctor")
         # A CUDA device has room for larger batches and needs them to be busy.
-        self._scale = 1 if self.provider == "CPUExecutionProvider" else 16
+        self._scale = 1 if self._number is None else 16
         self.samples_at_once = self._scale * SAMPLES_AT_ONCE
         self.identity = identity(content)
         self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
@@ -113,6 +109,29 @@ class Tokenizer:
         self.step = self.metadata.hop * self.metadata.stack
         self.frame_seconds = self.step / self.sample_rate
         log.debug(f"loaded {self!r}, {self._options.intra_op_num_threads} threads")
+        if self._number is not None:
+            log.info(f"device: cuda:{self._number} (ONNX Runtime)")
+            self.warm_up()
+
+    @staticmethod
+    def _refuse_cuda(device: str, why: str) -> None:
+        """Raise if CUDA was asked for; say what ``auto`` takes in its place."""
+        if device != "auto":
+            raise UserError(f"device is {device!r}, but {why}; or use cpu.", "device")
+        log.warning(f"device: cpu, although the driver sees a CUDA device: {why}.")
+
+    def _cuda_number(self, device: str) -> int | None:
+        """The CUDA device that ``device`` means; None for the CPU, also where ``auto`` finds CUDA unusable."""
+        number = pick(device, 0 if device == "cpu" else cuda_devices(), "the driver")
+        problem = None if number is None else cuda_problem()
+        if problem is None:
+            return number
+        self._refuse_cuda(device, problem)
+        return None
+
+    def warm_up(self) -> None:
+        """Run the graph once on a second of silence: the first run plans its memory, and on CUDA starts the device."""
+        self.run(np.zeros((1, self.sample_rate), np.float32), np.array([self.sample_rate]))
 
     @classmethod
     def from_pretrained(
@@ -162,8 +181,20 @@ class Tokenizer:
         Returns:
             (tokens int64 [B, T], how many of them are valid int64 [B]).
         """
-        tokens, frames = self.session.run(["tokens", "frames"], {"waveform": waveform, "samples": samples})
+        tokens, frames = self._run(self.session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
         return tokens, frames
+
+    def _run(
+        self, session: onnxruntime.InferenceSession, outputs: list[str], feed: dict[str, np.ndarray]
+    ) -> list[np.ndarray]:
+        if self._number is None:
+            return session.run(outputs, feed)
+        return run_bound(session, outputs, feed, "cuda", self._number)
+
+    def _stack(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """`_stack` for this device."""
+        longest = max(map(len, waveforms))
+        return _stack(waveforms, longest if self._number is None else bucket(longest))
 
     def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
         """One token per step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
@@ -218,8 +249,8 @@ class Tokenizer:
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
         remaining = windows(blocks, hop, core, margin)
         while batch := list(islice(remaining, at_once)):
-            feed = _stack([w.waveform for w in batch]) | {"statistics": statistics}
-            (rows,) = session.run([output], {name: feed[name] for name in needed})
+            feed = self._stack([w.waveform for w in batch]) | {"statistics": statistics}
+            (rows,) = self._run(session, [output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):
                 yield rows[i, window.skip : window.skip + window.keep]
 
@@ -240,7 +271,7 @@ class Tokenizer:
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
         for part in _batches([len(ready[i]) for i in short], self.samples_at_once):
-            batch = _stack([ready[short[k]] for k in part])
+            batch = self._stack([ready[short[k]] for k in part])
             for k, tokens, count in zip(part, *self.run(**batch), strict=True):
                 out[short[k]] = tokens[:count]
         for i in sorted(set(range(len(ready))) - set(short)):
@@ -291,10 +322,10 @@ def _checked(number: int, waveform: np.ndarray) -> np.ndarray:
     return wave
 
 
-def _stack(waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The graph's inputs for float32 [N] each: the waveforms padded with zeros, and the true lengths."""
+def _stack(waveforms: Sequence[np.ndarray], length: int) -> dict[str, np.ndarray]:
+    """The graph's inputs for float32 [N] each: the waveforms padded with zeros to a length, and their true lengths."""
     samples = np.array([len(w) for w in waveforms], dtype=np.int64)
-    batch = np.zeros((len(waveforms), int(samples.max())), dtype=np.float32)
+    batch = np.zeros((len(waveforms), length), dtype=np.float32)
     for row, wave in zip(batch, waveforms, strict=True):
         row[: len(wave)] = wave
     return {"waveform": batch, "samples": samples}

@@ -21,6 +21,7 @@ class Settings:
     Attributes:
         model: a file, folder, URI or ready-made model, as `wav2tok.tokenizer.locate.located` takes it.
         index: what ``wav2tok index`` wrote, for ``/search``; None leaves it out.
+        recordings: a folder that the page searches and plays; None leaves the page out.
         device, threads: as `wav2tok.tokenizer.tokenizer.Tokenizer` takes them.
         host: the address that the service is reached at.
         keys: who has one of these may use the service; empty: everybody may.
@@ -37,6 +38,7 @@ class Settings:
 
     model: str
     index: Path | None = None
+    recordings: Path | None = None
     device: str = "auto"
     threads: int | None = None
     host: str = "127.0.0.1"

@@ -54,7 +54,9 @@ class Page:
         text, _, self.rest = self.rest.partition(b"\0")
         return json.loads(text)
 
-    def open(self, where: Path | str, width: int, height: int = 800, *, scripts: bool = True, dark: bool = False) -> None:
+    def open(
+        self, where: Path | str, width: int, height: int = 800, *, scripts: bool = True, dark: bool = False
+    ) -> None:
         """Show a file, or what is at an address, in a window of this size and wait until it has loaded."""
         self.events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)

@@ -72,7 +72,7 @@ class Models:
     def first(self) -> Tokenizer | None:
         """Wait for the first model; None if it cannot be loaded."""
         self._settled.wait()
-        return self.current and self.current.tokenizer
+        return None if self.current is None else self.current.tokenizer
 
     def check(self) -> bool:
         """Look whether the alias or the index has moved, and load what is new; returns whether anything was.

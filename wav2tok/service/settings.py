@@ -21,7 +21,6 @@ class Settings:
     Attributes:
         model: a file, folder, URI or ready-made model, as `wav2tok.tokenizer.locate.located` takes it.
         index: what ``wav2tok index`` wrote, for ``/search``; None leaves it out.
-        recordings: a folder that the page searches and plays; None leaves the page out.
         device, threads: as `wav2tok.tokenizer.tokenizer.Tokenizer` takes them.
         host: the address that the service is reached at.
         keys: who has one of these may use the service; empty: everybody may.
@@ -34,11 +33,11 @@ class Settings:
         poll: seconds between two looks at the registry; 0 leaves it to ``/reload``.
         batch_seconds: of audio; a batch of so much does not wait for more.
         wait: seconds that a batch waits for recordings that are being received or decoded.
+        recordings: a folder that the page searches and plays; None leaves the page out.
     """
 
     model: str
     index: Path | None = None
-    recordings: Path | None = None
     device: str = "auto"
     threads: int | None = None
     host: str = "127.0.0.1"
@@ -52,6 +51,7 @@ class Settings:
     poll: float = 10.0
     batch_seconds: float = 64.0
     wait: float = 0.005
+    recordings: Path | None = None
 
     @property
     def loopback(self) -> bool:

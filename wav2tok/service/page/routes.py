@@ -54,6 +54,7 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
     Args:
         strings: the token strings of the recordings in a request, within the limits of the service.
     """
+
     def ready() -> Ready:
         if collection.error is not None:
             raise Refused(HTTPStatus.CONFLICT, collection.error)
@@ -91,11 +92,15 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
     async def audio(number: int) -> Response:
         entries = ready().entries
         if not 0 <= number < len(entries):
-            raise Refused(HTTPStatus.NOT_FOUND, f"the collection has {len(entries)} recordings, and no number {number}.")
+            raise Refused(
+                HTTPStatus.NOT_FOUND, f"the collection has {len(entries)} recordings, and no number {number}."
+            )
         path = Path(entries[number].path)
         if not path.is_file():
             raise Refused(HTTPStatus.NOT_FOUND, f"{path.name} was moved or deleted since it was indexed.")
-        return FileResponse(path, media_type=TYPES.get(path.suffix.lower(), "application/octet-stream"), headers=HEADERS)
+        return FileResponse(
+            path, media_type=TYPES.get(path.suffix.lower(), "application/octet-stream"), headers=HEADERS
+        )
 
     @app.post("/page/search", include_in_schema=False)
     async def search(
@@ -108,23 +113,18 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
         started = time.perf_counter()
         (query, *_) = await strings(request, have.tokenizer)
         tokenized = time.perf_counter()
-        ask = have.index.search if by is By.WHOLE else have.index.spot
-        # One more, because the query itself may be among them.
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(engine.pool, ask, query.tokens, top + (leave_out is not None))
+            found = await asyncio.get_running_loop().run_in_executor(
+                engine.pool, _search, collection, have, query.tokens, by, top, leave_out
+            )
         except UserError as error:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-        searched = time.perf_counter()
-        kept = [one for one in found if have.numbers[one.path] != leave_out][:top]
         return _json(
             {
-                "by": by,
                 "query": answers.string(query, have.tokenizer.frame_seconds),
-                "matches": [answers.match(query.tokens, one, collection, have) for one in kept],
                 "tokenize_ms": round(1e3 * (tokenized - started), 1),
-                "search_ms": round(1e3 * (searched - tokenized), 1),
             }
+            | found
         )
 
     @app.post("/page/compare", include_in_schema=False)
@@ -138,9 +138,22 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
             {
                 "recordings": [answers.string(one, have.tokenizer.frame_seconds) for one in both],
                 "distance": round(distance, 4) if np.isfinite(distance) else 1.0,
-                "columns": answers.columns(both[0].tokens, both[1].tokens),
+                "alignment": answers.alignment(both[0].tokens, both[1].tokens),
             }
         )
+
+
+def _search(
+    collection: Collection, have: Ready, query: np.ndarray, by: By, top: int, leave_out: int | None
+) -> dict[str, Any]:
+    """The ``top`` matches of a token string, int [L], without recording ``leave_out``."""
+    started = time.perf_counter()
+    ask = have.index.search if by is By.WHOLE else have.index.spot
+    found = ask(query, top + (leave_out is not None))  # one more, because the query itself may be among them
+    seconds = time.perf_counter() - started
+    kept = [one for one in found if have.numbers[one.path] != leave_out][:top]
+    matches = [answers.match(query, one, collection, have) for one in kept]
+    return {"by": by, "matches": matches, "search_ms": round(1e3 * seconds, 1)}
 
 
 def _json(content: dict[str, Any]) -> Response:

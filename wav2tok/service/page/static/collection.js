@@ -75,7 +75,7 @@ function folder(group, index, open) {
 }
 
 function place(one, width, height) {
-  const [across, down] = [width / 2 - 70, height / 2 - 34];
+  const [across, down] = [width / 2 - (width < 500 ? 44 : 70), height / 2 - 34];
   return [width / 2 + across * one.x, height / 2 + down * one.y];
 }
 
@@ -106,7 +106,7 @@ function draw() {
   if (!width) return;
   const heard = player.playing()?.number;
   const hue = (group) => (groups.indexOf(group) * 137.508) % 360;
-  const radius = recordings.length > 1500 ? 3 : recordings.length > 300 ? 4.5 : 6.5;
+  const radius = recordings.length > 1500 ? 3 : recordings.length > 300 ? 4.5 : width < 500 ? 5 : 6.5;
   const fill = new Map(groups.map((group) => [group, `hsl(${hue(group)} 65% 50%)`]));
   for (const one of recordings) {
     const [x, y] = place(one, width, height);
@@ -124,15 +124,17 @@ function draw() {
     }
   }
   context.globalAlpha = 1;
-  if (groups.length <= LABELS) groups.forEach((group) => label(context, group, width, height, radius));
+  if (groups.length > LABELS) return;
+  const taken = [];
+  for (const group of groups) label(context, group, width, height, radius, taken);
 }
 
-// A folder's name above its middle.
-function label(context, group, width, height, radius) {
+// A folder's name above its middle, unless another name is there.
+function label(context, group, width, height, radius, taken) {
   const points = recordings.filter((one) => one.group === group).map((one) => place(one, width, height));
   const middle = (axis) => points.map((point) => point[axis]).sort((a, b) => a - b)[points.length >> 1];
   const near = points.filter(([x, y]) => Math.hypot(x - middle(0), y - middle(1)) < 90);
-  context.font = "12px system-ui, sans-serif";
+  context.font = width < 500 ? "10px system-ui, sans-serif" : "12px system-ui, sans-serif";
   context.textAlign = "center";
   context.lineWidth = 4;
   context.lineJoin = "round";
@@ -141,6 +143,8 @@ function label(context, group, width, height, radius) {
   const half = context.measureText(group).width / 2 + 4;
   const x = Math.max(half, Math.min(width - half, middle(0)));
   const y = Math.max(14, Math.min(...near.map(([, top]) => top)) - radius - 6);
+  if (taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 14)) return;
+  taken.push({ x, y, half });
   context.strokeText(group, x, y);
   context.fillText(group, x, y);
 }

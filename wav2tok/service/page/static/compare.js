@@ -19,7 +19,7 @@ export function start(about) {
   new ResizeObserver(draw).observe(find("ribbons"));
   player.watch((key, time) => {
     for (const id of ["a", "b"]) {
-      head(find(`ribbon-${id}`), longest(), key === `pair-${find(id).value}` ? time : null);
+      head(find(`ribbon-${id}`), [0, longest()], key === `pair-${find(id).value}` ? time : null);
     }
   });
 }
@@ -68,7 +68,7 @@ async function run() {
   if (mine !== round) return;
   answer = { ...found, ids: [find("a").value, find("b").value] };
   find("ribbons").hidden = false;
-  const said = strip(find("pair-strip"), answer.columns, "A", "B");
+  const said = strip(find("pair-strip"), answer.alignment, "A", "B");
   find("verdict").replaceChildren(
     make("b", { textContent: `${Math.round(100 * (1 - answer.distance))} % alike` }),
     `, at an edit distance of ${answer.distance.toFixed(2)}: ${said}.`,
@@ -87,7 +87,7 @@ function draw() {
     const name = find(id).selectedOptions[0]?.textContent ?? "";
     const shift = value === YOURS ? query.from : 0;
     ribbon(find(`ribbon-${id}`), answer.recordings[i], {
-      seconds,
+      axis: [0, seconds],
       label: `${id.toUpperCase()}, ${name}`,
       press: (second) => player.play({ key: `pair-${value}`, url, name, start: second + shift, number: value === YOURS ? null : Number(value) }),
     });
@@ -102,7 +102,7 @@ function links(seconds) {
     return one.times_s.map((from, i) => (((from + ends[i]) / 2) * width) / seconds);
   });
   let [i, j] = [0, 0];
-  for (const [ours, theirs] of answer.columns) {
+  for (const [ours, theirs] of answer.alignment.columns) {
     if (ours !== null && ours === theirs) {
       context.beginPath();
       context.moveTo(above[i], 2);

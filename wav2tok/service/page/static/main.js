@@ -30,6 +30,7 @@ async function search() {
     compare.offer();
     if (answer.matches.length) await compare.pick(answer.matches[0].number);
   } catch (error) {
+    find("matches").hidden = true;
     complain(error);
   } finally {
     if (mine === round) find("list").classList.remove("stale");

@@ -25,8 +25,7 @@ export function start(about, searched) {
   player.button(find("sound-play"), () => query && sound(), "Play your sound");
   player.watch((key, time) => {
     const shown = key === "query" ? time : null;
-    head(find("picture"), query?.seconds, shown);
-    head(find("sound-ribbon"), query?.seconds, shown);
+    for (const id of ["picture", "sound-ribbon"]) head(find(id), [0, query?.seconds], shown);
   });
   new ResizeObserver(draw).observe(find("picture"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
@@ -144,7 +143,7 @@ function bounds() {
 export function tokens(string) {
   query.string = string;
   ribbon(find("sound-ribbon"), string, {
-    seconds: query.seconds,
+    axis: [0, query.seconds],
     offset: query.from,
     label: "Your sound",
     press: (second) => player.play({ ...sound(second), end: undefined }),

@@ -9,7 +9,7 @@ let shown = []; // {key, match, ribbon}
 
 export function start() {
   player.watch((key, time) => {
-    for (const one of shown) head(one.ribbon, one.match.duration_s, one.key === key ? time : null);
+    for (const one of shown) head(one.ribbon, one.match.shown_s, one.key === key ? time : null);
   });
 }
 
@@ -29,7 +29,7 @@ function item(match, rank, { compare, again }) {
   const key = `match-${match.number}-${rank}`;
   const name = title(match);
   const [place, bars] = [make("div", { className: "ribbon" }), make("div", { className: "strip" })];
-  const said = strip(bars, match.columns, "yours", "the match");
+  const said = strip(bars, match.alignment, "yours", "the match");
   const sound = (start = match.start_s, end = match.end_s) => ({ key, url: api.audio(match.number), name, start, end, number: match.number });
   shown.push({ key, match, ribbon: place, sound });
   const fill = make("i");
@@ -42,9 +42,9 @@ function item(match, rank, { compare, again }) {
     make(
       "div",
       { className: "score" },
-      make("b", { textContent: `${Math.round(match.similarity)} %` }),
+      make("b", { textContent: `${Math.round(match.similarity)} % ` }, make("small", { textContent: "alike" })),
       make("span", { className: "meter" }, fill),
-      make("span", { className: "soft", textContent: chance(match) ?? `at ${clock(match.start_s)}` }),
+      make("span", { className: "soft", textContent: chance(match) ?? match.start_s < 0.05 ? "from the start" : `from ${clock(match.start_s)}` }),
     ),
     make("div", { className: "both", title: said }, place, bars),
     make(
@@ -64,9 +64,9 @@ function chance({ expected_by_chance: expected }) {
 }
 
 function draw({ match, ribbon: target, sound }) {
-  const part = match.start_s > 0.3 || match.end_s < match.duration_s - 0.3;
+  const part = match.start_s > match.shown_s[0] + 0.3 || match.end_s < match.shown_s[1] - 0.3;
   ribbon(target, match, {
-    seconds: match.duration_s,
+    axis: match.shown_s,
     label: title(match),
     press: (second) => player.play(sound(second, undefined)),
     place: part ? [match.start_s, match.end_s] : null,

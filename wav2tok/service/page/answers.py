@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2tok.matching import Tokenized
+from wav2tok.matching import Tokenized, edit_distances
 from wav2tok.matching.edits import aligned
 from wav2tok.search.index import Hit, Match
 from wav2tok.service.page.collection import Collection, Ready
@@ -37,6 +37,12 @@ def alignment(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
         "theirs" if a is None else "ours" if b is None else "same" if a == b else "replaced" for a, b in columns
     )
     return {"columns": columns[:SHOWN], "counts": {k: kinds[k] for k in ("same", "replaced", "ours", "theirs")}}
+
+
+def comparison(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
+    """Normalised edit distance of two strings, int [L] and [M], and their `alignment`; 1 if one of them is empty."""
+    distance = float(edit_distances([ours], [theirs])[0, 0])
+    return {"distance": round(min(distance, 1.0), 4), "alignment": alignment(ours, theirs)}
 
 
 def match(query: np.ndarray, found: Match | Hit, collection: Collection, ready: Ready) -> dict[str, Any]:

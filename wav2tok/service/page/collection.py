@@ -60,13 +60,15 @@ class Collection:
     points: np.ndarray | None = None
     _ending: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, tokenizer: Callable[[], Tokenizer | None]) -> None:
-        """Tokenize in a thread.
+    def start(self, tokenizer: Callable[[], Tokenizer | None]) -> threading.Thread:
+        """Tokenize in a thread, which is returned.
 
         Args:
             tokenizer: waits for the tokenizer; None if there will be none.
         """
-        threading.Thread(target=self._fill, args=(tokenizer,), name="wav2tok-collection", daemon=True).start()
+        thread = threading.Thread(target=self._fill, args=(tokenizer,), name="wav2tok-collection", daemon=True)
+        thread.start()
+        return thread
 
     def stop(self) -> None:
         """End after the present recording."""

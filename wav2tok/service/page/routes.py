@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from wav2tok import __version__
 from wav2tok.errors import UserError
-from wav2tok.matching import Tokenized, edit_distances
+from wav2tok.matching import Tokenized
 from wav2tok.service.engine import Engine
 from wav2tok.service.page import answers
 from wav2tok.service.page.collection import Collection, Ready
@@ -133,14 +133,10 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
         both = await strings(request, have.tokenizer)
         if len(both) != 2:
             raise Refused(HTTPStatus.BAD_REQUEST, f"the form holds {len(both)} recordings; send two to compare.")
-        distance = float(edit_distances([both[0].tokens], [both[1].tokens])[0, 0])
-        return _json(
-            {
-                "recordings": [answers.string(one, have.tokenizer.frame_seconds) for one in both],
-                "distance": round(distance, 4) if np.isfinite(distance) else 1.0,
-                "alignment": answers.alignment(both[0].tokens, both[1].tokens),
-            }
+        found = await asyncio.get_running_loop().run_in_executor(
+            engine.pool, answers.comparison, both[0].tokens, both[1].tokens
         )
+        return _json({"recordings": [answers.string(one, have.tokenizer.frame_seconds) for one in both]} | found)
 
 
 def _search(

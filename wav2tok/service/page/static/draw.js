@@ -36,6 +36,17 @@ export function waveform(canvas, { samples }) {
   }
 }
 
+// How loud a recording is, 0 to 1, as far as there is room for the latest.
+export function levels(canvas, heard) {
+  const { context, width, height } = surface(canvas);
+  context.fillStyle = colour("--bad");
+  const bars = Math.floor(width / 5);
+  heard.slice(-bars).forEach((level, i) => {
+    const tall = Math.max(2, level * height);
+    context.fillRect(5 * i, (height - tall) / 2, 3, tall);
+  });
+}
+
 // Powers on a mel scale up to 5 kHz, where voices are.
 export function spectrogram(canvas, { samples, rate }) {
   const { context, width, height } = surface(canvas);

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { decode, record, sounding, wav } from "./audio.js";
 import { calm, clock, complain, find, make, title } from "./dom.js";
-import { spectrogram, waveform } from "./draw.js";
+import { levels, spectrogram, waveform } from "./draw.js";
 import * as player from "./player.js";
 import { head, ribbon } from "./ribbon.js";
 
@@ -86,17 +86,24 @@ async function toggleRecording() {
   const said = button.lastElementChild;
   button.disabled = true;
   try {
+    const heard = [];
     recording = await record((level, seconds) => {
+      heard.push(level);
+      levels(find("level"), heard);
       button.firstElementChild.style.setProperty("--level", (0.8 + 0.8 * level).toFixed(2));
       said.textContent = `Stop, ${Math.floor(seconds)} s`;
     });
     button.disabled = false;
+    find("others").hidden = true;
+    find("level").hidden = false;
     button.setAttribute("aria-pressed", "true");
     said.textContent = "Stop, 0 s";
     const bytes = await recording.finished;
     await use(bytes, "Your recording", null, true);
   } finally {
     recording = null;
+    find("others").hidden = false;
+    find("level").hidden = true;
     button.disabled = false;
     button.setAttribute("aria-pressed", "false");
     said.textContent = "Record";

@@ -19,7 +19,7 @@ FILES_AHEAD = 32
 class LongRecording:
     """A recording that is read in blocks, as often as necessary."""
 
-    path: str
+    path: decode.Source
     sample_rate: int
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -30,7 +30,7 @@ class LongRecording:
 Decoded = np.ndarray | LongRecording | decode.UnreadableError
 
 
-def _decode(path: str, sample_rate: int) -> Decoded:
+def _decode(path: decode.Source, sample_rate: int) -> Decoded:
     try:
         if decode.seconds(path) * sample_rate > LONG_SAMPLES:
             return LongRecording(path, sample_rate)
@@ -39,7 +39,7 @@ def _decode(path: str, sample_rate: int) -> Decoded:
         return error
 
 
-def read_ahead(paths: Sequence[str], sample_rate: int) -> Iterator[Decoded]:
+def read_ahead(paths: Sequence[decode.Source], sample_rate: int) -> Iterator[Decoded]:
     """Recordings in order: a waveform, float32 [N], a `LongRecording`, or the error of a file that cannot be read.
 
     At most `FILES_AHEAD` of them are in memory, for any number of files.

@@ -77,11 +77,14 @@ class SequentialFile(soundfile.SoundFile):
 
 
 class _Bytes(io.BytesIO):
-    """A `Content` as a file; its name is what `SequentialFile` calls it."""
+    """A `Content` as a file, which `SequentialFile` calls by its name."""
 
     def __init__(self, content: Content) -> None:
         super().__init__(content.data)
-        self.name = content.name
+        self._name = content.name
+
+    def __str__(self) -> str:
+        return self._name
 
 
 @contextlib.contextmanager

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing_folder
+from wav2tok.release import pyfunc
 from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES
 from wav2tok.tokenizer.locate import card_of, located
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -26,7 +24,6 @@ from wav2tok.tracking.store import connect, existing, reaching
 CHAMPION, CHALLENGER = "champion", "challenger"
 CLASSES = "wav2tok_classes"
 """The key of a logged model's metadata that holds the classes of its training recordings."""
-REQUIREMENTS = ["numpy", "onnxruntime"]
 
 
 @dataclass(frozen=True)
@@ -84,50 +81,20 @@ def promote(name: str, version: str) -> None:
         ) from None
 
 
-def _signature() -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    return ModelSignature(
-        inputs=Schema(
-            [TensorSpec(np.dtype(np.float32), (-1, -1), "waveform"), TensorSpec(np.dtype(np.int64), (-1,), "samples")]
-        ),
-        outputs=Schema(
-            [TensorSpec(np.dtype(np.int64), (-1, -1), "tokens"), TensorSpec(np.dtype(np.int64), (-1,), "frames")]
-        ),
-    )
-
-
 def log_model(folder: Path, name: str, classes: Collection[str]) -> str:
     """Log the ONNX model of an exported folder to the active run and register it; returns the version's number.
 
     Args:
         classes: of the training recordings, stored with the model.
     """
-    import onnx
-
     mlflow = connect()
-    graph = folder / GRAPH_NAMES[0]
-    rate = Tokenizer(graph, device="cpu").sample_rate
-    time = np.arange(rate // 2, dtype=np.float32) / rate
-    example = {
-        "waveform": (0.1 * np.sin(2 * np.pi * 220 * time))[None].astype(np.float32),
-        "samples": np.array([len(time)], dtype=np.int64),
-    }
-    # MLflow runs the example with options of its own, and the graph's optional input makes it warn.
-    onnxruntime.set_default_logger_severity(3)
-    logged = mlflow.onnx.log_model(
-        onnx.load(str(graph)),
+    logged = mlflow.models.Model.log(
+        None,
+        flavor=pyfunc,
         name="tokenizer",
         registered_model_name=name,
-        signature=_signature(),
-        input_example=example,
         metadata={CLASSES: sorted(classes)},
-        # MLflow runs the example, and by default asks for CUDA even where there is no device: errors in red.
-        onnx_execution_providers=["CPUExecutionProvider"],
-        pip_requirements=REQUIREMENTS,
-        # One file, so that `pull` can copy it and its digest covers the weights.
-        save_as_external_data=False,
+        graph=folder / GRAPH_NAMES[0],
     )
     return str(logged.registered_model_version)
 

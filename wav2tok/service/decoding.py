@@ -1,7 +1,7 @@
 """The bytes of a request to samples, as the command line decodes files, and no more seconds of them than allowed."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -10,8 +10,11 @@ import numpy as np
 
 from wav2tok.audio import decode, foreign
 from wav2tok.audio.ahead import LONG_SAMPLES
-from wav2tok.audio.decode import Content
+from wav2tok.audio.decode import Content, UnreadableError
 from wav2tok.service.refusals import Refused
+
+ENDLESS = 1e9
+"""Seconds. libsndfile says more than that of a FLAC that does not say how long it is."""
 
 
 class Allowance:
@@ -21,19 +24,19 @@ class Allowance:
         self.seconds = self._left = seconds
         self._lock = threading.Lock()
 
-    def require(self, seconds: float) -> None:
-        """Check that so much is left, without taking it; raises `Refused`."""
-        if seconds > self._left:
-            raise Refused(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                f"the request holds more than {self.seconds:g} s of audio, which is the limit of this service; "
-                "send less at once.",
-            )
-
     def take(self, seconds: float) -> None:
-        """Take so much, or raise `Refused`."""
+        """Take so much.
+
+        Raises:
+            Refused: less is left.
+        """
         with self._lock:
-            self.require(seconds)
+            if seconds > self._left:
+                raise Refused(
+                    HTTPStatus.UNPROCESSABLE_ENTITY,
+                    f"the request holds more than {self.seconds:g} s of audio, which is the limit of this service; "
+                    "send less at once.",
+                )
             self._left -= seconds
 
 
@@ -62,23 +65,14 @@ def decoded(content: Content, sample_rate: int, allowance: Allowance) -> Recordi
     if form is not None:
         # A little more than allowed, so that a longer recording is refused and not cut.
         content = foreign.to_wav(content, form, allowance.seconds + 1)
+    # No more is ever decoded than the header says.
     seconds = decode.seconds(content)
-    allowance.require(seconds)
+    if seconds > ENDLESS:
+        raise UnreadableError(
+            content, "does not say how long it is", "encode it to a file, not to a pipe"
+        )
+    allowance.take(seconds)
     if seconds * sample_rate > LONG_SAMPLES:
-        allowance.take(seconds)
-        return Recording(seconds, partial(_again, content, sample_rate, allowance.seconds))
-    parts = list(_counted(decode.blocks(content, sample_rate), sample_rate, allowance))
-    waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return Recording(seconds, partial(decode.blocks, content, sample_rate))
+    waveform = decode.read(content, sample_rate)
     return Recording(len(waveform) / sample_rate, waveform)
-
-
-def _counted(blocks: Iterator[np.ndarray], sample_rate: int, allowance: Allowance) -> Iterator[np.ndarray]:
-    """The blocks, each taken from the allowance: a header may say less than there is."""
-    for block in blocks:
-        allowance.take(len(block) / sample_rate)
-        yield block
-
-
-def _again(content: Content, sample_rate: int, seconds: float) -> Iterator[np.ndarray]:
-    """The blocks of a long recording, read once more."""
-    return _counted(decode.blocks(content, sample_rate), sample_rate, Allowance(seconds))

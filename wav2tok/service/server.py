@@ -73,7 +73,13 @@ def serve(settings: Settings, port: int, show: bool = False) -> None:
         app = create_app(settings)
         engine: Engine = app.state.engine
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, ws="none", timeout_keep_alive=75
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_keep_alive=75,
         )
         _Server(config, engine, f"http://{name}:{listening.getsockname()[1]}", show).run([listening])
     if engine.models.failure is not None:

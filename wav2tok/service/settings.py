@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from wav2tok.errors import UserError
@@ -59,6 +60,7 @@ class Settings:
         return is_loopback(self.host)
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is of this machine alone."""
     try:

@@ -66,8 +66,10 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
     return out
 
 
-def tokenize_files(paths: Sequence[str], tokenizer: Encoder) -> Iterator[Tokenized | Failure]:
+def tokenize_files(paths: Sequence[str | decode.Content], tokenizer: Encoder) -> Iterator[Tokenized | Failure]:
     """Token strings of files, in order, in constant memory for any number and length of files.
+
+    A `wav2tok.audio.decode.Content` stands for a file that is in memory.
 
     While one batch is encoded, the next one is decoded.
     """
@@ -86,7 +88,8 @@ def tokenize_files(paths: Sequence[str], tokenizer: Encoder) -> Iterator[Tokeniz
             samples = 0
             yield _long(decoded, tokenizer)
             continue
-        waiting.append((path, Failure(path, str(decoded)) if isinstance(decoded, UserError) else decoded))
+        name = str(path)
+        waiting.append((name, Failure(name, str(decoded)) if isinstance(decoded, UserError) else decoded))
         samples += 0 if isinstance(decoded, UserError) else len(decoded)
         if samples >= tokenizer.samples_at_once or len(waiting) == FILES_AT_ONCE:
             yield from flush()
@@ -103,6 +106,6 @@ def tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
 def _long(recording: LongRecording, tokenizer: Encoder) -> Tokenized | Failure:
     try:
         seconds = decode.seconds(recording.path)
-        return tokenized(recording.path, seconds, tokenizer.encode_blocks(recording.blocks))
+        return tokenized(str(recording.path), seconds, tokenizer.encode_blocks(recording.blocks))
     except decode.UnreadableError as error:
-        return Failure(recording.path, str(error))
+        return Failure(str(recording.path), str(error))

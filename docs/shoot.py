@@ -16,7 +16,7 @@ import soxr
 from PIL import Image
 
 from tests import browser
-from tests.service.page.running import demo
+from tests.service.servers import service
 from wav2tok.sample.corpus import make
 
 ASSETS = Path(__file__).resolve().parent / "pages" / "assets"
@@ -79,7 +79,13 @@ class Film:
         """Write an animated WebP of at most `MOST_BYTES`, of the best quality that allows."""
         for quality in (80, 70, 60, 50, 40):
             self.frames[0].save(
-                path, save_all=True, append_images=self.frames[1:], duration=self.times, loop=0, quality=quality, method=6
+                path,
+                save_all=True,
+                append_images=self.frames[1:],
+                duration=self.times,
+                loop=0,
+                quality=quality,
+                method=6,
             )
             if path.stat().st_size <= MOST_BYTES:
                 return
@@ -137,16 +143,16 @@ def main() -> None:
             "--hide-scrollbars",
             STILL,
         )
-        with demo(Path("demo.log"), "data") as address, browser.page(*flags) as page:
-            page.open(address, WIDTH, HEIGHT)
+        with service(Path(work), "data", verb="demo") as running, browser.page(*flags) as page:
+            page.open(running.url, WIDTH, HEIGHT)
             page.until(SETTLED)
             film = Film(page)
             act(film)
             film.save(ASSETS / "demo.webp")
-            page.open(address, 1280, 900)
+            page.open(running.url, 1280, 900)
             page.until(SETTLED)
             still(page, ASSETS / "demo-desktop.webp", 2800)
-            page.open(address, 390, 844, dark=True)
+            page.open(running.url, 390, 844, dark=True)
             page.until(SETTLED)
             still(page, ASSETS / "demo-phone.webp", 1500)
     for path in sorted(ASSETS.glob("demo*.webp")):

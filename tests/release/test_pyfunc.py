@@ -106,9 +106,9 @@ def test_a_recording_of_more_than_a_minute(model, registered, tmp_path, rng):
     wave = 0.3 * np.sin(2 * np.pi * (300 + 100 * np.sin(time)) * time) + 0.01 * rng.standard_normal(len(time))
     decode.write(tmp_path / "long.wav", wave, 8000)
     got = model.predict(pandas.DataFrame({"audio": [(tmp_path / "long.wav").read_bytes()]}))
-    assert list(got["token_ids"][0]) == Tokenizer(registered / "export", "cpu").encode_file(
-        tmp_path / "long.wav"
-    ).tolist()
+    assert (
+        list(got["token_ids"][0]) == Tokenizer(registered / "export", "cpu").encode_file(tmp_path / "long.wav").tolist()
+    )
     assert got["duration_s"][0] == 80
 
 

@@ -68,9 +68,7 @@ def decoded(content: Content, sample_rate: int, allowance: Allowance) -> Recordi
     # No more is ever decoded than the header says.
     seconds = decode.seconds(content)
     if seconds > ENDLESS:
-        raise UnreadableError(
-            content, "does not say how long it is", "encode it to a file, not to a pipe"
-        )
+        raise UnreadableError(content, "does not say how long it is", "encode it to a file, not to a pipe")
     allowance.take(seconds)
     if seconds * sample_rate > LONG_SAMPLES:
         return Recording(seconds, partial(decode.blocks, content, sample_rate))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.page.running import demo
+from tests.service.servers import service
 from wav2tok.sample.corpus import make
 
 
@@ -21,5 +21,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of the sample."""
-    with demo(tmp_path_factory.mktemp("demo") / "demo.log", sample) as url:
-        yield url
+    with service(tmp_path_factory.mktemp("demo"), sample, verb="demo") as running:
+        yield running.url
+        assert running.stop() == 0
+        assert "Traceback" not in running.log.read_text()

@@ -1,12 +1,32 @@
 """Of long recordings, only the tokens around the match are sent."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from wav2tok.matching import Tokenized
-from wav2tok.search.index import Hit, Match
 from wav2tok.service.page import answers
 from wav2tok.service.page.collection import Collection, Ready
+
+
+@dataclass
+class Passage:
+    """What an index says of a passage."""
+
+    path: str
+    start: float
+    end: float
+    similarity: float
+
+
+@dataclass
+class Whole:
+    """What an index says of a recording."""
+
+    path: str
+    distance: float
+    start: float | None = None
 
 
 class Step:
@@ -27,7 +47,7 @@ def long(tmp_path):
 def test_the_tokens_around_a_passage_are_sent(long, first):
     collection, ready, entry = long
     query = entry.tokens[first : first + 20]
-    hit = Hit(entry.path, first / 2, (first + 20) / 2, 100.0)
+    hit = Passage(entry.path, first / 2, (first + 20) / 2, 100.0)
     found = answers.match(query, hit, collection, ready)
     assert found["alignment"] == {
         "columns": [(t, t) for t in query.tolist()],
@@ -42,7 +62,7 @@ def test_the_tokens_around_a_passage_are_sent(long, first):
 
 def test_without_a_place_a_match_begins_where_both_begin_to_agree(long):
     collection, ready, entry = long
-    found = answers.match(entry.tokens[40:], Match(entry.path, 0.008), collection, ready)
+    found = answers.match(entry.tokens[40:], Whole(entry.path, 0.008), collection, ready)
     assert found["start_s"] == 20.0
     assert found["similarity"] == 99.2
     assert len(found["alignment"]["columns"]) == answers.SHOWN

@@ -9,7 +9,7 @@ import soxr
 
 import wav2tok
 from tests import browser
-from tests.service.page.running import demo
+from tests.service.servers import service
 
 pytestmark = [
     pytest.mark.services,
@@ -188,9 +188,10 @@ def test_controls_have_names(shown):
 
 @pytest.mark.slow
 def test_a_server_that_has_ended_is_named(page, sample, tmp_path):
-    with demo(tmp_path / "demo.log", sample) as url:
-        page.open(url, 1280)
+    with service(tmp_path, sample, verb="demo") as running:
+        page.open(running.url, 1280)
         page.until(SETTLED)
+        running.stop()
     page.value("document.querySelector('[value=passages]').click()")
     page.until("!document.getElementById('error').hidden")
     assert "still running" in page.value("document.getElementById('error').textContent")

@@ -145,9 +145,14 @@ def _search(
     """The ``top`` matches of a token string, int [L], without recording ``leave_out``."""
     started = time.perf_counter()
     ask = have.index.search if by is By.WHOLE else have.index.spot
-    found = ask(query, top + (leave_out is not None))  # one more, because the query itself may be among them
+    asked = top
+    while True:  # the query itself may be among its answers, more than once
+        found = ask(query, asked)
+        kept = [one for one in found if have.numbers[one.path] != leave_out][:top]
+        if len(kept) == top or len(found) < asked:
+            break
+        asked *= 2
     seconds = time.perf_counter() - started
-    kept = [one for one in found if have.numbers[one.path] != leave_out][:top]
     matches = [answers.match(query, one, collection, have) for one in kept]
     return {"by": by, "matches": matches, "search_ms": round(1e3 * seconds, 1)}
 

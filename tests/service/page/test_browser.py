@@ -118,6 +118,8 @@ def test_passages_are_looked_for_and_played_from_their_place(shown):
     late = "[...document.querySelectorAll('#list .play')].find((one) => / from [2-9]/.test(one.ariaLabel))"
     shown.until(f"{SETTLED} && {late} !== undefined")
     start = float(shown.value(f"{late}.ariaLabel.match(/from ([0-9.]+)/)[1]"))
+    row = shown.value(f"{late}.closest('li').querySelector('.score').innerText")
+    assert f"from 0:0{start}" in row
     shown.value(f"{late}.focus()")
     shown.press(" ")
     shown.until(f"{late}.getAttribute('aria-pressed') === 'true'")

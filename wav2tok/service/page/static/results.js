@@ -44,7 +44,8 @@ function item(match, rank, { compare, again }) {
       { className: "score" },
       make("b", { textContent: `${Math.round(match.similarity)} % ` }, make("small", { textContent: "alike" })),
       make("span", { className: "meter" }, fill),
-      make("span", { className: "soft", textContent: chance(match) ?? match.start_s < 0.05 ? "from the start" : `from ${clock(match.start_s)}` }),
+      make("span", { className: "soft", textContent: match.start_s < 0.05 ? "from the start" : `from ${clock(match.start_s)}` }),
+      make("span", { className: "soft", ...chance(match) }),
     ),
     make("div", { className: "both", title: said }, place, bars),
     make(
@@ -56,11 +57,11 @@ function item(match, rank, { compare, again }) {
   );
 }
 
-// How far chance explains a match, if the index says so.
+// How many matches as near chance would bring, in words, if the index says it.
 function chance({ expected_by_chance: expected }) {
-  if (expected === undefined) return null;
-  if (expected >= 1) return "as near by chance";
-  return expected >= 0.01 ? `chance: 1 in ${Math.round(1 / expected)}` : "not by chance";
+  if (expected === undefined) return {};
+  const words = expected >= 0.5 ? "could be chance" : expected >= 0.01 ? `chance: 1 in ${Math.round(1 / expected)}` : "not by chance";
+  return { textContent: words, title: `Chance would bring ${expected.toPrecision(2)} matches as near in this collection` };
 }
 
 function draw({ match, ribbon: target, sound }) {

@@ -23,7 +23,7 @@ ASSETS = Path(__file__).resolve().parent / "pages" / "assets"
 MELODIES, SINGERS = 12, 8
 MELODY, SINGER = "ode_to_joy", "singer09"
 """What the microphone hears."""
-WIDTH, HEIGHT = 1060, 740
+WIDTH, HEIGHT = 1180, 820
 """The window of the animation, CSS pixels."""
 SHOWN = 800
 """Its width in the README, pixels."""

@@ -83,7 +83,8 @@ export async function record(level) {
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(wave);
     const seconds = (performance.now() - started) / 1000;
-    level(Math.min(1, 4 * Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length)), seconds);
+    const power = wave.reduce((sum, x) => sum + x * x, 0) / wave.length;
+    level(Math.min(1, 1.8 * power ** 0.25), seconds);
     if (seconds >= LONGEST && recorder.state === "recording") recorder.stop();
   }, 80);
   const finished = new Promise((resolve, reject) => {

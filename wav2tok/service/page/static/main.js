@@ -52,7 +52,7 @@ async function ready() {
     if (state.error) throw new Error(state.error.charAt(0).toUpperCase() + state.error.slice(1));
     if (state.ready) return state;
     said.textContent = state.loaded
-      ? `Listening to the collection: ${state.done} of ${state.total} recordings`
+      ? `Tokenizing the collection: ${state.done} of ${state.total} recordings`
       : `Loading the model ${state.model}`;
     if (state.loaded && state.total) [bar.max, bar.value] = [state.total, state.done];
     await wait(400);
@@ -60,10 +60,8 @@ async function ready() {
 }
 
 async function run() {
-  for (const id of ["record", "choose"]) find(id).disabled = true;
   const about = await ready();
   find("progress").hidden = true;
-  for (const id of ["record", "choose"]) find(id).disabled = false;
   recordings = await api.recordings();
   const seconds = recordings.reduce((sum, one) => sum + one.duration_s, 0);
   const folders = new Set(recordings.map((one) => one.group)).size;
@@ -78,7 +76,7 @@ async function run() {
   collection.start();
   compare.start(about);
   for (const radio of document.querySelectorAll("[name=by]")) radio.onchange = () => query.query && search();
-  find("collection").hidden = find("compare").hidden = false;
+  for (const id of ["ask", "collection", "compare", "model"]) find(id).hidden = false;
   compare.fill(recordings);
   collection.show(recordings);
   await query.take(query.examples(recordings)); // so that there is something to see at once

@@ -18,6 +18,6 @@ def _load_pyfunc(path: str) -> Any:
     """The model whose graph is the file ``path``; MLflow calls this."""
     if importlib.util.find_spec("wav2tok") is None:
         sys.path.append(str(Path(__file__).parent / COPY))
-    from wav2tok.release.pyfunc import AudioModel
+    from wav2tok.release.audio_model import AudioModel
 
     return AudioModel(path)

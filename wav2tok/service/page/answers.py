@@ -62,8 +62,8 @@ def match(query: np.ndarray, found: Match | Hit, collection: Collection, ready: 
         first = int(np.searchsorted(times, start - step / 2))
         last = max(int(np.searchsorted(times, end - step / 2)), first + 1)
     else:
-        shared = [j for i, j in aligned(query, entry.tokens) if _same(query, entry.tokens, i, j)]
-        start = float(entry.starts[shared[0]] * step) if shared else 0.0
+        pairs = ((i, j) for i, j in aligned(query, entry.tokens) if i is not None and j is not None)
+        start = next((float(entry.starts[j] * step) for i, j in pairs if query[i] == entry.tokens[j]), 0.0)
         end = entry.seconds
     begin = max(0, min(int(np.searchsorted(entry.starts * step, start)) - SHOWN // 4, len(entry.tokens) - SHOWN))
     part = string(entry, step)
@@ -79,7 +79,3 @@ def match(query: np.ndarray, found: Match | Hit, collection: Collection, ready: 
         | said
         | {"alignment": alignment(query, entry.tokens[first:last])}
     )
-
-
-def _same(ours: np.ndarray, theirs: np.ndarray, i: int | None, j: int | None) -> bool:
-    return i is not None and j is not None and bool(ours[i] == theirs[j])

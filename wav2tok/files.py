@@ -13,6 +13,11 @@ from typing import Any
 from wav2tok.errors import UserError
 
 
+def cache() -> Path:
+    """What the user may delete at any time: ``wav2tok`` in XDG_CACHE_HOME, or else in ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wav2tok"
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, if necessary.
 

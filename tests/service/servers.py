@@ -65,10 +65,12 @@ class Running:
 
 
 @contextmanager
-def service(folder: Path, *options: object, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """``wav2tok serve`` with these options at a free port, ready; killed at the end if it still runs."""
+def service(
+    folder: Path, *options: object, verb: str = "serve", environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """``wav2tok serve``, or ``demo``, with these options at a free port, ready; killed at the end if it still runs."""
     log = folder / "serve.log"
-    command = [sys.executable, "-m", "wav2tok", "serve", "--port", "0", *map(str, options)]
+    command = [sys.executable, "-m", "wav2tok", verb, "--port", "0", *map(str, options)]
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=out, stderr=subprocess.STDOUT

@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, doctor, learn, params, serve, ship, stage, use
+from wav2tok.cli import benchmark, console, data, demo, doctor, learn, params, serve, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -47,6 +47,7 @@ for verb in (
     use.search,
     use.spot,
     serve.serve,
+    demo.demo,
     benchmark.benchmark,
     doctor.doctor,
     params.params,

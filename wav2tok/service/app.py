@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -26,9 +27,12 @@ from wav2tok.matching import Tokenized
 from wav2tok.service import schemas
 from wav2tok.service.engine import Engine
 from wav2tok.service.gate import Gate, answer
+from wav2tok.service.page import routes as page
+from wav2tok.service.page.collection import Collection
 from wav2tok.service.refusals import Refused, later
 from wav2tok.service.reload import Loaded, signed
 from wav2tok.service.settings import Settings
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 MAX_FILES = 1000
 """Recordings in one request."""
@@ -90,11 +94,16 @@ def create_app(settings: Settings) -> FastAPI:
     Its lifespan starts the threads and loads the model. Until that is done, ``/ready`` answers 503.
     """
     engine = Engine(settings)
+    collection = Collection(settings.recordings) if settings.recordings else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine.start()
+        if collection is not None:
+            collection.start(engine.models.first)
         yield
+        if collection is not None:
+            collection.stop()
         await run_in_threadpool(engine.stop)
 
     app = FastAPI(
@@ -108,6 +117,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.engine = engine
     _work(app, engine)
     _care(app, engine)
+    if collection is not None:
+        page.add(app, engine, collection, partial(_strings, engine))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -131,7 +142,7 @@ def _work(app: FastAPI, engine: Engine) -> None:
     async def tokenize(request: Request) -> Response:
         loaded = engine.loaded()
         step = loaded.tokenizer.frame_seconds
-        strings = await _strings(engine, loaded, request)
+        strings = await _strings(engine, request, loaded.tokenizer)
         return _made_by(
             loaded,
             recordings=[
@@ -163,7 +174,7 @@ def _work(app: FastAPI, engine: Engine) -> None:
         if index is None:
             raise Refused(HTTPStatus.CONFLICT, loaded.problem or "the index is of another model.")
         found = []
-        for string in await _strings(engine, loaded, request):
+        for string in await _strings(engine, request, loaded.tokenizer):
             matches = await asyncio.get_running_loop().run_in_executor(engine.pool, index.search, string.tokens, top)
             found.append(
                 {
@@ -244,7 +255,7 @@ def _care(app: FastAPI, engine: Engine) -> None:
         return _made_by(engine.loaded(), changed=changed)
 
 
-async def _strings(engine: Engine, loaded: Loaded, request: Request) -> list[Tokenized]:
+async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer) -> list[Tokenized]:
     """The token strings of the recordings of a request.
 
     Raises:
@@ -253,7 +264,7 @@ async def _strings(engine: Engine, loaded: Loaded, request: Request) -> list[Tok
     limit = engine.settings.timeout
     try:
         async with asyncio.timeout(limit):
-            return await engine.tokenize(await _contents(request), loaded.tokenizer)
+            return await engine.tokenize(await _contents(request), tokenizer)
     except TimeoutError:
         raise Refused(
             HTTPStatus.GATEWAY_TIMEOUT,

@@ -16,7 +16,7 @@ from wav2tok.service.events import event, request_id
 from wav2tok.service.refusals import Refused, later
 from wav2tok.service.settings import is_loopback
 
-WORK = frozenset({"/tokenize", "/search"})
+WORK = frozenset({"/tokenize", "/search", "/page/search", "/page/compare"})
 """The routes that take audio."""
 OPEN = frozenset({"/health", "/ready"})
 """The routes that take no key: whoever watches over the service asks them."""
@@ -24,6 +24,8 @@ OTHER = "other"
 """What metrics call a path that is no route."""
 QUIET = OPEN | {"/metrics"}
 """The routes that are asked every few seconds, and are not logged."""
+PAGE = "/page/"
+"""What the paths that only the page asks for begin with; whoever reads the log of a service asks for others."""
 
 
 def answer(scope: Scope, refused: Refused) -> Response:
@@ -75,7 +77,7 @@ class Gate:
             route = path if path in self._routes else OTHER
             self._engine.metrics.requests.labels(route, status).inc()
             self._engine.metrics.seconds.labels(route).observe(seconds)
-            if path not in QUIET:
+            if path not in QUIET and (status >= 500 or not path.startswith(PAGE)):
                 event("request", id=ident, method=scope["method"], path=path, status=status, ms=round(seconds * 1e3, 1))
 
     def _admit(self, path: str, headers: Headers) -> None:

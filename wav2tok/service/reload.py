@@ -55,6 +55,7 @@ class Models:
         self.current: Loaded | None = None
         self.failure: UserError | None = None
         self._indexed_with = ""
+        self._settled = threading.Event()
         self._stamp: tuple[int, int] | None = None
         self._one_at_a_time = threading.Lock()
         self._ending = threading.Event()
@@ -67,6 +68,11 @@ class Models:
     def stop(self) -> None:
         """End the thread; what it loads is not waited for."""
         self._ending.set()
+
+    def first(self) -> Tokenizer | None:
+        """Wait for the first model; None if it cannot be loaded."""
+        self._settled.wait()
+        return None if self.current is None else self.current.tokenizer
 
     def check(self) -> bool:
         """Look whether the alias or the index has moved, and load what is new; returns whether anything was.
@@ -145,6 +151,8 @@ class Models:
             log.exception("the model cannot be loaded")
             self.failure = UserError(f"{self._settings.model} cannot be loaded; the log says why.", "model")
             return
+        finally:
+            self._settled.set()
         while self._settings.poll and not self._ending.wait(self._settings.poll):
             try:
                 self.check()

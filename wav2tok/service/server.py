@@ -1,6 +1,7 @@
 """Run the service: an address, uvicorn, and a graceful end."""
 
 import socket
+import webbrowser
 from types import FrameType
 
 import uvicorn
@@ -18,9 +19,9 @@ class _Server(uvicorn.Server):
     A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, engine: Engine, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, engine: Engine, url: str, show: bool) -> None:
         super().__init__(config)
-        self._engine, self._url, self._announced = engine, url, False
+        self._engine, self._url, self._show, self._announced = engine, url, show, False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._engine.stopping:
@@ -33,6 +34,10 @@ class _Server(uvicorn.Server):
             tokenizer = engine.models.current.tokenizer
             log.info(f"{tokenizer.source} answers at {self._url} ({tokenizer.provider})")
             self._announced = True
+            if engine.settings.recordings is not None:
+                log.info(f"open {self._url} in a browser to search {engine.settings.recordings}; Ctrl-C ends it")
+            if self._show:
+                webbrowser.open(self._url)
         if engine.models.failure is not None or (engine.stopping and not engine.active):
             self.should_exit = True
         return await super().on_tick(counter)
@@ -54,8 +59,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(settings: Settings, port: int) -> None:
+def serve(settings: Settings, port: int, show: bool = False) -> None:
     """Run the service until SIGTERM or Ctrl-C; prints its address and model once it is ready.
+
+    Args:
+        show: whether its page is opened in a browser then.
 
     Raises:
         UserError: the address cannot be used, or the model cannot be loaded.
@@ -73,6 +81,6 @@ def serve(settings: Settings, port: int) -> None:
             ws="none",
             timeout_keep_alive=75,
         )
-        _Server(config, engine, f"http://{name}:{listening.getsockname()[1]}").run([listening])
+        _Server(config, engine, f"http://{name}:{listening.getsockname()[1]}", show).run([listening])
     if engine.models.failure is not None:
         raise engine.models.failure

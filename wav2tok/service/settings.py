@@ -34,6 +34,7 @@ class Settings:
         poll: seconds between two looks at the registry; 0 leaves it to ``/reload``.
         batch_seconds: of audio; a batch of so much does not wait for more.
         wait: seconds that a batch waits for recordings that are being received or decoded.
+        recordings: a folder that the page searches and plays; None leaves the page out.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Settings:
     poll: float = 10.0
     batch_seconds: float = 64.0
     wait: float = 0.005
+    recordings: Path | None = None
 
     @property
     def loopback(self) -> bool:

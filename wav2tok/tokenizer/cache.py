@@ -1,10 +1,9 @@
 """Graphs from the registry, kept in the user's cache so that the second start needs neither MLflow nor a download."""
 
-import os
 import shutil
 from pathlib import Path
 
-from wav2tok.files import replacing, sha256
+from wav2tok.files import cache, replacing, sha256
 from wav2tok.progress import log
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tracking.lookup import Version
@@ -14,8 +13,8 @@ KEPT = 20
 
 
 def place() -> Path:
-    """The folder with a folder per logged model: ``wav2tok/models`` in XDG_CACHE_HOME, or else in ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wav2tok" / "models"
+    """The folder with a folder per logged model."""
+    return cache() / "models"
 
 
 def find(version: Version, name: str = GRAPH_NAMES[0], sha256_of: str | None = None) -> Path | None:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from wav2tok.audio import decode
 from wav2tok.evaluation.retrieval import views
 from wav2tok.evaluation.retrieval.result import Answers, Result
 from wav2tok.evaluation.systems import Represent
-from wav2tok.matching import as_text, runs
+from wav2tok.matching import runs
+from wav2tok.matching.edits import aligned
 from wav2tok.report import gallery
 from wav2tok.report.page import sound
 
@@ -121,14 +121,12 @@ def alignment(query: np.ndarray, answer: np.ndarray, role: str) -> dict[str, Any
     """
     columns = []
     counts = dict.fromkeys(_MARKS, 0)
-    for op in Levenshtein.opcodes(as_text(query), as_text(answer)):
-        length = max(op.src_end - op.src_start, op.dest_end - op.dest_start)
-        counts[op.tag] += length
-        mark, kind = _MARKS[op.tag]
-        for i in range(length):
-            above = int(query[op.src_start + i]) if op.src_start + i < op.src_end else None
-            below = int(answer[op.dest_start + i]) if op.dest_start + i < op.dest_end else None
-            columns.append((kind, mark, above, below))
+    for i, j in aligned(query, answer):
+        above, below = None if i is None else int(query[i]), None if j is None else int(answer[j])
+        tag = "insert" if i is None else "delete" if j is None else "equal" if above == below else "replace"
+        counts[tag] += 1
+        mark, kind = _MARKS[tag]
+        columns.append((kind, mark, above, below))
     return {
         "role": role,
         "counts": counts,

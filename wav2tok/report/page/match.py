@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from wav2tok.audio import decode
 from wav2tok.evaluation.retrieval import views
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import Represent
 from wav2tok.files import replacing
-from wav2tok.matching import as_text, runs
+from wav2tok.matching import runs
+from wav2tok.matching.edits import aligned
 from wav2tok.report import gallery
 from wav2tok.report.page import examples, sound
 from wav2tok.report.templates import templates
@@ -97,13 +97,12 @@ def _links(query: _Side, answer: _Side) -> tuple[list[dict[str, Any]], list[dict
     same: list[dict[str, Any]] = []
     other: list[dict[str, Any]] = []
     above, below = (np.array([token for _, _, token in side.blocks]) for side in (query, answer))
-    for op in Levenshtein.opcodes(as_text(above), as_text(below)):
-        if op.tag not in ("equal", "replace"):
+    for i, j in aligned(above, below):
+        if i is None or j is None:
             continue
-        for i in range(op.src_end - op.src_start):
-            (x, width, token), (x2, width2, _) = query.blocks[op.src_start + i], answer.blocks[op.dest_start + i]
-            link = {"x": x + width / 2, "x2": x2 + width2 / 2, "token": token}
-            (same if op.tag == "equal" else other).append(link)
+        (x, width, token), (x2, width2, other_token) = query.blocks[i], answer.blocks[j]
+        link = {"x": x + width / 2, "x2": x2 + width2 / 2, "token": token}
+        (same if token == other_token else other).append(link)
     return same, other
 
 

@@ -18,6 +18,7 @@ from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
 from wav2tok.training.progress import differences
+from wav2tok.training.whitening import whiten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ def prepare(run: TrainRun) -> Trainer:
         checkpoint.load_weights(trainer.model, config, source)
         log.info(f"starting from the weights of {source}")
     elif config.encoder.whitening:
-        trainer.whiten()
+        whiten(trainer)
         log.info("whitened the differences of aligned frames")
     # Only now, when no error can occur any more.
     folder = ModelFolder(out)

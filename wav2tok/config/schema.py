@@ -444,7 +444,7 @@ PUBLISHED = Recipe(
 class Config:
     """The parameters of wav2tok: every number that governs a result."""
 
-    profile: Literal["speech", "humming", "published"] | None = None
+    profile: Literal["speech", "humming", "general", "published"] | None = None
     """Values of wav2tok/config/profiles/NAME.yaml that override the values of this file."""
     seed: Whole = 0
     """Seed of everything random: the same seed, data and machine give the same tokens."""

@@ -47,7 +47,7 @@ def main() -> None:
         free = shutil.disk_usage(folder).free / 2**30
         if free < GIB_AN_HOUR * hours[-1] * 1.3 + 2:
             raise SystemExit(f"{free:.0f} GiB are free for temporary files; --hours {options.hours:g} needs more.")
-        bench = Bench(parameters.load(), device, Path(folder), 1.0, 600)
+        bench = Bench(parameters.load(overrides=["profile=general"]), device, Path(folder), 1.0, 600)
         rows = bench.rows()
         log.info("measuring the plain implementation")
         plain = plain_rates(bench)

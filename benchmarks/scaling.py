@@ -188,7 +188,7 @@ def long_files(bench: Bench, minutes: Sequence[float]) -> tuple[list[Row], Curve
 def _step_seconds(bench: Bench, pairs: Pairs) -> float:
     """Median seconds of a training step on these pairs."""
     trainer, generator = bench.trainer, torch.Generator().manual_seed(0)
-    return median_seconds(lambda: trainer.step(trainer.load(pairs), generator), device=bench.device)
+    return median_seconds(lambda: trainer.step(trainer.batches.load(pairs), generator), device=bench.device)
 
 
 def _cluster(points: torch.Tensor, count: int, iterations: int) -> None:
@@ -204,7 +204,7 @@ def lengths(bench: Bench) -> Curve:
         log.info(f"recordings of {length:g} s")
         one = Bench(bench.config, bench.device, bench.folder / f"length{length:g}", length, max(96, round(96 / length)))
         pairs = one.trainer.sampler.epoch(0, 0, one.trainer.batch_size, 1)[0]
-        seconds_trained = float(one.trainer.load(pairs).frames.sum()) / one.frame_rate
+        seconds_trained = float(one.trainer.batches.load(pairs).frames.sum()) / one.frame_rate
         lines["training"].append(HOUR * _step_seconds(one, pairs) / seconds_trained)
         waves = one.waves[: max(8, round(120 / length))]
         seconds = median_seconds(partial(one.tokenizer.encode, waves, bench.rate))

@@ -114,7 +114,8 @@ def parameters() -> str:
     schema = VALIDATOR.json_schema()
     defaults = to_dict(Config())
     parts = schema["$defs"]
-    text = "# Parameters\n\n`params.yaml` holds every number that governs a result. `--set KEY=VALUE` overrides one, "
+    text = "# Parameters\n\n`params.yaml` holds every number that governs a result, set for the melodies of the "
+    text += "sample corpus; the defaults are those of the profile `general`. `--set KEY=VALUE` overrides one, "
     text += (
         "`wav2tok params` prints them all, and `wav2tok params --schema` prints the JSON schema that this page is made "
     )

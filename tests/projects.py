@@ -69,8 +69,8 @@ def make(root: Path, data: str = "data", prepare: Callable[[Path], None] | None 
     copy = Project(root)
     copy.set(
         data={"path": data, "sample_rate": 8000},
-        features={"n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
-        encoder={"hidden": 8, "layers": 1, "dim": 16},
+        features={"kind": "mfcc", "n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
+        encoder={"kind": "lstm", "hidden": 8, "layers": 1, "dim": 16, "stack": 2, "context": 0},
         codebook={"num_tokens": 8, "iterations": 5},
         train={"epochs": 2, "steps_per_epoch": 3},
         evaluate={"tempos": [0.8], "semitones": [], "bootstrap": 20},

@@ -66,8 +66,9 @@ def test_an_override_of_a_section_that_the_file_leaves_empty(tmp_path: Path) -> 
     assert load(file, ["train.epochs=3"]).train.epochs == 3
 
 
-def test_every_profile_loads_and_changes_what_it_names() -> None:
-    for name in ("speech", "humming", "published"):
+def test_every_profile_loads_and_changes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no params.yaml
+    for name in ("speech", "humming", "general", "published"):
         profile = load(None, [f"profile={name}"])
         assert profile.profile == name
         named = flatten(yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")))
@@ -77,7 +78,7 @@ def test_every_profile_loads_and_changes_what_it_names() -> None:
         assert {k: v for k, v in values.items() if k not in named and k != "profile"} == {
             k: v for k, v in rest.items() if k not in named and k != "profile"
         }
-    assert {path.stem for path in PROFILES.glob("*.yaml")} == {"speech", "humming", "published"}
+    assert {path.stem for path in PROFILES.glob("*.yaml")} == {"speech", "humming", "general", "published"}
 
 
 def test_a_profile_overrides_the_file_and_an_override_both(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_profile_overrides_the_file_and_an_override_both(tmp_path: Path) -> No
     assert (config.features.kind, config.features.hop) == ("contour", 512)
     assert (config.encoder.stack, config.encoder.dim) == (1, 150)
     assert load(file, ["profile=null"]).features.kind == "logmel"
-    with pytest.raises(UserError, match="profile is 'opera'; it must be one of speech, humming, published"):
+    with pytest.raises(UserError, match="profile is 'opera'; it must be one of speech, humming, general, published"):
         load(file, ["profile=opera"])
 
 

@@ -1,4 +1,4 @@
-"""The typed configuration: what it refuses, what it keeps, and that the committed file equals the defaults."""
+"""The typed configuration: what it refuses, what it keeps, and what the committed file and the profiles say."""
 
 import dataclasses
 from pathlib import Path
@@ -8,23 +8,44 @@ import pytest
 import yaml
 
 from tests.helpers import changed
-from wav2tok.config.parameters import flatten, from_dict, to_dict
+from wav2tok.config.parameters import PROFILES, flatten, from_dict, load, to_dict
 from wav2tok.config.schema import PUBLISHED, STAGED, Config
 from wav2tok.errors import UserError
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
 
-def test_the_committed_parameters_are_the_defaults() -> None:
+OF_THE_SAMPLE = {
+    "features": {"kind": "contour", "hop": 1024},
+    "encoder": {"kind": "linear", "dim": 150, "stack": 1, "context": 2, "context_step": 2},
+    "train": {"epochs": 8, "steps_per_epoch": 30},
+    "recipes": {"staged": {"learning_rate": 5e-4, "contrast_share": 1.0}},
+    "gate": {"beat": ["kmeans_logmel", "logmel_dtw"]},
+}
+"""What is best for the sample corpus, and not a default."""
+
+
+def test_the_committed_file_names_every_parameter_and_differs_from_the_defaults_for_the_sample_alone() -> None:
     committed = flatten(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
     defaults = flatten(to_dict(Config()))
-    absent = "absent"
-    differing = {
-        key: (committed.get(key, absent), defaults.get(key, absent))
-        for key in sorted(committed.keys() | defaults.keys())
-        if committed.get(key, absent) != defaults.get(key, absent)
-    }
-    assert not differing, f"key: (params.yaml, code): {differing}"
+    assert committed.keys() == defaults.keys()
+    assert {key: value for key, value in committed.items() if value != defaults[key]} == flatten(OF_THE_SAMPLE)
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in PROFILES.glob("*.yaml")))
+def test_a_profile_means_the_same_over_the_committed_file_as_over_the_defaults(profile: str, tmp_path: Path) -> None:
+    """But for what is not used: other recipes than its own, and all of training where there are no epochs."""
+    (tmp_path / "empty.yaml").write_text("")
+    over = [load(path, [f"profile={profile}"]) for path in (PARAMS, tmp_path / "empty.yaml")]
+    used = []
+    for config in over:
+        values = to_dict(dataclasses.replace(config, recipes={config.train.recipe: config.recipe}))
+        used.append({k: v for k, v in values.items() if k not in ("train", "recipes") or config.train.epochs > 0})
+    assert used[0] == used[1]
+
+
+def test_the_profile_general_is_the_defaults() -> None:
+    assert load(PARAMS, ["profile=general"]) == dataclasses.replace(Config(), profile="general")
 
 
 def test_round_trip() -> None:

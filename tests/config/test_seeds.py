@@ -14,6 +14,7 @@ def test_streams_keep_their_numbers() -> None:
         "VALIDATION_SAMPLE": 5,
         "SUBSET": 6,
         "WHITENING": 7,
+        "DENOISING": 8,
     }
     assert {stream.name: stream.value for stream in Stream} == numbers
 

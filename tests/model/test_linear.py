@@ -31,3 +31,11 @@ def test_the_context_is_frames_before_and_after_and_zero_beyond_the_ends() -> No
 def test_another_dimension_is_refused_by_the_number_that_fits() -> None:
     with pytest.raises(UserError, match="set it to 15"):
         LinearEncoder(Encoder(kind="linear", dim=128, stack=1, context=1), 5)
+
+
+def test_without_room_for_the_context_the_start_is_the_frame_itself() -> None:
+    torch.manual_seed(0)
+    x, lengths = torch.randn(2, 9, 5), torch.tensor([9, 7])
+    encoder = LinearEncoder(Encoder(kind="linear", dim=5, stack=1, context=2), 5)
+    assert encoder.weight.shape == (5, 25)
+    assert torch.allclose(encoder(x, lengths), linear(5)(x, lengths), atol=1e-6)

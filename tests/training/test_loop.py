@@ -12,23 +12,21 @@ import torch
 from safetensors.torch import load_file
 
 from tests.helpers import changed
-from tests.training.trainings import assert_same, fit, weights
+from tests.training.trainings import assert_same, clipped, fit, trainer, weights
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
 from wav2tok.corpus.recordings import Recordings, Splits
-from wav2tok.corpus.splits import read_splits
 from wav2tok.errors import UserError
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.ranking import mrr_map
 from wav2tok.model import checkpoint
-from wav2tok.model.wav2tok import create
 from wav2tok.spectra.embed import tokenize
 from wav2tok.spectra.store import fill
 from wav2tok.stages.train import TrainRun, train
-from wav2tok.training.loop import LoadedBatch, Trainer, schedule
-from wav2tok.training.pairs import Pairs
+from wav2tok.training.batches import LoadedBatch
+from wav2tok.training.loop import Trainer, schedule
 from wav2tok.training.progress import data_digest, fingerprint
 from wav2tok.training.recorder import SilentRecorder
 
@@ -162,14 +160,6 @@ def test_one_pass_over_the_recordings_is_an_epoch_without_a_number_of_steps(
     assert progress.step == 2 * -(-n // 8)
 
 
-def trainer(data: Path, config: Config, out: Path) -> Trainer:
-    parts = read_splits(data, config)
-    assert parts.valid is not None
-    made = Trainer(create(config), config, parts.train, parts.valid, out, torch.device("cpu"))
-    checkpoint.write_config(out, config)
-    return made
-
-
 def test_training_ends_after_patience_epochs_without_a_better_score(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
@@ -245,17 +235,6 @@ def test_schedule_rises_over_the_warm_up_and_falls_to_0() -> None:
     assert schedule(5, 3, 0.0) == 0
 
 
-def clipped(config: Config) -> Config:
-    """``config`` with clips of .2 s, half of a recording of the tiny corpus or less."""
-    return changed(config, train={"clip_seconds": 0.2, "epochs": 2, "steps_per_epoch": 4})
-
-
-def place_of(part: torch.Tensor, whole: torch.Tensor) -> int:
-    """The only frame of ``whole`` at which ``part`` begins."""
-    (start,) = [i for i in range(len(whole) - len(part) + 1) if torch.equal(whole[i : i + len(part)], part)]
-    return start
-
-
 @pytest.mark.parametrize("recipe", ["staged", "published"])
 def test_recordings_longer_than_a_clip_are_trained_on(
     tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
@@ -273,74 +252,6 @@ def test_recordings_longer_than_a_clip_are_trained_on(
     assert progress.finished
     assert lengths == [config.clip_frames] * 8
     assert all(np.isfinite(row["loss"]) for row in progress.history)
-
-
-def test_both_views_of_a_pair_are_clips_of_the_same_place(
-    tiny_split: Path, tiny_config: Config, tmp_path: Path
-) -> None:
-    config = clipped(tiny_config)
-    made, most = trainer(tiny_split, config, tmp_path), config.clip_frames
-    assert most == 12
-    assert int(made.store.frames.min()) > most
-    whole, frames = made.store.batch(made.store.heads(10**9))
-    starts = set()
-    for pairs in made.sampler.epoch(0, 0, 8, 4):
-        loaded = made.load(pairs)
-        n = len(pairs.anchors)
-        assert loaded.spectrum.shape == (2 * n, most, config.features.n_mels)
-        assert loaded.frames.tolist() == [most] * 2 * n
-        assert torch.equal(loaded.labels, pairs.labels)
-        for i, (anchor, partner) in enumerate(zip(pairs.anchors, pairs.partners, strict=True)):
-            for recording, part in ((anchor, loaded.spectrum[i]), (partner, loaded.spectrum[n + i])):
-                possible = int(frames[recording]) - most + 1
-                start = place_of(part, whole[recording, : frames[recording]])
-                assert 0 <= float(pairs.places[i]) - start / possible < 1 / possible
-                starts.add(start)
-    assert len(starts) > 5  # not the beginning alone
-
-
-def test_clips_of_short_recordings_are_the_recordings(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
-    made = trainer(tiny_split, tiny_config, tmp_path)
-    (pairs, *_) = made.sampler.epoch(0, 0, 8, 1)
-    loaded = made.load(pairs)
-    both = torch.cat([pairs.anchors, pairs.partners])
-    expected, frames = made.store.batch(made.store.heads(10**9)[both])
-    assert torch.equal(loaded.spectrum, expected)
-    assert torch.equal(loaded.frames, frames)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_batches_read_ahead_are_those_read_one_by_one(
-    tiny_split: Path, tiny_config: Config, tmp_path: Path, count: int
-) -> None:
-    made = trainer(tiny_split, clipped(tiny_config), tmp_path)
-    batches = made.sampler.epoch(0, 0, 4, count)
-    assert len(batches) == count
-    got = list(made.loaded(batches))
-    assert len(got) == count
-    for batch, pairs in zip(got, batches, strict=True):
-        expected = made.load(pairs)
-        for part in ("spectrum", "frames", "labels"):
-            assert torch.equal(getattr(batch, part), getattr(expected, part))
-
-
-def test_a_batch_that_cannot_be_read_ends_the_epoch(
-    tiny_split: Path, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = trainer(tiny_split, tiny_config, tmp_path)
-    batches = made.sampler.epoch(0, 0, 4, 3)
-    load = made.load
-
-    def broken(pairs: Pairs) -> LoadedBatch:
-        if pairs is batches[1]:
-            raise OSError("the disk is gone")
-        return load(pairs)
-
-    monkeypatch.setattr(made, "load", broken)
-    coming = made.loaded(batches)
-    next(coming)
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(coming)
 
 
 def test_validation_hears_no_more_recordings_than_told(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_negative_enters_the_loss(made: Callable[..., Trainer]) -> None:
         pairs = trainer.sampler.epoch(0, 0, 8, 1)[0]
         if shuffled:
             pairs = pairs._replace(negatives=pairs.negatives.roll(1))
-        parts = trainer.step(trainer.load(pairs), torch.Generator().manual_seed(0))
+        parts = trainer.step(trainer.batches.load(pairs), torch.Generator().manual_seed(0))
         after.append((float(parts["triplet"]), trainer.model.encoder.projection.weight.clone()))
     assert after[0][0] != after[1][0]
     assert not torch.equal(after[0][1], after[1][1])
@@ -103,7 +103,7 @@ def test_augment_share_and_views(made: Callable[..., Trainer], monkeypatch: pyte
         ({"share": 1.0, "views": "both"}, (True, True)),
     ):
         trainer = made(augment=keys)
-        batch = trainer.load(trainer.sampler.epoch(0, 0, 4, 1)[0])
+        batch = trainer.batches.load(trainer.sampler.epoch(0, 0, 4, 1)[0])
         heard: list[torch.Tensor] = []
         real = Wav2Tok.embed
 

@@ -10,10 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.helpers import changed
 from wav2tok.config.schema import Config
+from wav2tok.corpus.splits import read_splits
 from wav2tok.model import checkpoint
+from wav2tok.model.wav2tok import create
 from wav2tok.progress import log
 from wav2tok.stages.train import TrainRun, train
+from wav2tok.training.loop import Trainer
 from wav2tok.training.progress import Progress
 
 
@@ -60,3 +64,17 @@ def assert_same(one: Path, two: Path) -> None:
     assert histories[0] == histories[1]
     infos = [checkpoint.peek(folder / "last.safetensors") for folder in (one, two)]
     assert infos[0]["best_epoch"] == infos[1]["best_epoch"]
+
+
+def trainer(data: Path, config: Config, out: Path) -> Trainer:
+    """A trainer before its first step, without a codebook."""
+    parts = read_splits(data, config)
+    assert parts.valid is not None
+    made = Trainer(create(config), config, parts.train, parts.valid, out, torch.device("cpu"))
+    checkpoint.write_config(out, config)
+    return made
+
+
+def clipped(config: Config) -> Config:
+    """``config`` with clips of .2 s, half of a recording of the tiny corpus or less."""
+    return changed(config, train={"clip_seconds": 0.2, "epochs": 2, "steps_per_epoch": 4})

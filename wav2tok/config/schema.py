@@ -168,7 +168,7 @@ class Encoder:
     """The network from features to embeddings."""
 
     kind: Literal["lstm", "transformer", "linear"] = "lstm"
-    """lstm (bidirectional), transformer, or linear: one square matrix, for pretrained features."""
+    """lstm (bidirectional), transformer, or linear: one matrix, for pretrained features."""
     hidden: Count = 128
     """Width per direction; a transformer is twice as wide."""
     layers: Count = 2
@@ -193,6 +193,8 @@ class Encoder:
     """Frames on either side of one that are appended to it (linear)."""
     context_step: Count = 1
     """Distance of those frames, in frames (linear)."""
+    denoising: Flag = False
+    """Start from the matrix that predicts clean frames from those in babble and rooms (linear)."""
     whitening: Flag = False
     """Start from the matrix that whitens the differences of aligned frames of a class (linear)."""
     input_dim: Whole | None = None
@@ -471,7 +473,7 @@ PUBLISHED = Recipe(
 class Config:
     """The parameters of wav2tok: every number that governs a result."""
 
-    profile: Literal["speech", "humming", "published"] | None = None
+    profile: Literal["speech", "humming", "general", "published"] | None = None
     """Values of wav2tok/config/profiles/NAME.yaml that override the values of this file."""
     seed: Whole = 0
     """Seed of everything random: the same seed, data and machine give the same tokens."""
@@ -501,6 +503,7 @@ class Config:
                 "encoder.tiled is true and train.clip_seconds null, so tiles have no length; set one of them"
             )
         of_linear = {
+            "encoder.denoising is true": encoder.denoising,
             "encoder.whitening is true": encoder.whitening,
             "encoder.context is more than 0": encoder.context > 0,
             "train.epochs is 0": train.epochs == 0,

@@ -26,6 +26,8 @@ class Stream(IntEnum):
     """Which recordings an epoch trains on."""
     WHITENING = 7
     """Augmentation of the pairs that whitening reads."""
+    DENOISING = 8
+    """Babble and rooms of the copies that denoising reads."""
 
 
 def rng(seed: int, stream: Stream, position: int | None = None) -> np.random.Generator:

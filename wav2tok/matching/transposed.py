@@ -29,12 +29,13 @@ LEVEL, GAP = 0.6, 0.4
 def is_transposable(config: Mapping[str, Any]) -> bool:
     """Whether the codebook of a model that was trained with ``config`` (JSON values) holds melodies.
 
-    An encoder that was trained or whitened mixes their semitones.
+    An encoder that was trained, denoised or whitened mixes their semitones.
     """
     encoder = config.get("encoder", {})
     return (
         config.get("features", {}).get("kind") == "contour"
         and encoder.get("kind") == "linear"
+        and not encoder.get("denoising")
         and not encoder.get("whitening")
         and config.get("train", {}).get("epochs") == 0
         and config.get("train", {}).get("init_from") is None

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from wav2tok.audio.rooms import DECAY_SECONDS, VOICES
 from wav2tok.evaluation.gate import Verdict
 from wav2tok.evaluation.held_out import Judged
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.retrieval.significance import DRAWS, TESTED
-from wav2tok.evaluation.retrieval.views import DECAY_SECONDS, VOICES
 from wav2tok.evaluation.spotting.metrics import BETA, HIT, Spotting
 from wav2tok.files import replacing, write_json
 from wav2tok.report import names, robustness, tables

@@ -69,6 +69,8 @@ def encoder_flop(config: Config, width: int, steps: int) -> int:
         steps: of a recording; in a transformer each step attends to all of them.
     """
     e = config.encoder
+    if e.kind == "linear":
+        return 2 * e.dim * e.dim
     inputs, wide = width * e.stack, 2 * e.hidden
     if e.kind == "transformer":
         positions = wide * (wide // e.position_groups) * e.position_kernel

@@ -110,7 +110,7 @@ class Bench:
 
     def augmentation(self) -> Row:
         """Changing pitch, tempo and noise of the spectra of a batch."""
-        batch, generator = self.trainer.load(self.pairs()), torch.Generator().manual_seed(0)
+        batch, generator = self.trainer.batches.load(self.pairs()), torch.Generator().manual_seed(0)
         front_end = self.trainer.model.front_end
         seconds = self.median(lambda: augment(batch.spectrum, batch.frames, front_end, self.config.augment, generator))
         floor = self.floor.seconds(0, 8.0 * int(batch.frames.sum()) * front_end.bands)
@@ -123,7 +123,7 @@ class Bench:
         trainer, config = self.trainer, self.config
         model, generator = trainer.model.train(), torch.Generator().manual_seed(0)
         pairs = self.pairs()
-        batch = trainer.load(pairs)
+        batch = trainer.batches.load(pairs)
         spectrum, frames = augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator)
         lengths = frames.to(self.device)
         features = model.front_end.finish(spectrum, lengths)
@@ -154,9 +154,9 @@ class Bench:
 
         trainer.progress.step = 0
         parts = {
-            "whole": lambda: trainer.step(trainer.load(pairs), generator),
+            "whole": lambda: trainer.step(trainer.batches.load(pairs), generator),
             "floor": lambda: network(bare, even, bare_slope),
-            "reading spectra": lambda: trainer.load(pairs),
+            "reading spectra": lambda: trainer.batches.load(pairs),
             "augmentation": lambda: augment(batch.spectrum, batch.frames, model.front_end, config.augment, generator),
             "features": lambda: model.front_end.finish(spectrum, lengths),
             "network, forward and backward": lambda: network(features, lengths, slope),

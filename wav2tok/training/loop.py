@@ -6,8 +6,6 @@ The same code runs on CPU and CUDA.
 
 import dataclasses
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +21,17 @@ from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
-from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
-from wav2tok.training.first_codebook import first_codebook
+from wav2tok.training.batches import Batches, LoadedBatch
 from wav2tok.training.objective import Views, objective, views_of
-from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
+from wav2tok.training.pairs import PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
-from wav2tok.training.whitening import PAIRS, whitening, within_class_covariance
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadedBatch:
-    """A batch of pairs ready for a step: spectrum [2 B, T, bands] on the device; frames [2 B], labels [B] on the CPU.
-
-    For triplets 3 B instead of 2 B; ``members`` is 2 or 3.
-    """
-
-    spectrum: torch.Tensor
-    frames: torch.Tensor
-    labels: torch.Tensor
-    members: int
 
 
 def schedule(step: int, total: int, warmup: float, *, falls: bool = True) -> float:
@@ -93,6 +76,7 @@ class Trainer:
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
         self.valid_store = build(valid.paths, model.front_end, out, device)
         self.changed = changed_copy(self.valid_store, model, config, out)
+        self.batches = Batches(self.store, config.clip_frames, device)
         self.frame_rate = config.data.sample_rate / config.features.hop
         clips = self.store.frames.clamp_max(config.clip_frames)
         mean_seconds = float(clips.float().mean()) / self.frame_rate
@@ -177,23 +161,6 @@ class Trainer:
         keys = list(dict.fromkeys(key for row in history for key in row))
         write_json(self.files.history, [{key: row.get(key) for key in keys} for row in history])
 
-    def load(self, pairs: Pairs) -> LoadedBatch:
-        """Read the spectra of a batch of pairs, all first views, then all second ones, and send them to the device."""
-        views = pairs.members
-        segments = self.store.clips(torch.cat(views), pairs.places.repeat(len(views)), self.config.clip_frames)
-        spectrum, frames = self.store.batch(segments, pinned=self.device.type == "cuda")
-        return LoadedBatch(spectrum.to(self.device, non_blocking=True), frames, pairs.labels, len(views))
-
-    def loaded(self, batches: list[Pairs]) -> Iterator[LoadedBatch]:
-        """The batches of an epoch; the next one is read while one is in use."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self.load, batches[0])
-            for following in [*batches[1:], None]:
-                batch = coming.result()
-                if following is not None:
-                    coming = pool.submit(self.load, following)
-                yield batch
-
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step by the schedule of the recipe."""
         r = self.recipe
@@ -228,21 +195,6 @@ class Trainer:
         self.optimizer.step()
         return parts
 
-    def whiten(self) -> None:
-        """Multiply the linear encoder's matrix by the whitening of aligned frames, and cluster again.
-
-        The pairs are drawn and augmented as in training.
-        """
-        encoder, config = self.model.encoder, self.config
-        assert isinstance(encoder, LinearEncoder)
-        generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.WHITENING, 0))
-        batches = self.sampler.epoch(config.seed, 0, self.batch_size, -(-PAIRS // self.batch_size))
-        self.model.eval()
-        with torch.no_grad():
-            covariance = within_class_covariance(self.views(batch, generator) for batch in self.loaded(batches))
-            encoder.weight.copy_(whitening(covariance).to(encoder.weight) @ encoder.weight)
-        first_codebook(self.model, self.store, self.sampler, config)
-
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
@@ -255,7 +207,7 @@ class Trainer:
         among = torch.from_numpy(sampler.numbers)
         kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
-        for batch in self.loaded(batches):
+        for batch in self.batches.ahead(batches):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.

@@ -16,9 +16,11 @@ from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.progress import log
 from wav2tok.tokenizer.format import GRAPH_NAMES
+from wav2tok.training.denoising import denoise
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
 from wav2tok.training.progress import differences
+from wav2tok.training.whitening import whiten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +108,14 @@ def prepare(run: TrainRun) -> Trainer:
     if source is not None:
         checkpoint.load_weights(trainer.model, config, source)
         log.info(f"starting from the weights of {source}")
-    elif config.encoder.whitening:
-        trainer.whiten()
-        log.info("whitened the differences of aligned frames")
+    else:
+        if config.encoder.denoising:
+            denoise(trainer.model, splits.train.paths, config)
+            first_codebook(trainer.model, trainer.store, trainer.sampler, config)
+            log.info("learned to hear clean frames in babble and rooms")
+        if config.encoder.whitening:
+            whiten(trainer)
+            log.info("whitened the differences of aligned frames")
     # Only now, when no error can occur any more.
     folder = ModelFolder(out)
     heard.write(out, recordings, _heard_before(config, out, source))

@@ -11,14 +11,35 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.losses.alignment import align
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.linear import LinearEncoder
+from wav2tok.training.first_codebook import first_codebook
+from wav2tok.training.loop import Trainer
 from wav2tok.training.objective import Views
 
 RIDGE = 0.1
 """Added to every variance, as a share of their mean. On spoken words .03 to 1 give the same retrieval."""
 PAIRS = 3000
 """Pairs that the covariance is estimated from, if the recordings give as many."""
+
+
+@torch.no_grad()
+def whiten(trainer: Trainer) -> None:
+    """Multiply the linear encoder's matrix by the whitening of aligned frames, and cluster again.
+
+    The pairs are drawn and augmented as in training.
+    """
+    model, config = trainer.model, trainer.config
+    assert isinstance(model.encoder, LinearEncoder)
+    generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.WHITENING, 0))
+    pairs = trainer.sampler.epoch(config.seed, 0, trainer.batch_size, -(-PAIRS // trainer.batch_size))
+    model.eval()
+    covariance = within_class_covariance(trainer.views(batch, generator) for batch in trainer.batches.ahead(pairs))
+    weight = model.encoder.weight
+    weight.copy_(whitening(covariance).to(weight) @ weight)
+    first_codebook(model, trainer.store, trainer.sampler, config)
 
 
 @torch.no_grad()

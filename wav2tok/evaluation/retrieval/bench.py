@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wav2tok.audio import rooms
 from wav2tok.evaluation.retrieval import views
 from wav2tok.evaluation.retrieval.protocol import View
 from wav2tok.evaluation.systems import System, representations
@@ -30,7 +31,7 @@ class Bench:
     waveforms: list[np.ndarray]
     """The N recordings, float32 [n]."""
     voices: list[np.ndarray]
-    """Training recordings that babble is mixed from, as `views.sounding` returns them."""
+    """Training recordings that babble is mixed from, as `rooms.sounding` returns them."""
     sample_rate: int
     seed: int
     database: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -99,7 +100,7 @@ class Bench:
         """A recording changed as ``view`` says; its babble and room are the same at every SNR and for every system."""
         waveform, noise, response = self.waveforms[index], None, None
         if view.kind in ("SNR", "ROOM"):
-            noise = views.babble(self.voices, len(waveform), np.random.default_rng((self.seed, index)))
+            noise = rooms.babble(self.voices, len(waveform), np.random.default_rng((self.seed, index)))
         if view.kind == "ROOM":
-            response = views.impulse_response(self.sample_rate, np.random.default_rng((self.seed, index, 1)))
+            response = rooms.impulse_response(self.sample_rate, np.random.default_rng((self.seed, index, 1)))
         return views.make(waveform, view, self.sample_rate, noise, response)

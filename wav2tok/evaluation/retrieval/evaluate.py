@@ -9,14 +9,14 @@ from functools import partial
 
 import numpy as np
 
-from wav2tok.audio import decode
+from wav2tok.audio import decode, rooms
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.evaluation.baselines import pretrained
 from wav2tok.evaluation.baselines.all import baseline_systems
-from wav2tok.evaluation.retrieval import curves, distractors, metrics, protocol, significance, token_use, views
+from wav2tok.evaluation.retrieval import curves, distractors, metrics, protocol, significance, token_use
 from wav2tok.evaluation.retrieval.bench import Bench
 from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
 from wav2tok.evaluation.retrieval.protocol import Task, Variant, View
@@ -164,7 +164,7 @@ def learn(
     if not (settings.curve_queries and (settings.snr_db or settings.room_snr_db)):
         return systems, []
     chosen = generator.choice(rows, min(len(rows), _BABBLE_RECORDINGS), replace=False)
-    return systems, views.sounding([decode.read(train.paths[i], rate) for i in chosen])
+    return systems, rooms.sounding([decode.read(train.paths[i], rate) for i in chosen])
 
 
 ByView = dict[View, dict[str, np.ndarray]]

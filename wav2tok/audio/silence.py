@@ -11,9 +11,9 @@ LONGEST = 0.5
 def trimmed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """A waveform, float [N], without the silence around its sound, if there is more than `LONGEST` of it on a side.
 
-    Models normalise a recording by its own mean and variance, so seconds of silence change all of its tokens. What is cut
-    off is cut to the first loud sample: a recording and the same one with silence around give the same samples, if it
-    begins and ends with sound.
+    Models normalise a recording by its own mean and variance, so seconds of silence change all of its tokens. It is cut
+    to the first and last loud sample: a recording that begins and ends with sound, and the same one with silence around
+    it, give the same samples.
 
     Args:
         sample_rate: Hz.

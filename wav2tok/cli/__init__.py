@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, doctor, learn, params, ship, stage, use
+from wav2tok.cli import benchmark, console, data, doctor, indexing, learn, params, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -40,7 +40,6 @@ for verb in (
     ship.pull,
     ship.models,
     use.tokenize,
-    use.index,
     use.search,
     use.spot,
     benchmark.benchmark,
@@ -48,6 +47,7 @@ for verb in (
     params.params,
 ):
     app.command()(console.adjustable(verb))
+app.add_typer(indexing.app, name="index")
 
 
 OPTIONS = {"overrides": "set"}

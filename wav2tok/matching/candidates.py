@@ -25,12 +25,12 @@ WHOLE = 2 * PIECE
 MAX_UNITS = 1 << 16
 """Units in one `Postings`, so that each is named by two bytes."""
 # A seed that more than this share of the units has is not kept: it tells little, and such seeds would fill the disk.
-_COMMON = 1 / 128
+_COMMON = 1 / 64
 _ALWAYS_KEPT = 64
 # Tokens for each bucket of the directory.
 _LOAD = 16
 # A query reads its rarest seeds first, until their postings exceed this many: the rest weigh little and cost most.
-_READ = 60_000
+_READ = 40_000
 # Weights are whole numbers, so that a unit and a weight are one number to sort by.
 _WEIGHT_BITS = 12
 _WEIGHT_UNIT = 256.0

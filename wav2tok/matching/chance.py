@@ -6,9 +6,9 @@ decoy to a sample of the database say how common small distances are, down to on
 
 Beyond that stands a law. If tokens follow each other independently, as many tokens of the database are the query with
 probability ``exp(-I)``, ``I`` the sum of ``-ln`` of each token's share among those that may follow the one before.
-Between the sample and this, ``-ln P(distance <= d)`` is taken for the power law ``I ((m - d) / m)^g``: 0 at ``m``, ``I``
-for a perfect match, and convex, as a rate of large deviations is. ``m`` and ``g`` are those of the decoy's middle and
-tail.
+Between the sample and this, ``-ln P(distance <= d)`` is taken for the power law ``I ((m - d) / m)^g``: 0 at ``m``,
+``I`` for a perfect match, and convex, as a rate of large deviations is. ``m`` and ``g`` are those of the decoy's middle
+and tail.
 """
 
 from dataclasses import dataclass

@@ -24,9 +24,9 @@ SCAN_RECORDINGS = 20_000
 """A search compares every recording of a collection up to this size: 10 ms, measured by ``python -m benchmarks.search``."""
 SCAN_TOKENS = 400_000
 """A spot reads every token of a collection up to this size: 40 ms."""
-CANDIDATES = 1000
-"""Units that are compared in a larger collection."""
-_SAMPLE = 1000
+CANDIDATES = 400
+"""Recordings, or stretches, that are compared in a larger collection."""
+_SAMPLE = 500
 _SAMPLE_TOKENS = 20_000
 
 
@@ -94,18 +94,26 @@ class Collection:
     def candidates(self, query: np.ndarray, top: int) -> list[Near]:
         """The ``top`` recordings nearest to a query, int [L], of those that share most seeds with it."""
         owners, units, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
-        best = np.sort(best_first(votes, CANDIDATES))
-        owners, units = owners[best], units[best]
-        kept, documents, texts = [], [], []
+        documents, scores = units.copy(), np.zeros(len(units))
+        bounds = np.searchsorted(owners, np.arange(len(self.segments) + 1))
+        for number, segment in enumerate(self.segments):
+            part = slice(bounds[number], bounds[number + 1])
+            those, totals = units[part], votes[part]
+            firsts = np.arange(len(those))
+            if segment.units[-1] > segment.documents and len(those):  # the votes of all pieces of a recording
+                documents[part] = segment.document_of(those)
+                firsts = np.flatnonzero(np.diff(documents[part], prepend=-1))
+                those, totals = documents[part][firsts], np.add.reduceat(totals, firsts)
+            if len(self.dead[number]):
+                totals = np.where(np.isin(those, self.dead[number]), 0, totals)
+            # For each token that an edit could save: of equal votes, long recordings have more by chance.
+            scores[bounds[number] + firsts] = totals / np.maximum(segment.lengths[those], len(query))
+        best = np.sort(best_first(scores, CANDIDATES))
+        owners, documents = owners[best], documents[best]
+        texts: list[str] = []
         for number in np.unique(owners).tolist():
-            segment = self.segments[number]
-            those = np.unique(segment.document_of(units[owners == number]))
-            those = those[~np.isin(those, self.dead[number])] if len(self.dead[number]) else those
-            kept.append(np.full(len(those), number))
-            documents.append(those)
-            texts += segment.texts(those)
-        none = np.zeros(0, dtype=np.int64)
-        return self._nearest(query, np.concatenate([*kept, none]), np.concatenate([*documents, none]), texts, top)
+            texts += self.segments[number].texts(documents[owners == number])
+        return self._nearest(query, owners, documents, texts, top)
 
     def _nearest(
         self, query: np.ndarray, owners: np.ndarray, documents: np.ndarray, texts: list[str], top: int
@@ -186,7 +194,9 @@ class Collection:
         edits = np.split(distances_to_ends(query, np.concatenate(strings), lengths), np.cumsum(lengths)[:-1])
         order = np.argsort([row.min() for row in edits], kind="stable")[:top]
         found = [
-            Passage(stretches[i].segment, stretches[i].document, stretches[i].first + begin, stretches[i].first + end, n)
+            Passage(
+                stretches[i].segment, stretches[i].document, stretches[i].first + begin, stretches[i].first + end, n
+            )
             for i in order.tolist()
             for begin, end, n in occurrences(edits[i], query, strings[i], most)
         ]

@@ -134,9 +134,7 @@ def open_parts(
     return segments, dead
 
 
-def snapshot(
-    folder: Path, known: dict[str, Segment] | None = None
-) -> tuple[Manifest, list[Segment], list[np.ndarray]]:
+def snapshot(folder: Path, known: dict[str, Segment] | None = None) -> tuple[Manifest, list[Segment], list[np.ndarray]]:
     """The newest manifest with its segments.
 
     Raises:

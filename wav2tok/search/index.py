@@ -77,9 +77,7 @@ class Index:
             root: the folder that holds the recordings, if they may move together.
         """
         manifest = _manifest(tokenizer, root)
-        segments = [
-            Segment(pack(Rows.of(part), manifest.num_tokens)) for part in cut(_entries(entries, root))
-        ]
+        segments = [Segment(pack(Rows.of(part), manifest.num_tokens)) for part in cut(_entries(entries, root))]
         dead = [np.zeros(0, dtype=np.int64)] * len(segments)
         return cls(manifest, Collection(segments, dead, manifest.num_tokens))
 
@@ -109,13 +107,23 @@ class Index:
             UserError: there is no index, it is damaged, or another tokenizer made it.
         """
         manifest, segments, dead = disk.snapshot(path)
-        if tokenizer is not None and tokenizer.identity != manifest.identity:
+        index = cls(manifest, Collection(segments, dead, manifest.num_tokens), path)
+        if tokenizer is not None:
+            index.require(tokenizer)
+        return index
+
+    def require(self, tokenizer: Tokenizer) -> None:
+        """Refuse the strings of another tokenizer.
+
+        Raises:
+            UserError: ``tokenizer`` did not make this index; the message names the one that did.
+        """
+        if tokenizer.identity != self.identity:
             raise UserError(
-                f"{path} was made with another tokenizer, {manifest.model} ({manifest.identity}), than "
-                f"{tokenizer.source} ({tokenizer.identity}); use that one, or index again with this one.",
+                f"{self.folder} was made with another tokenizer, {self.manifest.model} (identity {self.identity}), than "
+                f"{tokenizer.source} (identity {tokenizer.identity}); use that one, or index again with this one.",
                 "model",
             )
-        return cls(manifest, Collection(segments, dead, manifest.num_tokens), path)
 
     def refresh(self) -> "Index":
         """The newest state of an index on disk; this one, if nothing has changed.
@@ -209,6 +217,29 @@ class Index:
             writer.commit(self._bury(writer, lambda segment: segment.find(keys)))
             writer.tidy()
         return self.refresh()
+
+    def below(self, paths: Sequence[str]) -> list[str]:
+        """The recordings of the index that ``paths`` stand for: files, and folders for what the index holds of them.
+
+        Raises:
+            UserError: the index holds nothing of one of them.
+        """
+        held = {
+            os.path.abspath(path): path
+            for number, segment in enumerate(self.collection.segments)
+            for path in (
+                shown(segment.path(document), self.manifest.root) for document in self.collection.alive(number)
+            )
+        }
+        out: dict[str, None] = {}
+        for path in paths:
+            full = os.path.abspath(path)
+            inside = os.path.join(full, "")
+            found = [held[full]] if full in held else [own for name, own in held.items() if name.startswith(inside)]
+            if not found:
+                raise UserError(f"{path} is not in {self.folder}.", "paths")
+            out |= dict.fromkeys(found)
+        return list(out)
 
     def reroot(self, root: str) -> "Index":
         """Say that the folder of the recordings is now ``root``.
@@ -361,9 +392,7 @@ def root_of(paths: Sequence[str]) -> str:
 
 
 def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
-    return disk.Manifest(
-        tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root
-    )
+    return disk.Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)
 
 
 def _entry(recording: Tokenized, root: str) -> Entry:

@@ -28,7 +28,7 @@ from wav2tok.matching import Tokenized, as_text
 from wav2tok.matching.candidates import MAX_UNITS, PIECE, Postings, units_of
 from wav2tok.search import container
 
-PATHS = 128
+PATHS = 64
 _FORMAT = "wav2tok segment 1"
 _LONG = 255
 _TICK = 1e-4
@@ -157,7 +157,7 @@ class Segment:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each recording, int64 [D]."""
-        return np.diff(self.ends.astype(np.int64))
+        return np.diff(self.ends).astype(np.int64)
 
     @cached_property
     def units(self) -> np.ndarray:

@@ -67,11 +67,11 @@ def _columns(query: np.ndarray, text: np.ndarray, resets: np.ndarray, kind: type
     rows = np.where(used[rows] == text, rows, len(used))
     lanes = text.shape[1]
     plus, minus = np.full((words, lanes), _ALL), np.zeros((words, lanes), dtype=np.uint64)
-    score = np.full(lanes, size, dtype=kind)
+    score: np.ndarray = np.full(lanes, size, dtype=kind)
     last = np.uint64((size - 1) % _WORD)
     top = np.uint64(_WORD - 1)
-    out = np.empty(text.shape, dtype=kind)
-    any_reset = resets.any(axis=1)
+    out: np.ndarray = np.empty(text.shape, dtype=kind)
+    any_reset = np.any(resets, axis=1).tolist()
     for column in range(len(text)):
         if any_reset[column]:
             reset = resets[column]

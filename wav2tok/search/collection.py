@@ -1,14 +1,15 @@
 """Search in segments: which of their recordings are nearest to a token string, and where it occurs in them.
 
-A small collection is scanned: every recording is compared, so the answer is exact. In a large one, recordings that share
-seeds with the query are candidates (`wav2tok.matching.candidates`), and only they are compared. Both rank by the same
+A small collection is scanned: every recording is compared, so the answer is exact. In a large one, recordings that
+share seeds with the query are candidates (`wav2tok.matching.candidates`), and only they are compared. Both rank by the same
 distances as the report: `wav2tok.matching.edit_distances` for whole recordings, the edits to the nearest substring over
 the query's length for passages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from rapidfuzz import process
@@ -21,7 +22,7 @@ from wav2tok.matching.infix import distances_to_ends, occurrences
 from wav2tok.search.segment import Segment
 
 SCAN_RECORDINGS = 20_000
-"""A search compares every recording of a collection up to this size: 10 ms, measured by ``python -m benchmarks.search``."""
+"""A search compares every recording of a collection up to this size, which takes about 10 ms."""
 SCAN_TOKENS = 400_000
 """A spot reads every token of a collection up to this size: 40 ms."""
 CANDIDATES = 400
@@ -89,7 +90,7 @@ class Collection:
             for one, alive in zip(self.segments, every, strict=True)
         ]
         owners = np.repeat(np.arange(len(every)), [len(alive) for alive in every])
-        return self._nearest(query, owners, np.concatenate([*every, np.zeros(0, np.int64)]), sum(strings, []), top)
+        return self._nearest(query, owners, np.concatenate([*every, np.zeros(0, np.int64)]), list(chain(*strings)), top)
 
     def candidates(self, query: np.ndarray, top: int) -> list[Near]:
         """The ``top`` recordings nearest to a query, int [L], of those that share most seeds with it."""
@@ -194,11 +195,9 @@ class Collection:
         edits = np.split(distances_to_ends(query, np.concatenate(strings), lengths), np.cumsum(lengths)[:-1])
         order = np.argsort([row.min() for row in edits], kind="stable")[:top]
         found = [
-            Passage(
-                stretches[i].segment, stretches[i].document, stretches[i].first + begin, stretches[i].first + end, n
-            )
+            replace(stretches[i], first=stretches[i].first + begin, last=stretches[i].first + end, edits=count)
             for i in order.tolist()
-            for begin, end, n in occurrences(edits[i], query, strings[i], most)
+            for begin, end, count in occurrences(edits[i], query, strings[i], most)
         ]
         return _best(found, most, top)
 

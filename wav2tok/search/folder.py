@@ -2,8 +2,8 @@
 
 A change writes new segments, then replaces the manifest in one step. A reader maps the segments of the manifest that it
 read, and so keeps one consistent state of the index while others write. A writer that is killed leaves the manifest of
-its last finished change, and at most files that nothing refers to, which the next writer deletes. There is one writer at
-a time.
+its last finished change, and at most files that nothing refers to, which the next writer deletes. There is one writer
+at a time.
 
 Each change adds a segment. Four small neighbours of similar size become one, so N recordings have about 3 log4(N) of
 them, and a recording is written again log4(N) times.

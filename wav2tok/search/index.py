@@ -120,8 +120,8 @@ class Index:
         """
         if tokenizer.identity != self.identity:
             raise UserError(
-                f"{self.folder} was made with another tokenizer, {self.manifest.model} (identity {self.identity}), than "
-                f"{tokenizer.source} (identity {tokenizer.identity}); use that one, or index again with this one.",
+                f"{self.folder} was made with another tokenizer, {self.manifest.model} (identity {self.identity}), "
+                f"than {tokenizer.source} (identity {tokenizer.identity}); use that one, or index again with this one.",
                 "model",
             )
 
@@ -218,19 +218,21 @@ class Index:
             writer.tidy()
         return self.refresh()
 
+    def paths(self) -> list[str]:
+        """The paths of all recordings, in the index's order."""
+        return [
+            shown(os.fsdecode(names[document]), self.manifest.root)
+            for number, names in enumerate(segment.names() for segment in self.collection.segments)
+            for document in self.collection.alive(number).tolist()
+        ]
+
     def below(self, paths: Sequence[str]) -> list[str]:
         """The recordings of the index that ``paths`` stand for: files, and folders for what the index holds of them.
 
         Raises:
             UserError: the index holds nothing of one of them.
         """
-        held = {
-            os.path.abspath(path): path
-            for number, segment in enumerate(self.collection.segments)
-            for path in (
-                shown(segment.path(document), self.manifest.root) for document in self.collection.alive(number)
-            )
-        }
+        held = {os.path.abspath(path): path for path in self.paths()}
         out: dict[str, None] = {}
         for path in paths:
             full = os.path.abspath(path)
@@ -257,13 +259,13 @@ class Index:
     def changed(self, paths: Sequence[str]) -> list[str]:
         """Those of ``paths`` that are not in the index as they are now on disk."""
         about = [key_and_stamp(path, self.manifest.root) for path in paths]
-        keys, stamps = (np.array(column, dtype=np.uint64) for column in zip(*about, strict=True)) if about else ([], [])
+        keys, stamps = np.array(about, dtype=np.uint64).reshape(-1, 2).T
         same = np.zeros(len(paths), dtype=bool)
         for segment, dead in zip(self.collection.segments, self.collection.dead, strict=True):
-            found = segment.find(np.asarray(keys, dtype=np.uint64))
+            found = segment.find(keys)
             known = np.flatnonzero((found >= 0) & ~np.isin(found, dead))
             same[known] |= segment.stamps[found[known]] == stamps[known]
-        same &= np.asarray(stamps, dtype=np.uint64) > 0
+        same &= stamps > 0
         return [path for path, is_same in zip(paths, same.tolist(), strict=True) if not is_same]
 
     def stats(self) -> dict[str, Any]:
@@ -366,8 +368,8 @@ class Index:
         expected = trials * math.exp(-self.collection.information(query))
         if not len(query) or expected > 1:
             raise UserError(
-                f"the query has {len(query)} tokens, and about {expected:.3g} of the {trials} {what} of the index would "
-                "equal it by chance, so answers would mean nothing; use a longer recording.",
+                f"the query has {len(query)} tokens, and about {expected:.3g} of the {trials} {what} of the index "
+                "would equal it by chance, so answers would mean nothing; use a longer recording.",
                 "query",
             )
 

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -97,8 +98,8 @@ class Rows:
     def joined(cls, parts: Sequence["Rows"]) -> "Rows":
         """The rows of several, one after the other."""
         columns = ("tokens", "lengths", "held", "ticks", "keys", "stamps")
-        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in columns]
-        return cls(*arrays, [name for part in parts for name in part.names])
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+        return cls(**arrays, names=[name for part in parts for name in part.names])
 
 
 def pack(rows: Rows, num_tokens: int) -> bytes:
@@ -180,7 +181,7 @@ class Segment:
         ends = np.cumsum(lengths)
         at = np.arange(lengths.sum()) + np.repeat(self.ends[documents].astype(np.int64) - ends + lengths, lengths)
         text, bounds = as_text(self.tokens[at]), [0, *ends.tolist()]
-        return [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [text[a:b] for a, b in pairwise(bounds)]
 
     def string(self, document: int) -> np.ndarray:
         """The token string of a recording, int64 [L]."""
@@ -202,6 +203,11 @@ class Segment:
         """The path of a recording, as it was indexed."""
         return self._names(document // PATHS).split(b"\0")[document % PATHS].decode("utf-8", "surrogateescape")
 
+    def names(self) -> list[bytes]:
+        """The paths of all recordings, as bytes."""
+        blocks = range(len(self._arrays["path_ends"]) - 1)
+        return [name for block in blocks for name in self._names(block).split(b"\0")[:-1]]
+
     def _names(self, block: int) -> bytes:
         begin, end = self._arrays["path_ends"][block : block + 2]
         return zlib.decompress(self._arrays["paths"][begin:end].tobytes())
@@ -219,8 +225,6 @@ class Segment:
         held[self._arrays["long_at"]] = self._arrays["long"]
         keys = np.empty(self.documents, dtype=np.uint64)
         keys[self._arrays["key_of"]] = self.keys
-        blocks = range(len(self._arrays["path_ends"]) - 1)
-        names = [name + b"\0" for block in blocks for name in self._names(block).split(b"\0")[:-1]]
         return Rows(
             self.tokens[mask],
             self.lengths[alive],
@@ -228,7 +232,7 @@ class Segment:
             self._arrays["seconds"][alive],
             keys[alive],
             self.stamps[alive],
-            [name for name, lives in zip(names, alive.tolist(), strict=True) if lives],
+            [name + b"\0" for name, lives in zip(self.names(), alive.tolist(), strict=True) if lives],
         )
 
     def find(self, keys: np.ndarray) -> np.ndarray:
@@ -253,8 +257,8 @@ def cut(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
     if len(counts) and counts.max() > MAX_UNITS:
         longest = entries[int(counts.argmax())].recording
         raise UserError(
-            f"{longest.path} has {len(longest.tokens)} tokens, more than the {MAX_UNITS * PIECE} that an index holds of "
-            "one recording; cut it into parts."
+            f"{longest.path} has {len(longest.tokens)} tokens, more than the {MAX_UNITS * PIECE} that an index "
+            "holds of one recording; cut it into parts."
         )
     units = np.cumsum(counts)
     parts: list[Sequence[Entry]] = []

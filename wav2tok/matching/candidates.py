@@ -25,7 +25,7 @@ WHOLE = 2 * PIECE
 MAX_UNITS = 1 << 16
 """Units in one `Postings`, so that each is named by two bytes."""
 # A seed that more than this share of the units has is not kept: it tells little, and such seeds would fill the disk.
-_COMMON = 1 / 64
+_COMMON = 1 / 128
 _ALWAYS_KEPT = 64
 # Tokens for each bucket of the directory.
 _LOAD = 16
@@ -61,7 +61,7 @@ def seeds(flat: np.ndarray, owner: np.ndarray, num_tokens: int) -> tuple[np.ndar
     hashes, places = [], []
     for number, shape in enumerate(shapes(num_tokens)):
         count = max(len(flat) - shape[-1], 0)
-        running = np.full(count, number + 1, dtype=np.uint64)
+        running = np.full(count, number << 32, dtype=np.uint64)
         for offset in shape:
             running = (running + tokens[offset : offset + count]) * _ODD
             running ^= running >> np.uint64(29)
@@ -102,7 +102,7 @@ class Postings:
     @classmethod
     def build(cls, flat: np.ndarray, lengths: np.ndarray, num_tokens: int) -> "Postings":
         """Postings of strings of these lengths, which stand end to end in ``flat``; at most `MAX_UNITS` units."""
-        bits = max(4, math.ceil(math.log2(max(len(flat), 1) / _LOAD + 1)))
+        bits = max(8, math.ceil(math.log2(max(len(flat), 1) / _LOAD + 1)))
         units = int(units_of(lengths).sum())
         unit = unit_of_tokens(lengths)
         # A seed across two pieces of a string belongs to the first.

@@ -1,9 +1,9 @@
 """Search in segments: which of their recordings are nearest to a token string, and where it occurs in them.
 
 A small collection is scanned: every recording is compared, so the answer is exact. In a large one, recordings that
-share seeds with the query are candidates (`wav2tok.matching.candidates`), and only they are compared. Both rank by the same
-distances as the report: `wav2tok.matching.edit_distances` for whole recordings, the edits to the nearest substring over
-the query's length for passages.
+share seeds with the query are candidates (`wav2tok.matching.candidates`), and only they are compared. Both rank by the
+same distances as the report: `wav2tok.matching.edit_distances` for whole recordings, the edits to the nearest substring
+over the query's length for passages.
 """
 
 from collections.abc import Sequence

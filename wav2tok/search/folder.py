@@ -208,12 +208,12 @@ class Writer:
 
     def commit(self, parts: Sequence[Part]) -> None:
         """Make these segments the index, in one step."""
-        used = {name for part in self.manifest.parts for name in (part.file, part.dead)}
+        used = _files(self.manifest)
         manifest = replace(self.manifest, parts=tuple(parts), generation=self.manifest.generation + 1)
         text = json.dumps({"format": FORMAT} | asdict(manifest), indent=1) + "\n"
         _write(self.folder / MANIFEST, text.encode())
         self.manifest = manifest
-        for name in used - {name for part in parts for name in (part.file, part.dead)}:
+        for name in used - _files(manifest):
             _delete(self.folder / name)
 
     def tidy(self) -> None:
@@ -227,7 +227,7 @@ class Writer:
 
     def sweep(self) -> None:
         """Delete what a killed writer left."""
-        used = {name for part in self.manifest.parts for name in (part.file, part.dead)}
+        used = _files(self.manifest)
         for one in self.folder.iterdir():
             if one.name.startswith(".index-") or (one.suffix in (".segment", ".dead") and one.name not in used):
                 _delete(one)
@@ -280,6 +280,10 @@ def verify(folder: Path) -> list[str]:
             elif name and sha256(folder / name) != digest:
                 problems.append(f"{folder / name} is not what was written: its digest differs")
     return problems
+
+
+def _files(manifest: Manifest) -> set[str]:
+    return {name for part in manifest.parts for name in (part.file, part.dead) if name}
 
 
 def _to_merge(parts: Sequence[Part]) -> tuple[int, int] | None:

@@ -3,35 +3,43 @@
 import hashlib
 import os
 import zlib
-from functools import lru_cache
-
-_real_folder = lru_cache(maxsize=4096)(os.path.realpath)
 
 
-def key_and_stamp(path: str, root: str) -> tuple[int, int]:
-    """A digest of a file's real path, and one of its size and time of change.
+class Identities:
+    """Digests of files. Use one for the paths of one change: it remembers what their folders are really called.
 
-    Args:
-        root: below this folder, the path counts from it, so that a folder may move.
-
-    Returns:
-        Two unsigned numbers, of 64 and 32 bits; the second is 0 if there is no such file.
+    Attributes:
+        root: below this folder, a path counts from it, so that the folder may move; empty: none.
     """
-    try:
-        about = os.lstat(path)
-        linked = os.path.islink(path)
-        if linked:
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._real: dict[str, str] = {}
+        self._base = os.path.join(os.path.realpath(root), "") if root else None
+
+    def of(self, path: str) -> tuple[int, int]:
+        """A digest of a file's real path, and one of its size and time of change.
+
+        Returns:
+            Two unsigned numbers, of 64 and 32 bits; the second is 0 if there is no such file.
+        """
+        try:
+            linked = os.path.islink(path)
             about = os.stat(path)
-        stamp = zlib.crc32(f"{about.st_size} {about.st_mtime_ns}".encode()) or 1
-    except OSError:
-        linked, stamp = False, 0
-    folder, name = os.path.split(path)
-    real = os.path.realpath(path) if linked else os.path.join(_real_folder(folder or os.curdir), name)
-    if root:
-        base = os.path.join(_real_folder(root), "")
-        real = f"./{real.removeprefix(base)}" if real.startswith(base) else real
-    digest = hashlib.blake2b(real.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "little"), stamp
+            stamp = zlib.crc32(f"{about.st_size} {about.st_mtime_ns}".encode()) or 1
+        except OSError:
+            linked, stamp = False, 0
+        real = os.path.realpath(path) if linked else self._unlinked(path)
+        if self._base is not None and real.startswith(self._base):
+            real = f"./{real.removeprefix(self._base)}"
+        digest = hashlib.blake2b(real.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        return int.from_bytes(digest, "little"), stamp
+
+    def _unlinked(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder or os.curdir)
+        return os.path.join(self._real[folder], name)
 
 
 def below(path: str, root: str) -> str:

@@ -16,7 +16,7 @@ from wav2tok.matching.infix import distances_to_ends, occurrences
 from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
 from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Near, Passage
-from wav2tok.search.identity import below, key_and_stamp, shown
+from wav2tok.search.identity import Identities, below, shown
 from wav2tok.search.segment import Entry, Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -169,8 +169,9 @@ class Index:
             waiting: list[Entry] = []
             parts: list[disk.Part] = []
             seen: set[int] = set()
+            identities = Identities(root)
             for one in recordings:
-                entry = _entry(one, root)
+                entry = _entry(one, identities)
                 if entry.key not in seen:
                     seen.add(entry.key)
                     waiting.append(entry)
@@ -207,7 +208,8 @@ class Index:
         """
         names = list(paths)
         with self._writer() as writer:
-            keys = np.array([key_and_stamp(name, writer.manifest.root)[0] for name in names], dtype=np.uint64)
+            identities = Identities(writer.manifest.root)
+            keys = np.array([identities.of(name)[0] for name in names], dtype=np.uint64)
             known = np.zeros(len(keys), dtype=bool)
             for segment, dead in zip(*writer.segments(), strict=True):
                 found = segment.find(keys)
@@ -258,8 +260,8 @@ class Index:
 
     def changed(self, paths: Sequence[str]) -> list[str]:
         """Those of ``paths`` that are not in the index as they are now on disk."""
-        about = [key_and_stamp(path, self.manifest.root) for path in paths]
-        keys, stamps = np.array(about, dtype=np.uint64).reshape(-1, 2).T
+        identities = Identities(self.manifest.root)
+        keys, stamps = np.array([identities.of(path) for path in paths], dtype=np.uint64).reshape(-1, 2).T
         same = np.zeros(len(paths), dtype=bool)
         for segment, dead in zip(self.collection.segments, self.collection.dead, strict=True):
             found = segment.find(keys)
@@ -361,8 +363,7 @@ class Index:
         return round(min(begin, seconds), 3), round(float(min(end, seconds)), 3)
 
     def _recording(self, recording: Tokenized) -> Tokenized:
-        path = shown(recording.path, self.manifest.root)
-        return Tokenized(path, recording.seconds, recording.tokens, recording.starts)
+        return replace(recording, path=shown(recording.path, self.manifest.root))
 
     def _require_long(self, query: np.ndarray, trials: int, what: str) -> None:
         expected = trials * math.exp(-self.collection.information(query))
@@ -397,16 +398,15 @@ def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
     return disk.Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)
 
 
-def _entry(recording: Tokenized, root: str) -> Entry:
-    path = below(recording.path, root)
-    return Entry(
-        Tokenized(path, recording.seconds, recording.tokens, recording.starts), *key_and_stamp(recording.path, root)
-    )
+def _entry(recording: Tokenized, identities: Identities) -> Entry:
+    path = below(recording.path, identities.root)
+    return Entry(replace(recording, path=path), *identities.of(recording.path))
 
 
 def _entries(recordings: Iterable[Tokenized], root: str) -> list[Entry]:
     """What is indexed of recordings; of two with the same real path, the last."""
-    return list({entry.key: entry for entry in (_entry(one, root) for one in recordings)}.values())
+    identities = Identities(root)
+    return list({entry.key: entry for entry in (_entry(one, identities) for one in recordings)}.values())
 
 
 def _short(expected: float) -> float:

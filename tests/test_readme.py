@@ -123,7 +123,7 @@ def outside(place):
 
 @pytest.mark.slow
 def test_without_the_graph(outside, place, monkeypatch, capsys):
-    assert {"audios.bin", "model", "report", "index.json"} <= {p.name for p in outside.iterdir()}
+    assert {"audios.bin", "model", "report", "index"} <= {p.name for p in outside.iterdir()}
     assert len(json.loads((outside / "model" / "history.json").read_text())) == 3
     assert (outside / "report" / "report.md").exists()
     monkeypatch.chdir(place)

@@ -103,7 +103,7 @@ def test_there_is_one_writer_and_readers_do_not_wait(made: Path) -> None:
     other.start()
     try:
         assert ready.wait(60)
-        with pytest.raises(UserError, match="another process is changing .*index; wait"):
+        with pytest.raises(UserError, match=r"another process is changing .*index; wait"):
             Index.load(made).add([recording("new", range(9))])
         assert Index.load(made).search(np.arange(9))[0].path == "0"
     finally:

@@ -23,31 +23,36 @@ def test_a_query_has_the_tokens_of_its_file(tokenizer, tiny_corpus):
         assert np.array_equal(tokens_of(path, tokenizer), tokenizer.encode_file(path))
 
 
+def around(sound: np.ndarray, rate: int) -> np.ndarray:
+    """A sound with two seconds of silence before and one after it."""
+    return np.concatenate([np.zeros(2 * rate), sound, np.zeros(rate)])
+
+
+def check_silence(tokenizer: Tokenizer, index: Index, path: Path, folder: Path) -> None:
+    """A recording that begins and ends with sound gives the same answers with silence around it."""
+    sound, rate = soundfile.read(path)
+    # Well above what counts as silence, as resampling moves the edges.
+    loud = np.flatnonzero(np.abs(sound) > 0.02 * np.abs(sound).max())
+    sound = sound[loud[0] : loud[-1] + 1]
+    soundfile.write(folder / "plain.flac", sound, rate)
+    soundfile.write(folder / "around.flac", around(sound, rate), rate)
+    plain, quiet = (tokens_of(folder / name, tokenizer) for name in ("plain.flac", "around.flac"))
+    assert np.array_equal(plain, quiet)
+    assert list(index.search(plain)) == list(index.search(quiet))
+    assert list(index.spot(plain)) == list(index.spot(quiet))
+
+
 def test_silence_around_a_query_changes_no_answer(tokenizer, tiny_corpus, tmp_path):
     index = Index.build([tiny_corpus], tokenizer)
     for path in decode.find(tiny_corpus)[::5]:
-        sound, rate = soundfile.read(path, dtype="float32")
-        loud = np.flatnonzero(np.abs(sound) > 2e-3 * np.abs(sound).max())
-        sound = sound[loud[0] : loud[-1] + 1]
-        soundfile.write(tmp_path / "plain.flac", sound, rate)
-        around = np.concatenate([np.zeros(2 * rate, np.float32), sound, np.zeros(rate, np.float32)])
-        soundfile.write(tmp_path / "around.flac", around, rate)
-        plain, quiet = (tokens_of(tmp_path / name, tokenizer) for name in ("plain.flac", "around.flac"))
-        assert np.array_equal(plain, quiet)
-        assert list(index.search(plain)) == list(index.search(quiet))
+        check_silence(tokenizer, index, path, tmp_path)
 
 
 def test_silence_around_real_words_changes_no_answer(real_data, tmp_path):
-    """The ready-made speech model: each word among 192 others, with seconds of silence around it."""
     tokenizer = Tokenizer.from_pretrained("wav2tok:speech", "cpu", threads=1)
-    words = [real_data / "words" / name for name in ("up", "down")]
-    index = Index.build(words, tokenizer)
-    for path in [path for folder in words for path in decode.find(folder)[::40]]:
-        sound, rate = soundfile.read(path, dtype="float32")
-        soundfile.write(tmp_path / "around.flac", np.concatenate([np.zeros(rate), sound, np.zeros(2 * rate)]), rate)
-        plain, around = (index.search(tokens_of(one, tokenizer), 20) for one in (path, tmp_path / "around.flac"))
-        assert around[0].path == plain[0].path == str(path)
-        assert len({m.path for m in plain} & {m.path for m in around}) >= 15
+    index = Index.build([real_data / "words" / "up"], tokenizer)
+    for path in decode.find(real_data / "words" / "up")[::16]:
+        check_silence(tokenizer, index, path, tmp_path)
 
 
 def test_a_silent_query_is_refused(tokenizer, tmp_path):

@@ -125,8 +125,11 @@ def opened(folder: Path, model: str | None, device: str, threads: int | None) ->
     from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
+    if model is not None:
+        tokenizer = Tokenizer.from_pretrained(model, device, threads)
+        return Index.load(folder, tokenizer), tokenizer
     index = Index.load(folder)
-    tokenizer = Tokenizer.from_pretrained(model or index.manifest.model, device, threads)
+    tokenizer = Tokenizer.from_pretrained(index.manifest.model, device, threads)
     index.require(tokenizer)
     return index, tokenizer
 

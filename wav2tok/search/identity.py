@@ -15,6 +15,7 @@ class Identities:
     def __init__(self, root: str) -> None:
         self.root = root
         self._real: dict[str, str] = {}
+        self._prefix = os.path.join(root, "") if root else ""
         self._base = os.path.join(os.path.realpath(root), "") if root else None
 
     def of(self, path: str) -> tuple[int, int]:
@@ -38,14 +39,12 @@ class Identities:
     def _unlinked(self, path: str) -> str:
         folder, name = os.path.split(path)
         if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder or os.curdir)
-        return os.path.join(self._real[folder], name)
+            self._real[folder] = os.path.join(os.path.realpath(folder or os.curdir), "")
+        return self._real[folder] + name
 
-
-def below(path: str, root: str) -> str:
-    """``path`` relative to ``root`` if it is below it, else as it is."""
-    inside = root and path.startswith(os.path.join(root, ""))
-    return path[len(os.path.join(root, "")) :] if inside else path
+    def below(self, path: str) -> str:
+        """``path`` relative to the root if it is below it, else as it is."""
+        return path.removeprefix(self._prefix)
 
 
 def shown(path: str, root: str) -> str:

@@ -16,7 +16,7 @@ from wav2tok.matching.infix import distances_to_ends, occurrences
 from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
 from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Near, Passage
-from wav2tok.search.identity import Identities, below, shown
+from wav2tok.search.identity import Identities, shown
 from wav2tok.search.segment import Entry, Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -399,8 +399,9 @@ def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
 
 
 def _entry(recording: Tokenized, identities: Identities) -> Entry:
-    path = below(recording.path, identities.root)
-    return Entry(replace(recording, path=path), *identities.of(recording.path))
+    path = identities.below(recording.path)
+    stored = Tokenized(path, recording.seconds, recording.tokens, recording.starts)
+    return Entry(stored, *identities.of(recording.path))
 
 
 def _entries(recordings: Iterable[Tokenized], root: str) -> list[Entry]:

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
@@ -159,7 +160,8 @@ def adding(folder: Path, seconds: float = 10.0) -> list[Line]:
         [sys.executable, "-m", "benchmarks.search", "--clients", str(folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert clients.stdout is not None and clients.stdin is not None
+    assert clients.stdout is not None
+    assert clients.stdin is not None
     clients.stdout.readline()  # they search
     rng = np.random.default_rng(1)
     batches = [[recording(10_000_000 + BATCH * n + i, s) for i, s in enumerate(songs(rng, BATCH))] for n in range(400)]
@@ -324,7 +326,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="wav2tok-search-") as folder:
         text = table(measure(Path(folder), options.recordings, options.large, options.apart))
-    machine = ", ".join(f"{name}: {value}" for name, value in describe("cpu").items())
+    machine = ", ".join(f"{name}: {value}" for name, value in describe(torch.device("cpu")).items())
     text = f"{text}\n{machine}; load before: {load:.1f}.\n"
     print(text)
     if options.out:

@@ -13,7 +13,7 @@ from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, edit_distances, rank, runs
 from wav2tok.search import collection
-from wav2tok.search.index import Index, root_of
+from wav2tok.search.index import Index, measures, root_of
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 few = st.lists(st.integers(0, 5), max_size=12)
@@ -67,6 +67,19 @@ def test_the_ranking_is_the_reports(strings, query, removed, top):
     whole = index(strings).collection
     whole.dead = [np.array([i for i in sorted(removed) if i < len(strings)], dtype=np.int64)]
     assert [one.document for one in whole.scan(np.array(query), top)] == [i for i in expected if i >= 0]
+
+
+@pytest.mark.parametrize("name", ["weighted", "dtw", "local"])
+def test_other_measures_rank_as_in_the_report(name: str) -> None:
+    rng = np.random.default_rng(0)
+    strings = random_strings(rng, 30)
+    query, codebook = strings[4][2:-3], rng.standard_normal((K, 8))
+    measure = measures(codebook)[name]
+    expected = measure([query], strings)
+    answers = index(strings).search(query, 30, measure)
+    assert found(answers) == [str(i) for i in rank(expected, np.ones(expected.shape, bool))[0]]
+    assert [m.distance for m in answers] == pytest.approx(sorted(expected[0]), abs=1e-4)
+    assert answers[0].expected_by_chance < 0.01 < answers[1].expected_by_chance
 
 
 def relatives(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -13,6 +13,7 @@ from wav2tok import progress
 from wav2tok.cli import console
 from wav2tok.cli.options import Device, Model, Threads
 from wav2tok.cli.rows import Format, FormatOption, printing
+from wav2tok.errors import UserError
 
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
@@ -29,6 +30,10 @@ IndexModel = Annotated[
     str | None, typer.Option("--model", help="As for tokenize; by default the model that the index was made with.")
 ]
 INDEX = Path("index")
+By = Annotated[
+    str,
+    typer.Option(help="The distance: edit, or one that reads the codebook and needs an extra: weighted, dtw, local."),
+]
 Top = Annotated[int, typer.Option(help="Maximum number of answers.")]
 
 
@@ -81,16 +86,21 @@ def search(
     index: IndexFolder = INDEX,
     model: IndexModel = None,
     top: Top = 10,
+    by: By = "edit",
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Print the recordings of an index nearest to QUERY by edit distance, one JSON line each, best first."""
+    """Print the recordings of an index nearest to QUERY, one JSON line each, best first."""
+    from wav2tok.search.index import measures
     from wav2tok.search.query import tokens_of
 
     loaded, tokenizer = opened(index, model, device, threads)
+    measure = measures(tokenizer.codebook).get(by)
+    if measure is None:
+        raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
     with printing(form) as emit:
-        found = loaded.search(tokens_of(query, tokenizer), top)
+        found = loaded.search(tokens_of(query, tokenizer), top, None if by == "edit" else measure)
         _say(found, len(loaded))
         for match in found:
             place = {"start_s": match.start, "end_s": match.end}

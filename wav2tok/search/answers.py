@@ -13,7 +13,7 @@ class Match:
 
     Attributes:
         path: the recording.
-        distance: normalised edit distance to the query, 0 to 1.
+        distance: to the query, 0 to 1 (by time warping, to 2): of edits, unless the search had another measure.
         expected_by_chance: how many recordings of the index would be as near by chance.
         start, end: where in the recording the query is most like it, in seconds; None unless the recording is more than
             twice as long as the query.

@@ -6,7 +6,7 @@ same distances as the report: `wav2tok.matching.edit_distances` for whole record
 over the query's length for passages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -29,6 +29,10 @@ CANDIDATES = 400
 """Recordings, or stretches, that are compared in a larger collection."""
 _SAMPLE = 500
 _SAMPLE_TOKENS = 20_000
+
+
+Measure = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], np.ndarray]
+"""Distances of Q queries to D strings, float64 [Q, D], such as those of `wav2tok.matching`."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +86,20 @@ class Collection:
         every = np.arange(self.segments[segment].documents)
         return np.delete(every, self.dead[segment]) if len(self.dead[segment]) else every
 
-    def scan(self, query: np.ndarray, top: int) -> list[Near]:
-        """The ``top`` recordings nearest to a query, int [L], of all."""
+    def scan(self, query: np.ndarray, top: int, measure: Measure | None = None) -> list[Near]:
+        """The ``top`` recordings nearest to a query, int [L], of all; by edit distance, or by another measure."""
         every = [self.alive(number) for number in range(len(self.segments))]
         strings = [
             one.strings if len(alive) == one.documents else [one.strings[i] for i in alive.tolist()]
             for one, alive in zip(self.segments, every, strict=True)
         ]
         owners = np.repeat(np.arange(len(every)), [len(alive) for alive in every])
-        return self._nearest(query, owners, np.concatenate([*every, np.zeros(0, np.int64)]), list(chain(*strings)), top)
+        return self._nearest(
+            query, owners, np.concatenate([*every, np.zeros(0, np.int64)]), list(chain(*strings)), top, measure
+        )
 
-    def candidates(self, query: np.ndarray, top: int) -> list[Near]:
-        """The ``top`` recordings nearest to a query, int [L], of those that share most seeds with it."""
+    def candidates(self, query: np.ndarray, top: int, measure: Measure | None = None) -> list[Near]:
+        """As `scan`, of the recordings that share most seeds with the query."""
         owners, units, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
         documents, scores = units.copy(), np.zeros(len(units))
         bounds = np.searchsorted(owners, np.arange(len(self.segments) + 1))
@@ -114,12 +120,22 @@ class Collection:
         texts: list[str] = []
         for number in np.unique(owners).tolist():
             texts += self.segments[number].texts(documents[owners == number])
-        return self._nearest(query, owners, documents, texts, top)
+        return self._nearest(query, owners, documents, texts, top, measure)
 
     def _nearest(
-        self, query: np.ndarray, owners: np.ndarray, documents: np.ndarray, texts: list[str], top: int
+        self,
+        query: np.ndarray,
+        owners: np.ndarray,
+        documents: np.ndarray,
+        texts: list[str],
+        top: int,
+        measure: Measure | None,
     ) -> list[Near]:
-        distances = _distances(query, texts)
+        if measure is None:
+            distances = _distances(query, texts)
+        else:
+            places = zip(owners.tolist(), documents.tolist(), strict=True)
+            distances = measure([query], [self.segments[number].string(document) for number, document in places])[0]
         # Only what can be among the first needs an order, and ties keep the index's.
         if len(distances) > top > 0:
             least = np.partition(distances, top - 1)[top - 1]
@@ -130,15 +146,22 @@ class Collection:
         order = close[[place for place in rank(near, np.ones(near.shape, dtype=bool))[0, :top] if place >= 0]]
         return [Near(int(owners[i]), int(documents[i]), float(distances[i])) for i in order]
 
-    def by_chance(self, query: np.ndarray) -> Chance:
+    def by_chance(self, query: np.ndarray, measure: Measure | None = None) -> Chance:
         """The law of chance for the distance of a query to whole recordings."""
-        return Chance.of(self.information(query), _distances(query[::-1], self._sample))
+        backwards = query[::-1]
+        decoys = measure([backwards], self._sample)[0] if measure else _distances(backwards, self._sample_texts)
+        return Chance.of(self.information(query), decoys)
 
     @cached_property
-    def _sample(self) -> list[str]:
-        """Recordings from all over the collection, as text."""
+    def _sample(self) -> list[np.ndarray]:
+        """Recordings from all over the collection, int64 [L] each."""
         step = max(1, -(-sum(one.documents for one in self.segments) // _SAMPLE))
-        return [text for one in self.segments for text in one.texts(np.arange(0, one.documents, step)) if text]
+        every = [one.string(document) for one in self.segments for document in range(0, one.documents, step)]
+        return [string for string in every if len(string)]
+
+    @cached_property
+    def _sample_texts(self) -> list[str]:
+        return [as_text(string) for string in self._sample]
 
     @cached_property
     def _stretches(self) -> tuple[np.ndarray, np.ndarray]:

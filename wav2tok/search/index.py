@@ -4,18 +4,25 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.matching import Tokenized
+from wav2tok.matching import (
+    Tokenized,
+    centroid_dtw_distances,
+    edit_distances,
+    local_distances,
+    weighted_edit_distances,
+)
 from wav2tok.matching.candidates import MAX_UNITS
 from wav2tok.matching.infix import distances_to_ends, occurrences
 from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
-from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Near, Passage
+from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Measure, Near, Passage
 from wav2tok.search.identity import Identities, shown
 from wav2tok.search.segment import Entry, Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
@@ -290,8 +297,12 @@ class Index:
             ),
         }
 
-    def search(self, query: np.ndarray, top: int = 10) -> Answers[Match]:
-        """The ``top`` recordings nearest to a token string, int [L], by normalised edit distance.
+    def search(self, query: np.ndarray, top: int = 10, measure: Measure | None = None) -> Answers[Match]:
+        """The ``top`` recordings nearest to a token string, int [L].
+
+        Args:
+            measure: the distance, by default the normalised edit distance. `measures` names others that read a
+                codebook; they find more and take longer.
 
         Returns:
             Best first; ties keep the order of the index.
@@ -305,10 +316,11 @@ class Index:
         self._require_long(query, len(self), "recordings")
         method, nearest = "scan", []
         if len(self) > SCAN_RECORDINGS:
-            method, nearest = "candidates", self.collection.candidates(query, top)
+            method, nearest = "candidates", self.collection.candidates(query, top, measure)
         if len(nearest) < min(top, len(self)):
-            method, nearest = "scan", self.collection.scan(query, top)
-        expected = self.collection.by_chance(query).expected(np.array([one.distance for one in nearest]), len(self))
+            method, nearest = "scan", self.collection.scan(query, top, measure)
+        law = self.collection.by_chance(query, measure)
+        expected = law.expected(np.array([one.distance for one in nearest]), len(self))
         return Answers([self._match(query, *pair) for pair in zip(nearest, expected.tolist(), strict=True)], method)
 
     def spot(self, query: np.ndarray, top: int = 10) -> Answers[Hit]:
@@ -387,6 +399,16 @@ class Index:
             gone = np.union1d(dead, found[found >= 0])
             parts.append(writer.without(part, gone) if len(gone) > len(dead) else part)
         return parts
+
+
+def measures(codebook: np.ndarray) -> dict[str, Measure]:
+    """The distances that a search may rank by, by name; those with a codebook, [K, d], need ``wav2tok[evaluate]``."""
+    return {
+        "edit": edit_distances,
+        "weighted": partial(weighted_edit_distances, codebook=codebook),
+        "dtw": partial(centroid_dtw_distances, codebook=codebook),
+        "local": partial(local_distances, codebook=codebook),
+    }
 
 
 def root_of(paths: Sequence[str]) -> str:

@@ -211,7 +211,7 @@ class Writer:
         used = _files(self.manifest)
         manifest = replace(self.manifest, parts=tuple(parts), generation=self.manifest.generation + 1)
         text = json.dumps({"format": FORMAT} | asdict(manifest), indent=1) + "\n"
-        _write(self.folder / MANIFEST, text.encode())
+        _replace(self.folder / MANIFEST, text.encode())
         self.manifest = manifest
         for name in used - _files(manifest):
             _delete(self.folder / name)
@@ -301,12 +301,17 @@ def _to_merge(parts: Sequence[Part]) -> tuple[int, int] | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that survives a loss of power: whole or not at all."""
-    temporary = path.with_name(f".index-{secrets.token_hex(4)}")
-    with temporary.open("wb") as file:
+    """Write a file whose bytes survive a loss of power; its name does once `_replace` has returned."""
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file, whole or not at all, so that it survives a loss of power, with all that was written before."""
+    temporary = path.with_name(f".index-{secrets.token_hex(4)}")
+    _write(temporary, content)
     temporary.replace(path)
     if os.name == "posix":
         handle = os.open(path.parent, os.O_RDONLY)

@@ -181,10 +181,14 @@ def adding(folder: Path, seconds: float = 10.0) -> list[Line]:
         index = index.add([recording(20_000_000 + number, batches[0][0].tokens)])
     single = 50 / (time.perf_counter() - started)
     return [
-        Line(f"adding, {CLIENTS} clients searching", f"{rate:,.0f}/s in batches of {BATCH} (CPU {alone:,.0f}/s); clients: {answered}",
-             ">= 5,000/s", rate >= 5000),
+        Line(
+            f"adding, {CLIENTS} clients searching",
+            f"{rate:,.0f}/s in batches of {BATCH} (CPU {alone:,.0f}/s); clients: {answered}",
+            ">= 5,000/s",
+            rate >= 5000,
+        ),
         Line("adding, one at a time, nobody searching", f"{single:,.0f}/s"),
-    ]  # fmt: skip
+    ]
 
 
 def search_as_clients(folder: Path) -> None:

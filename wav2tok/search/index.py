@@ -18,13 +18,13 @@ from wav2tok.matching import (
     local_distances,
     weighted_edit_distances,
 )
-from wav2tok.matching.candidates import MAX_UNITS
 from wav2tok.matching.infix import distances_to_ends, occurrences
+from wav2tok.search import changes
 from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
 from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Measure, Near, Passage
 from wav2tok.search.identity import Identities, shown
-from wav2tok.search.segment import Entry, Rows, Segment, cut, pack
+from wav2tok.search.segment import Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -84,7 +84,7 @@ class Index:
             root: the folder that holds the recordings, if they may move together.
         """
         manifest = _manifest(tokenizer, root)
-        segments = [Segment(pack(Rows.of(part), manifest.num_tokens)) for part in cut(_entries(entries, root))]
+        segments = [Segment(pack(Rows.of(part), manifest.num_tokens)) for part in cut(changes.entries(entries, root))]
         dead = [np.zeros(0, dtype=np.int64)] * len(segments)
         return cls(manifest, Collection(segments, dead, manifest.num_tokens))
 
@@ -157,8 +157,7 @@ class Index:
             UserError: ``path`` is a file, or holds something else than an index, or another process writes there.
         """
         pairs = zip(self.collection.segments, self.collection.dead, strict=True)
-        with disk.writing(path, self.manifest) as writer:
-            writer.commit([writer.write(segment.rows(dead)) for segment, dead in pairs])
+        changes.replace_all(path, self.manifest, [segment.rows(dead) for segment, dead in pairs])
 
     @classmethod
     def create(cls, path: Path, tokenizer: Tokenizer, recordings: Iterable[Tokenized], root: str = "") -> "Index":
@@ -172,21 +171,7 @@ class Index:
         Raises:
             UserError: as for `save`.
         """
-        with disk.writing(path, _manifest(tokenizer, root)) as writer:
-            waiting: list[Entry] = []
-            parts: list[disk.Part] = []
-            seen: set[int] = set()
-            identities = Identities(root)
-            for one in recordings:
-                entry = _entry(one, identities)
-                if entry.key not in seen:
-                    seen.add(entry.key)
-                    waiting.append(entry)
-                if len(waiting) == MAX_UNITS:
-                    *full, waiting = map(list, cut(waiting))
-                    parts += [writer.write(Rows.of(part)) for part in full]
-            parts += [writer.write(Rows.of(part)) for part in cut(waiting)]
-            writer.commit(parts)
+        changes.create(path, _manifest(tokenizer, root), recordings)
         return cls.load(path, tokenizer)
 
     def add(self, recordings: Iterable[Tokenized]) -> "Index":
@@ -197,13 +182,7 @@ class Index:
         Raises:
             UserError: the index is in memory, or another process changes it.
         """
-        with self._writer() as writer:
-            entries = _entries(recordings, writer.manifest.root)
-            if entries:
-                keys = np.array([entry.key for entry in entries], dtype=np.uint64)
-                parts = self._bury(writer, lambda segment: segment.find(keys))
-                writer.commit([*parts, *[writer.write(Rows.of(part)) for part in cut(entries)]])
-                writer.tidy()
+        changes.add(self._on_disk(), recordings)
         return self.refresh()
 
     def remove(self, paths: Iterable[str]) -> "Index":
@@ -213,18 +192,7 @@ class Index:
             UserError: one of them is not in the index, and none is removed; the index is in memory; or another process
                 changes it.
         """
-        names = list(paths)
-        with self._writer() as writer:
-            identities = Identities(writer.manifest.root)
-            keys = np.array([identities.of(name)[0] for name in names], dtype=np.uint64)
-            known = np.zeros(len(keys), dtype=bool)
-            for segment, dead in zip(*writer.segments(), strict=True):
-                found = segment.find(keys)
-                known |= (found >= 0) & ~np.isin(found, dead)
-            if not known.all():
-                raise UserError(f"{names[int(np.argmin(known))]} is not in {self.folder}.", "paths")
-            writer.commit(self._bury(writer, lambda segment: segment.find(keys)))
-            writer.tidy()
+        changes.remove(self._on_disk(), list(paths))
         return self.refresh()
 
     def paths(self) -> list[str]:
@@ -260,9 +228,7 @@ class Index:
         """
         if not self.manifest.root:
             raise UserError(f"{self.folder} was made of several paths, not of one folder, so it has no root.", "root")
-        with self._writer() as writer:
-            writer.manifest = replace(writer.manifest, root=root)
-            writer.commit(writer.manifest.parts)
+        changes.reroot(self._on_disk(), root)
         return self.refresh()
 
     def changed(self, paths: Sequence[str]) -> list[str]:
@@ -386,19 +352,10 @@ class Index:
                 "query",
             )
 
-    def _writer(self) -> Any:
+    def _on_disk(self) -> Path:
         if self.folder is None:
             raise UserError("this index is in memory; save it first, and load it.")
-        return disk.writing(self.folder)
-
-    def _bury(self, writer: disk.Writer, find: Any) -> list[disk.Part]:
-        """The writer's parts, without the recordings that ``find`` names in each segment (-1: none)."""
-        parts = []
-        for part, segment, dead in zip(writer.manifest.parts, *writer.segments(), strict=True):
-            found = find(segment)
-            gone = np.union1d(dead, found[found >= 0])
-            parts.append(writer.without(part, gone) if len(gone) > len(dead) else part)
-        return parts
+        return self.folder
 
 
 def measures(codebook: np.ndarray) -> dict[str, Measure]:
@@ -418,18 +375,6 @@ def root_of(paths: Sequence[str]) -> str:
 
 def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
     return disk.Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)
-
-
-def _entry(recording: Tokenized, identities: Identities) -> Entry:
-    path = identities.below(recording.path)
-    stored = Tokenized(path, recording.seconds, recording.tokens, recording.starts)
-    return Entry(stored, *identities.of(recording.path))
-
-
-def _entries(recordings: Iterable[Tokenized], root: str) -> list[Entry]:
-    """What is indexed of recordings; of two with the same real path, the last."""
-    identities = Identities(root)
-    return list({entry.key: entry for entry in (_entry(one, identities) for one in recordings)}.values())
 
 
 def _short(expected: float) -> float:

@@ -44,6 +44,9 @@ def commands(text=README):
 @pytest.mark.parametrize("words", [w for w in commands() if w[0] == "wav2tok"], ids=" ".join)
 def test_verbs_and_options_are_real(words):
     verb = COMMANDS[words[1]]
+    if words[1] == "index":  # `index FOLDER` is short for `index build FOLDER`
+        part = words[2] if words[2] in verb.commands else "build"
+        verb, words = verb.commands[part], ["wav2tok", part, *words[2 + (words[2] == part) :]]
     real = {name for p in verb.params for name in p.opts} | {"--help"}
     for before, word in itertools.pairwise(words):
         if word.startswith("--") and before != "--published-args":

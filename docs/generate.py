@@ -25,6 +25,7 @@ COPIES = {
     "reference/published.md": PROFILES / "published.md",
     "explanation/recipe.md": PROJECT / "benchmarks" / "recipe.md",
     "explanation/results.md": PROJECT / "benchmarks" / "results.md",
+    "explanation/search.md": PROJECT / "benchmarks" / "search.md",
     "explanation/cost.png": PROJECT / "benchmarks" / "cost.png",
     "explanation/architecture.md": PROJECT / "docs" / "architecture.md",
     "explanation/layers.svg": PROJECT / "docs" / "layers.svg",
@@ -75,7 +76,10 @@ def command_line() -> str:
     )
     text += "error, with exit code 2.\n\n"
     with typer.Context(root, info_name="wav2tok") as context:
+        verbs: dict[str, Any] = {}
         for name, verb in root.commands.items():  # type: ignore[attr-defined]
+            verbs |= {name: verb} | {f"{name} {part}": own for part, own in getattr(verb, "commands", {}).items()}
+        for name, verb in verbs.items():
             with typer.Context(verb, info_name=name, parent=context) as inner:
                 params = verb.get_params(inner)
             usage = " ".join(["wav2tok", name, *filter(None, map(_usage, params)), "[OPTIONS]"])

@@ -9,7 +9,7 @@ EXTRAS = {
     "train": TRAIN,
     "evaluate": (*TRAIN, "matplotlib", "numba", "pandas", "PIL", "python_stretch", "scipy", "sklearn"),
     "workflow": ("mlflow", "great_expectations", "dvc", "prefect"),
-    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
+    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
     "server": ("psycopg",),
     "sign": ("model_signing",),
 }

@@ -1,5 +1,6 @@
 """User errors: one sentence on stderr that names the cause, exit code 2, and nothing half-written."""
 
+import json
 import pickle
 import shutil
 import subprocess
@@ -38,7 +39,9 @@ def place(folder, tiny_split, tiny_model, tiny_corpus):
     (folder / "list.yaml").write_text("- 1\n")
     (folder / "text.bin").write_text("not a pickle")
     (folder / "text.json").write_text("{")
-    (folder / "other.json").write_text('{"tokenizer": "another", "frame_seconds": 0.01, "recordings": []}')
+    (folder / "other").mkdir()
+    about = {"identity": "another", "model": "models:/wav2tok/7", "frame_seconds": 0.01, "num_tokens": 8, "parts": []}
+    (folder / "other" / "index.json").write_text(json.dumps({"format": 1} | about))
     (folder / "class.bin").write_bytes(pickle.dumps([[Path("a.flac")], [Path("b.flac")]]))
     return folder
 
@@ -80,9 +83,17 @@ CASES = {
     "a sample where something is": ("sample model", "model is not empty"),
     "a sample of nothing": ("sample new --melodies 0", "melodies is 0"),
     "nothing to index": ("index empty --model model --out new", "empty holds no recordings"),
-    "no index": ("search query.flac --index absent.json --model model", "absent.json does not exist"),
-    "a broken index": ("search query.flac --index text.json --model model", "text.json is not valid JSON"),
-    "an index of another model": ("spot query.flac --index other.json --model model", "another tokenizer"),
+    "no index": ("search query.flac --index absent --model model", "--index: absent does not exist"),
+    "a folder without an index": ("search query.flac --index empty", "--index: empty has no index.json"),
+    "a file as an index": ("search query.flac --index text.json --model model", "--index: text.json is a file"),
+    "an index of another model": (
+        "spot query.flac --index other --model model",
+        "--model: other was made with another tokenizer, models:/wav2tok/7 (identity another)",
+    ),
+    "an index in a folder of something else": ("index query.flac --model model --out corpus", "--out: corpus holds"),
+    "nothing to add to": ("index add query.flac --index absent", "--index: absent does not exist"),
+    "nothing to remove": ("index remove query.flac --index other", "query.flac is not in other"),
+    "an index without a root": ("index add --root corpus --index other", "--root: other was made of several paths"),
     "an unknown device": ("tokenize query.flac --model model --device gpu", "--device: device is 'gpu'"),
     "an unknown device to train": (
         "train --data audios.bin --out new --no-track --device gpu",
@@ -93,7 +104,7 @@ CASES = {
     "nothing exported": ("register --model empty --report empty --data audios.bin --out new", "export.json does not"),
     "no folder to validate": ("validate absent --out new", "absent is not a folder"),
     "a model folder that is a file": ("train --data audios.bin --out text.bin --no-track", "text.bin"),
-    "an index that is a folder": ("index query.flac --model model --out empty", "empty"),
+    "an index that is a file": ("index query.flac --model model --out text.bin", "--out: text.bin is a file"),
     "a split that is a folder": ("split corpus --out empty", "empty"),
 }
 
@@ -152,11 +163,11 @@ def test_recordings_that_cannot_be_read_stop_a_training(place, cli):
 
 
 def test_a_query_that_cannot_be_read(place, cli):
-    assert cli("index", "corpus", "--model", "model", "--out", "index.json").code == 0
+    assert cli("index", "corpus", "--model", "model", "--out", "index").code == 0
     for verb in ("search", "spot"):
         assert (
             "text.flac cannot be read as audio"
-            in cli(verb, "text.flac", "--model", "model", "--index", "index.json").complaint
+            in cli(verb, "text.flac", "--model", "model", "--index", "index").complaint
         )
 
 

@@ -9,6 +9,8 @@ import wav2tok
 from wav2tok.cli import app
 
 COMMANDS = get_command(app).commands
+BUILD = COMMANDS["index"].commands["build"]
+"""What ``index PATHS`` is short for."""
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
     *("promote", "rollback", "history", "pull", "reproduce", "models", "tokenize", "index", "search", "spot"),
@@ -38,14 +40,16 @@ OPTIONS = {
 }
 
 
+def parameters(verb):
+    return (BUILD if verb == "index" else COMMANDS[verb]).params
+
+
 def options(verb):
-    return {
-        name for p in COMMANDS[verb].params if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)
-    }
+    return {name for p in parameters(verb) if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)}
 
 
 def arguments(verb):
-    return [p for p in COMMANDS[verb].params if p.param_type_name == "argument"]
+    return [p for p in parameters(verb) if p.param_type_name == "argument"]
 
 
 def test_these_verbs_exist():

@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from wav2tok.search.index import Index
+
+KEYS = ["path", "start_s", "end_s", "similarity", "expected_by_chance", "model", "identity"]
+
 
 def lines(text):
     return [json.loads(line) for line in text.splitlines()]
@@ -14,44 +18,56 @@ def lines(text):
 
 @pytest.fixture
 def indexed(cli, folder, tiny_model, tiny_corpus):
-    """``index.json`` of the tiny corpus, in the working folder."""
-    done = cli("index", tiny_corpus, "--model", tiny_model, "--out", "index.json")
+    """The folder ``index`` of the tiny corpus, in the working folder."""
+    done = cli("index", tiny_corpus, "--model", tiny_model, "--out", "index")
     assert (done.code, done.out) == (0, "")
     assert done.err.startswith("28 recordings, ")
-    return json.loads((folder / "index.json").read_text())
+    return Index.load(folder / "index")
 
 
 def test_an_index_holds_what_tokenize_prints(indexed, cli, tiny_model, tiny_corpus):
     tokenized = {
         line["path"]: line["tokens"] for line in lines(cli("tokenize", tiny_corpus, "--model", tiny_model).out)
     }
-    assert {e["path"]: e["tokens"] for e in indexed["recordings"]} == tokenized
-    for entry in indexed["recordings"]:
-        starts = entry["starts"]
-        assert len(starts) == len(entry["tokens"])
+    assert {e.path: e.tokens.tolist() for e in indexed.entries} == tokenized
+    for entry in indexed.entries:
+        starts = entry.starts.tolist()
+        assert len(starts) == len(entry.tokens)
         assert starts[0] == 0
         assert starts == sorted(set(starts))
 
 
 def test_a_recording_finds_itself_first(indexed, cli, tiny_model, tiny_corpus):
     for name in ("arch/ada_0.flac", "zigzag/gus_0.flac"):
-        found = lines(
-            cli("search", tiny_corpus / name, "--model", tiny_model, "--index", "index.json", "--top", 28).out
-        )
-        assert all(list(hit) == ["path", "distance", "model", "identity"] for hit in found)
+        done = cli("search", tiny_corpus / name, "--model", tiny_model, "--index", "index", "--top", 28)
+        found = lines(done.out)
+        assert done.err == "scan: compared with all 28 recordings\n"
+        keys = ["path", "distance", "expected_by_chance", "start_s", "end_s", "model", "identity"]
+        assert all(list(hit) == keys for hit in found)
         assert len(found) == 28
         distances = [hit["distance"] for hit in found]
         assert distances == sorted(distances)
         assert distances[0] == 0 < distances[-1] <= 1
         assert str(tiny_corpus / name) in [hit["path"] for hit in found if hit["distance"] == 0]
+        expected = [hit["expected_by_chance"] for hit in found]
+        assert expected == sorted(expected)
+        assert expected[0] < 1 < expected[-1]
+
+
+def test_the_model_of_the_index_is_the_default(indexed, cli, tiny_model, tiny_corpus):
+    query = tiny_corpus / "arch" / "ada_0.flac"
+    for verb in ("search", "spot"):
+        named = cli(verb, query, "--model", tiny_model)
+        assert named.code == 0
+        assert cli(verb, query).out == named.out
 
 
 def test_top_is_how_many(indexed, cli, tiny_model, tiny_corpus):
     query = tiny_corpus / "arch" / "ada_0.flac"
     for verb in ("search", "spot"):
-        every = lines(cli(verb, query, "--model", tiny_model, "--index", "index.json", "--top", 100).out)
-        three = lines(cli(verb, query, "--model", tiny_model, "--index", "index.json", "--top", 3).out)
-        assert len(every) == 28
+        every = lines(cli(verb, query, "--model", tiny_model, "--index", "index", "--top", 100).out)
+        three = lines(cli(verb, query, "--model", tiny_model, "--index", "index", "--top", 3).out)
+        assert len({hit["path"] for hit in every}) == 28
         assert three == every[:3]
 
 
@@ -63,31 +79,90 @@ def test_spotting_says_where(cli, folder, tiny_model, tiny_corpus):
     soundfile.write("long/long.flac", np.concatenate([around[0], query, around[1]]), rate)
     # (A fall would not work: a zigzag ends with one.)
     shutil.copy(tiny_corpus / "climb" / "cleo_0.flac", "long/without.flac")
-    assert cli("index", "long", "--model", tiny_model, "--out", "index.json").code == 0
-    done = cli("spot", tiny_corpus / "zigzag" / "ada_0.flac", "--model", tiny_model, "--index", "index.json")
+    assert cli("index", "long", "--model", tiny_model, "--out", "index").code == 0
+    done = cli("spot", tiny_corpus / "zigzag" / "ada_0.flac", "--model", tiny_model, "--index", "index")
     found = lines(done.out)
-    assert [list(hit) for hit in found] == [["path", "start_s", "end_s", "similarity", "model", "identity"]] * 2
-    assert [hit["path"] for hit in found] == ["long/long.flac", "long/without.flac"]
+    assert [list(hit) for hit in found] == [KEYS] * len(found)
+    assert found[0]["path"] == "long/long.flac"
+    assert {hit["path"] for hit in found} == {"long/long.flac", "long/without.flac"}
     assert found[0]["similarity"] > found[1]["similarity"]
     start, end = len(around[0]) / rate, (len(around[0]) + len(query)) / rate
     overlap = min(end, found[0]["end_s"]) - max(start, found[0]["start_s"])
     assert overlap > 0.5 * (end - start), found[0]
     total = (len(query) + sum(map(len, around))) / rate
-    for hit, seconds in zip(found, (total, soundfile.info("long/without.flac").duration), strict=True):
+    lengths = {"long/long.flac": total, "long/without.flac": soundfile.info("long/without.flac").duration}
+    for hit in found:
+        seconds = lengths[hit["path"]]
         assert 0 <= hit["start_s"] < hit["end_s"] <= seconds + 1e-3
         assert 0 <= hit["similarity"] <= 100
 
 
 def test_a_bad_file_does_not_stop_an_index(cli, folder, tiny_model, tiny_corpus):
     (folder / "bad.flac").write_text("no audio")
-    done = cli("index", tiny_corpus / "arch", "bad.flac", "--model", tiny_model, "--out", "index.json")
+    done = cli("index", tiny_corpus / "arch", "bad.flac", "--model", tiny_model, "--out", "index")
     assert done.code == 1
     assert json.loads(done.err.splitlines()[0])["path"] == "bad.flac"
-    assert len(json.loads((folder / "index.json").read_text())["recordings"]) == 7
+    assert len(Index.load(folder / "index")) == 7
+
+
+def test_an_index_of_nothing_readable_replaces_none(indexed, cli, folder, tiny_model):
+    (folder / "bad.flac").write_text("no audio")
+    done = cli("index", "bad.flac", "--model", tiny_model, "--out", "index")
+    assert done.code == 2
+    assert "none of the recordings can be read" in done.err
+    assert len(Index.load(folder / "index")) == 28
 
 
 def test_strings_of_two_tokenizers_never_compare(indexed, cli, folder, tiny_model, tiny_corpus):
-    index = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps(index | {"tokenizer": "0" * 16}))
+    manifest = json.loads((folder / "index" / "index.json").read_text())
+    (folder / "index" / "index.json").write_text(json.dumps(manifest | {"identity": "0" * 16, "model": "models:/a/7"}))
     query = tiny_corpus / "arch" / "ada_0.flac"
-    assert "another tokenizer" in cli("search", query, "--model", tiny_model, "--index", "index.json").complaint
+    complaint = cli("search", query, "--model", tiny_model, "--index", "index").complaint
+    assert "another tokenizer, models:/a/7" in complaint
+
+
+def test_a_silent_query_and_a_short_one_are_refused(indexed, cli, folder):
+    soundfile.write("silent.flac", np.zeros(8000), 8000)
+    assert "silent.flac is silent" in cli("search", "silent.flac").complaint
+    soundfile.write("click.flac", np.full(200, 0.5), 8000)
+    assert "use a longer recording" in cli("spot", "click.flac").complaint
+
+
+def test_the_life_of_an_index(cli, folder, tiny_model, tiny_corpus):
+    shutil.copytree(tiny_corpus, "data")
+    assert cli("index", "build", "data/arch", "data/fall", "--model", tiny_model).code == 0
+    assert "0 recordings added, 14 unchanged, 14 in all" in cli("index", "add", "data/arch", "data/fall").err
+    shutil.copy("data/zigzag/ada_0.flac", "data/arch/ada_0.flac")
+    assert (
+        "8 recordings added, 13 unchanged, 21 in all" in cli("index", "add", "data/arch", "data/fall", "data/climb").err
+    )
+    found = lines(cli("search", "data/zigzag/ada_0.flac", "--top", 1).out)
+    assert (found[0]["path"], found[0]["distance"]) == ("data/arch/ada_0.flac", 0)
+    assert "7 recordings removed, 14 in all" in cli("index", "remove", "data/fall").err
+    assert "data/fall is not in index" in cli("index", "remove", "data/fall").complaint
+    assert "1 recordings removed" in cli("index", "remove", stdin="data/arch/ada_0.flac\n").err
+    stats = json.loads(cli("index", "stats").out)
+    assert (stats["recordings"], stats["model"], stats["root"]) == (13, str(tiny_model), "")
+    assert cli("index", "verify").err.startswith("index is whole: ")
+    segment = next((folder / "index").glob("*.segment"))
+    segment.write_bytes(segment.read_bytes()[:-1] + b"!")
+    spoiled = cli("index", "verify")
+    assert spoiled.code == 1
+    assert f"{segment.relative_to(folder)} is not what was written" in spoiled.err
+
+
+def test_recordings_may_move(cli, folder, tiny_model, tiny_corpus):
+    shutil.copytree(tiny_corpus, "data")
+    assert cli("index", "data", "--model", tiny_model).code == 0
+    (folder / "data").rename("there")
+    assert cli("index", "add", "--root", "there").err == "the recordings of index are below there\n"
+    found = lines(cli("search", "there/arch/ada_0.flac", "--top", 28).out)
+    assert all(hit["path"].startswith("there/") for hit in found)
+    assert "0 recordings added, 28 unchanged" in cli("index", "add", "there").err
+
+
+def test_an_index_of_an_earlier_release_is_named(cli, folder, tiny_corpus):
+    (folder / "index.json").write_text('{"tokenizer": "0", "frame_seconds": 1, "recordings": []}')
+    complaint = cli("search", tiny_corpus / "arch" / "ada_0.flac", "--index", "index.json").complaint
+    assert "index.json is a file" in complaint
+    assert "index again" in complaint

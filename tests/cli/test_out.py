@@ -47,7 +47,14 @@ def test_a_file_of_somebody_else_stays(inputs, cli, verb):
     assert (out / name).read_text() == "mine"
 
 
-@pytest.mark.parametrize(("verb", "arguments"), [("split", ["corpus"]), ("index", ["corpus", "--model", "model"])])
+def test_a_file_where_an_index_would_be_stays(inputs, cli):
+    song = inputs / "song.bin"
+    song.write_bytes(b"RIFF....WAVE")
+    assert "song.bin is a file" in cli("index", "corpus", "--model", "model", "--out", song).complaint
+    assert song.read_bytes() == b"RIFF....WAVE"
+
+
+@pytest.mark.parametrize(("verb", "arguments"), [("split", ["corpus"])])
 def test_a_file_that_is_not_of_the_verb_stays(inputs, cli, verb, arguments):
     song = inputs / "song.bin"
     song.write_bytes(b"RIFF....WAVE")

@@ -1,4 +1,4 @@
-"""Candidates by shared n-grams, against sets in Python."""
+"""Candidates by shared seeds, against sets in Python."""
 
 import math
 
@@ -8,32 +8,95 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.matching import candidates
-from wav2tok.matching.candidates import ORDERS, Postings, best_first
+from wav2tok.matching.candidates import (
+    PIECE,
+    WHOLE,
+    Postings,
+    best_first,
+    seeds,
+    shapes,
+    unit_of_tokens,
+    units_of,
+    vote,
+)
 
 token_strings = st.lists(st.lists(st.integers(0, 4), max_size=8), min_size=1, max_size=6).map(
     lambda all_: [np.array(one, dtype=np.int64) for one in all_]
 )
+K = 300
 
 
-def grams(tokens: np.ndarray) -> set[tuple[int, ...]]:
-    return {tuple(tokens[i : i + n].tolist()) for n in ORDERS for i in range(len(tokens) - n + 1)}
+def postings(strings: list[np.ndarray]) -> Postings:
+    flat = np.concatenate([np.zeros(0, np.int64), *strings])
+    return Postings.build(flat, np.array([len(one) for one in strings], dtype=np.int64), K)
+
+
+def own_seeds(tokens: np.ndarray) -> set[int]:
+    return set(seeds(tokens, np.zeros(len(tokens), dtype=np.int64), K)[0].tolist())
+
+
+@pytest.mark.parametrize("num_tokens", [2, 8, 32, 64, 128, 256, 512, 2000])
+def test_seeds_are_longer_where_tokens_are_few(num_tokens):
+    near, gapped = shapes(num_tokens)
+    assert len(near) == len(gapped) >= 2
+    assert num_tokens ** len(near) >= 2**13
+    assert near == tuple(range(len(near)))
+    assert gapped[1] == 2
+
+
+def test_seeds_lie_within_a_string_and_depend_on_tokens_and_pattern():
+    flat = np.array([1, 2, 3, 1, 2, 9])
+    hashes, places = seeds(flat, np.array([0, 0, 0, 1, 1, 1]), K)
+    by_place = sorted(zip(places.tolist(), hashes.tolist(), strict=True))
+    assert [place for place, _ in by_place] == [0, 0, 1, 3, 3, 4]
+    assert {h for p, h in by_place if p == 0} & {h for p, h in by_place if p == 3}  # 1 2 in both
+    assert len(set(hashes.tolist())) == 5
 
 
 @settings(deadline=None, max_examples=100)
-@given(token_strings, token_strings, st.integers(1, 8))
-def test_the_strings_that_share_most_come_first(queries, database, count):
-    postings = Postings.build(database)
-    shared = [grams(tokens) for tokens in database]
+@given(token_strings, token_strings)
+def test_votes_are_the_weights_of_shared_seeds(queries, database):
+    part = postings(database)
+    bits = (len(part.directory) - 1).bit_length() - 1
+    shared = [{seed >> 32 - bits for seed in own_seeds(tokens)} for tokens in database]  # by bucket
     for query in queries:
-        scores = np.zeros(len(database))
-        for gram in grams(query):
-            holders = [place for place, one in enumerate(shared) if gram in one]
-            scores[holders] += math.log((len(database) + 1) / len(holders)) if holders else 0.0
-        found = postings.candidates(query, count)
-        assert len(found) == min(count, np.count_nonzero(scores))
-        assert len(set(found.tolist())) == len(found)
-        expected = np.sort(scores)[::-1][: len(found)]
-        np.testing.assert_allclose(scores[found], expected, atol=1e-9)
+        expected = np.zeros(len(database), dtype=int)
+        for seed in own_seeds(query):
+            holders = [place for place, one in enumerate(shared) if seed >> 32 - bits in one]
+            if holders:
+                expected[holders] += max(round(256 * math.log((len(database) + 1) / len(holders))), 1)
+        _, units, votes = vote(query, [part], K)
+        assert dict(zip(units.tolist(), votes.tolist(), strict=True)) == {
+            place: score for place, score in enumerate(expected.tolist()) if score
+        }
+
+
+@given(st.lists(st.lists(st.integers(0, 4), max_size=8), min_size=1, max_size=8), st.integers(1, 7))
+def test_votes_do_not_depend_on_the_parts(strings, at):
+    strings = [np.array(one, dtype=np.int64) for one in strings]
+    query = np.arange(5)
+    together = vote(query, [postings(strings)], K)
+    parts = [postings(strings[:at]), postings(strings[at:])]
+    owners, units, votes = vote(query, parts, K)
+    # (The frequencies, and so the weights, are the same; with 256 buckets or more no two of these seeds share one.)
+    whole = units + np.array([0, min(at, len(strings))])[owners] if len(owners) else units
+    assert set(whole.tolist()) == set(together[1].tolist())
+    assert (votes > 0).all()
+
+
+def test_long_strings_are_cut_into_pieces():
+    lengths = np.array([0, 5, WHOLE, WHOLE + 1, 3 * PIECE])
+    assert units_of(lengths).tolist() == [1, 1, 1, 3, 3]
+    unit = unit_of_tokens(lengths)
+    assert unit[0] == 1
+    assert np.bincount(unit).tolist() == [0, 5, WHOLE, PIECE, PIECE, 1, PIECE, PIECE, PIECE]
+
+
+def test_the_piece_that_holds_the_query_has_most_votes():
+    rng = np.random.default_rng(0)
+    string = rng.integers(0, K, 100 * PIECE)
+    _, units, votes = vote(string[40 * PIECE + 10 : 40 * PIECE + 40], [postings([string])], K)
+    assert units[votes.argmax()] == 40
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 14))
@@ -46,23 +109,34 @@ def test_a_string_with_edits_is_found_among_thousands():
     rng = np.random.default_rng(0)
     odds = 1 / np.arange(1, 257)
     database = [rng.choice(256, length, p=odds / odds.sum()) for length in rng.integers(20, 81, 3000)]
-    postings = Postings.build(database)
+    part = postings(database)
     for place in range(0, 3000, 150):
         query = database[place].copy()
         edited = rng.random(len(query)) < 0.3
         query[edited] = rng.integers(0, 256, edited.sum())
-        assert place in postings.candidates(query, 20)
+        _, units, votes = vote(query, [part], K)
+        assert place in units[best_first(votes, 20)]
 
 
-def test_a_query_reads_its_rarest_n_grams_when_it_has_too_many_postings(monkeypatch):
-    database = [np.array([0, 0, 1]), np.array([0, 2]), np.array([0, 3])]
-    monkeypatch.setattr(candidates, "_POSTINGS", 1)
-    assert Postings.build(database).candidates(np.array([0, 1])).tolist() == [0]
+def test_a_query_reads_its_rarest_seeds_when_it_has_too_many_postings(monkeypatch):
+    database = [np.array([0, 5]), np.array([0, 5]), np.array([7, 8])]
+    part = postings(database)
+    query = np.array([0, 5, 7, 8])
+    assert vote(query, [part], K)[1].tolist() == [0, 1, 2]
+    monkeypatch.setattr(candidates, "_READ", 1)
+    assert vote(query, [part], K)[1].tolist() == [2]
+
+
+def test_a_common_seed_is_not_kept(monkeypatch):
+    monkeypatch.setattr(candidates, "_ALWAYS_KEPT", 2)
+    part = postings([np.array([0, 5])] * 3 + [np.array([7, 8])] * 2)
+    assert vote(np.array([0, 5, 7, 8]), [part], K)[1].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize("database", [[], [np.array([], dtype=np.int64)]])
 def test_nothing_is_found_in_nothing(database):
-    postings = Postings.build(database)
-    assert postings.candidates(np.array([1, 2])).tolist() == []
-    assert Postings.build([np.array([1, 2])]).candidates(np.array([], dtype=np.int64)).tolist() == []
-    assert Postings.build([np.array([1, 2])]).candidates(np.array([9])).tolist() == []
+    assert vote(np.array([1, 2]), [postings(database)], K)[1].tolist() == []
+    assert vote(np.array([1, 2]), [], K)[1].tolist() == []
+    some = postings([np.array([1, 2])])
+    assert vote(np.array([], dtype=np.int64), [some], K)[1].tolist() == []
+    assert vote(np.array([9]), [some], K)[1].tolist() == []

@@ -1,4 +1,4 @@
-"""An index on disk, and search in it."""
+"""An index in memory and on disk: rankings against brute force, changes, snapshots, and what is refused."""
 
 from pathlib import Path
 
@@ -8,32 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles import edit_distance
+from tests.search.collections import HOP, K, index, random_strings, recording, same, tokenizer
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
-from wav2tok.matching import Tokenized, deduplicate, runs
-from wav2tok.search.index import Index
+from wav2tok.matching import Tokenized, edit_distances, rank, runs
+from wav2tok.search import collection
+from wav2tok.search.index import Index, measures, root_of
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
-HOP = 0.016
+few = st.lists(st.integers(0, 5), max_size=12)
+long_enough = st.lists(st.integers(0, K - 1), min_size=8, max_size=20)
 
 
-def entry(name: str, tokens: list[int], hold: int = 2) -> Tokenized:
-    """A recording in which every token lasts ``hold`` frames."""
-    starts = np.arange(len(tokens), dtype=np.int64) * hold
-    return Tokenized(name, round(len(tokens) * hold * HOP, 4), np.array(tokens, dtype=np.int64), starts)
+def found(answers: list) -> list[str]:
+    return [answer.path for answer in answers]
 
 
 def test_an_index_comes_back_as_it_was(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
-    written = Index.build([tiny_corpus], tokenizer)
+    made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    written = Index.build([tiny_corpus], made_by)
     assert [e.path for e in written.entries] == [str(p) for p in decode.find(tiny_corpus)]
-    written.save(tmp_path / "index.json")
-    got = Index.load(tmp_path / "index.json", tokenizer)
-    assert (got.identity, got.frame_seconds) == (tokenizer.identity, tokenizer.frame_seconds)
-    for ours, theirs in zip(written.entries, got.entries, strict=True):
-        assert (ours.path, ours.seconds) == (theirs.path, theirs.seconds)
-        assert np.array_equal(ours.tokens, theirs.tokens)
-        assert np.array_equal(ours.starts, theirs.starts)
+    written.save(tmp_path / "index")
+    got = Index.load(tmp_path / "index", made_by)
+    assert (got.identity, got.frame_seconds) == (made_by.identity, made_by.frame_seconds)
+    assert all(same(*pair) for pair in zip(written.entries, got.entries, strict=True))
     # Every recording finds itself.
     assert all(got.search(e.tokens, 1)[0].distance == 0 for e in got.entries)
 
@@ -44,82 +42,304 @@ def test_a_file_that_cannot_be_read_is_named(tiny_model: Path, tmp_path: Path) -
         Index.build([tmp_path], Tokenizer.from_pretrained(tiny_model, "cpu", threads=1))
 
 
-def test_an_index_of_another_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    Index("one", HOP, [entry("a", [1, 2])]).save(tmp_path / "index.json")
-    with pytest.raises(UserError, match="another tokenizer"):
-        Index.load(tmp_path / "index.json", Tokenizer.from_pretrained(tiny_model, "cpu", threads=1))
+def test_an_index_of_another_tokenizer_is_refused_and_names_its_own(tmp_path: Path) -> None:
+    Index.of(tokenizer("1"), [recording("a", [1, 2])]).save(tmp_path / "index")
+    with pytest.raises(UserError, match=r"another tokenizer, models:/wav2tok/1 .* than models:/wav2tok/2"):
+        Index.load(tmp_path / "index", tokenizer("2"))
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"recordings": [1]}', '{"recordings": [{"path": "a"}]}', "{"])
-def test_what_is_no_index_is_refused_by_name(tiny_model: Path, tmp_path: Path, text: str) -> None:
-    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
-    (tmp_path / "index.json").write_text(text)
-    with pytest.raises(UserError, match=r"index\.json"):
-        Index.load(tmp_path / "index.json", tokenizer)
-    with pytest.raises(UserError, match="does not exist"):
-        Index.load(tmp_path / "missing.json", tokenizer)
-
-
-strings = st.lists(st.integers(0, 5), max_size=12)
-
-
-@given(database=st.lists(strings, min_size=1, max_size=8), query=strings, top=st.integers(1, 9))
+@given(database=st.lists(few, min_size=1, max_size=8), query=few, top=st.integers(1, 9))
 @settings(max_examples=80, deadline=None)
-def test_nearest_by_brute_force(database: list[list[int]], query: list[int], top: int) -> None:
-    hits = Index("x", HOP, [entry(str(i), s) for i, s in enumerate(database)]).search(np.array(query, int), top)
-    expected = [
-        (str(i), edit_distance(query, s) / max(len(query), len(s))) for i, s in enumerate(database) if s and query
-    ]
+def test_the_nearest_are_those_of_brute_force(database: list[list[int]], query: list[int], top: int) -> None:
+    nearest = index(database).collection.scan(np.array(query, int), top)
+    expected = [(i, edit_distance(query, s) / max(len(query), len(s))) for i, s in enumerate(database) if s and query]
     expected = sorted(expected, key=lambda hit: hit[1])[:top]
-    assert [hit.path for hit in hits] == [name for name, _ in expected]
-    assert [hit.distance for hit in hits] == pytest.approx([d for _, d in expected], abs=1e-4)
+    assert [one.document for one in nearest] == [i for i, _ in expected]
+    assert [one.distance for one in nearest] == pytest.approx([d for _, d in expected])
+
+
+@given(st.lists(few, min_size=1, max_size=10), few.filter(len), st.sets(st.integers(0, 9)), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_the_ranking_is_the_reports(strings, query, removed, top):
+    """`wav2tok.matching.rank` of `edit_distances`, with removed recordings no candidates."""
+    candidates = np.array([[i not in removed for i in range(len(strings))]])
+    expected = rank(edit_distances([np.array(query)], [np.array(s, int) for s in strings]), candidates)[0, :top]
+    whole = index(strings).collection
+    whole.dead = [np.array([i for i in sorted(removed) if i < len(strings)], dtype=np.int64)]
+    assert [one.document for one in whole.scan(np.array(query), top)] == [i for i in expected if i >= 0]
+
+
+@pytest.mark.parametrize("name", ["weighted", "dtw", "local"])
+def test_other_measures_rank_as_in_the_report(name: str) -> None:
+    rng = np.random.default_rng(0)
+    strings = random_strings(rng, 30)
+    query, codebook = strings[4][2:-3], rng.standard_normal((K, 8))
+    measure = measures(codebook)[name]
+    expected = measure([query], strings)
+    answers = index(strings).search(query, 30, measure)
+    assert found(answers) == [str(i) for i in rank(expected, np.ones(expected.shape, bool))[0]]
+    assert [m.distance for m in answers] == pytest.approx(sorted(expected[0]), abs=1e-4)
+    assert answers[0].expected_by_chance < 0.01 < answers[1].expected_by_chance
+
+
+def relatives(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """2,000 strings, ten of each of 200 kinds, and a query of each of 20 kinds."""
+
+    def edited(string: np.ndarray) -> np.ndarray:
+        out = string.copy()
+        change = rng.random(len(out)) < 0.2
+        out[change] = rng.integers(0, K, change.sum())
+        return out[rng.random(len(out)) > 0.05]
+
+    kinds = random_strings(rng, 200)
+    return [edited(kind) for kind in kinds for _ in range(10)], [edited(kind) for kind in kinds[:20]]
+
+
+def test_candidates_hold_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    strings, queries = relatives(np.random.default_rng(0))
+    both = index(strings)
+    scans = [both.search(query) for query in queries]
+    monkeypatch.setattr(collection, "SCAN_RECORDINGS", 0)
+    monkeypatch.setattr("wav2tok.search.index.SCAN_RECORDINGS", 0)
+    shared = [both.search(query) for query in queries]
+    assert {one.method for one in scans} == {"scan"}
+    assert {one.method for one in shared} == {"candidates"}
+    recall = [len(set(found(a)) & set(found(b))) / 10 for a, b in zip(scans, shared, strict=True)]
+    assert np.mean(recall) > 0.99
+    assert [one[0] for one in scans] == [one[0] for one in shared]
+
+
+def test_spotting_by_candidates_finds_what_a_scan_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    query = rng.integers(0, K, 20)
+    strings = random_strings(rng, 40, 900, 2000)
+    places = {3: 100, 17: 640, 22: 0, 30: 880}
+    for number, at in places.items():
+        strings[number][at : at + 20] = query
+        strings[number][at + 7] = (query[7] + 1) % K
+    strings[3][400:420] = query  # twice in one recording, across the border of two pieces
+    strings[17][1:3] = query[1:3]
+    several = index(strings)
+    scanned = several.spot(query, 5)
+    monkeypatch.setattr("wav2tok.search.index.SCAN_TOKENS", 0)
+    spotted = several.spot(query, 5)
+    assert (scanned.method, spotted.method) == ("scan", "candidates")
+    assert list(scanned) == list(spotted)
+    assert [(hit.path, hit.similarity) for hit in scanned] == [
+        ("3", 100),
+        ("3", 95),
+        ("17", 95),
+        ("22", 95),
+        ("30", 95),
+    ]
+    assert [round(hit.start / 2 / HOP) for hit in scanned] == [400, 100, 640, 0, 880]
+    assert all(hit.expected_by_chance < 1e-9 for hit in scanned)
+
+
+def test_where_candidates_are_too_few_all_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wav2tok.search.index.SCAN_RECORDINGS", 0)
+    monkeypatch.setattr("wav2tok.search.index.SCAN_TOKENS", 0)
+    several = index([range(10), range(20, 30), range(40, 50)])
+    assert several.search(np.arange(10), 1).method == "candidates"
+    assert (several.search(np.arange(10), 3).method, len(several.search(np.arange(10), 3))) == ("scan", 3)
+    assert several.spot(np.arange(10), 3).method == "scan"
 
 
 @given(
-    query=st.lists(st.integers(0, 9), min_size=3, max_size=8),
+    query=st.lists(st.integers(0, 9), min_size=5, max_size=8, unique=True),
     before=st.lists(st.integers(10, 20), max_size=10),
     after=st.lists(st.integers(10, 20), max_size=10),
-    hold=st.integers(1, 4),
+    hold=st.integers(1, 400),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_spot_finds_the_span_of_a_planted_string(
     query: list[int], before: list[int], after: list[int], hold: int
 ) -> None:
-    planted = entry("planted", before + query + after, hold)
-    other = entry("other", list(range(30, 50)))
-    hits = Index("x", HOP, [other, planted]).spot(np.array(query), 2)
+    planted = recording("planted", before + query + after, hold)
+    hits = Index.of(tokenizer(), [recording("other", list(range(30, 50))), planted]).spot(np.array(query), 2)
     assert (hits[0].path, hits[0].similarity) == ("planted", 100)
     assert hits[0].start == pytest.approx(len(before) * hold * HOP, abs=2e-3)
     assert hits[0].end == pytest.approx((len(before) + len(query)) * hold * HOP, abs=2e-3)
 
 
-def test_a_recording_shorter_than_the_query_is_spotted_whole() -> None:
-    (hit,) = Index("x", HOP, [entry("short", [3, 4, 5])]).spot(np.array([1, 2, 3, 4, 5, 6]), 5)
-    assert (hit.start, hit.end) == (0, pytest.approx(6 * HOP, abs=1e-3))
-    assert hit.similarity > 50
+def test_a_scrap_is_not_similar() -> None:
+    (hit,) = index([[3, 4]]).spot(np.arange(10), 5)
+    assert hit.similarity == 20
 
 
-@given(rows=st.lists(strings, min_size=1, max_size=6), query=strings, top=st.integers(1, 8))
-@settings(max_examples=80, deadline=None)
-def test_hits_lie_within_their_recordings_best_first(rows: list[list[int]], query: list[int], top: int) -> None:
-    entries = [entry(str(i), deduplicate(np.array(s, int)).tolist()) for i, s in enumerate(rows)]
-    hits = Index("x", HOP, entries).spot(np.array(query, int), top)
-    assert len(hits) <= top
+def test_a_long_recording_answers_with_the_place_inside() -> None:
+    rng = np.random.default_rng(0)
+    query = rng.integers(0, K, 20)
+    long = np.concatenate([rng.integers(0, K, 300), query, rng.integers(0, K, 100)])
+    near, far = index([query[:-1], long]).search(query, 2)
+    assert (near.path, near.start, near.end) == ("0", None, None)
+    assert (far.path, far.start, far.end) == ("1", pytest.approx(600 * HOP), pytest.approx(640 * HOP))
+
+
+@given(rows=st.lists(st.lists(st.integers(0, 5), max_size=12), min_size=1, max_size=6), query=long_enough)
+@settings(max_examples=60, deadline=None)
+def test_hits_lie_within_their_recordings_best_first(rows: list[list[int]], query: list[int]) -> None:
+    several = index(rows)
+    hits = several.spot(np.array(query), 4)
+    assert len(hits) <= 4
     assert [h.similarity for h in hits] == sorted((h.similarity for h in hits), reverse=True)
+    assert [h.expected_by_chance for h in hits] == sorted(h.expected_by_chance for h in hits)
     for hit in hits:
-        assert 0 <= hit.start < hit.end <= entries[int(hit.path)].seconds + 1e-3
-    if not query:
-        assert not hits
+        assert 0 <= hit.start < hit.end <= several.entries[int(hit.path)].seconds + 1e-3
+
+
+@pytest.mark.parametrize("query", [[], [3], [3, 4]])
+def test_a_query_that_chance_would_bring_is_refused(query: list[int]) -> None:
+    several = index(random_strings(np.random.default_rng(0), 400))
+    with pytest.raises(UserError, match=rf"the query has {len(query)} tokens.* use a longer recording"):
+        several.spot(np.array(query, dtype=np.int64))
+    if len(query) < 2:
+        with pytest.raises(UserError, match=rf"the query has {len(query)} tokens"):
+            several.search(np.array(query, dtype=np.int64))
+    assert several.spot(np.arange(8)).method == "scan"
+
+
+def test_an_empty_index_answers_nothing(tmp_path: Path) -> None:
+    Index.of(tokenizer(), []).save(tmp_path / "index")
+    empty = Index.load(tmp_path / "index", tokenizer())
+    assert (list(empty.search(np.arange(9))), list(empty.spot(np.arange(9))), len(empty)) == ([], [], 0)
+    assert len(empty.add([recording("a", range(9))])) == 1
+
+
+changes = st.lists(
+    st.one_of(
+        st.lists(st.tuples(st.integers(0, 9), st.lists(st.integers(0, K - 1), min_size=6, max_size=9)), min_size=1),
+        st.sets(st.integers(0, 9), min_size=1, max_size=4),
+    ),
+    max_size=12,
+)
+
+
+@given(changes)
+@settings(max_examples=40, deadline=None)
+def test_changes_leave_what_a_rebuild_would_hold(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
+    """Additions (of which some replace) and removals, one after the other, against a dictionary."""
+    folder = tmp_path_factory.mktemp("changes") / "index"
+    Index.of(tokenizer(), []).save(folder)
+    now = Index.load(folder)
+    held: dict[str, list[int]] = {}
+    for step in steps:
+        if isinstance(step, set):
+            names = [str(name) for name in sorted(step) if str(name) in held]
+            now = now.remove(names)
+            for name in names:
+                del held[name]
+        else:
+            for name, tokens in dict(step).items():
+                held.pop(str(name), None)
+                held[str(name)] = tokens
+            now = now.add([recording(str(name), tokens) for name, tokens in step])
+    rebuilt = Index.of(tokenizer(), [recording(name, tokens) for name, tokens in held.items()])
+    assert len(now) == len(rebuilt) == len(held)
+    assert {e.path: e.tokens.tolist() for e in now.entries} == held
+    query = np.arange(7)
+    assert sorted((m.path, m.distance) for m in now.search(query, 99)) == sorted(
+        (m.path, m.distance) for m in rebuilt.search(query, 99)
+    )
+    assert found(Index.load(folder).search(query, 99)) == found(now.search(query, 99))
+
+
+def test_many_additions_make_few_segments_and_keep_their_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    now = Index.create(tmp_path / "index", tokenizer(), [])
+    strings = random_strings(rng, 300)
+    for i, one in enumerate(strings):
+        now = now.add([recording(str(i), one)])
+    assert len(now.collection.segments) <= 3 * 5 + 1
+    assert [e.path for e in now.entries] == [str(i) for i in range(300)]
+    assert len(list((tmp_path / "index").glob("*.segment"))) == len(now.collection.segments)
+    again = index(strings)
+    assert found(now.search(strings[7], 50)) == found(again.search(strings[7], 50))
+
+
+def test_a_reader_keeps_its_state_while_others_write(tmp_path: Path) -> None:
+    strings = random_strings(np.random.default_rng(0), 50)
+    reader = Index.create(tmp_path / "index", tokenizer(), [recording(str(i), s) for i, s in enumerate(strings)])
+    before = found(reader.search(strings[3], 50))
+    writer = Index.load(tmp_path / "index").remove([str(i) for i in range(40)])
+    for i in range(60, 70):
+        writer = writer.add([recording(str(i), strings[3])])
+    assert found(reader.search(strings[3], 50)) == before
+    assert len(reader.refresh()) == len(writer) == 20
+    assert found(reader.refresh().search(strings[3], 10)) == [str(i) for i in range(60, 70)]
+    assert writer.refresh() is writer
+
+
+def test_an_index_made_again_with_another_model_is_swapped(tmp_path: Path) -> None:
+    reader = Index.create(tmp_path / "index", tokenizer("1"), [recording("a", range(9))])
+    Index.create(tmp_path / "index", tokenizer("2", 300), [recording("a", range(290, 299))])
+    assert reader.search(np.arange(9))[0].distance == 0
+    with pytest.raises(UserError, match="made again with models:/wav2tok/2"):
+        reader.refresh()
+    assert Index.load(tmp_path / "index", tokenizer("2")).search(np.arange(290, 299))[0].distance == 0
+    assert len(list((tmp_path / "index").glob("*.segment"))) == 1
+
+
+def test_an_index_that_cannot_be_made_again_stays(tmp_path: Path) -> None:
+    def failing():
+        yield recording("b", range(9))
+        raise UserError("no more")
+
+    Index.create(tmp_path / "index", tokenizer("1"), [recording("a", range(9))])
+    with pytest.raises(UserError, match="no more"):
+        Index.create(tmp_path / "index", tokenizer("2"), failing())
+    assert found(Index.load(tmp_path / "index", tokenizer("1")).search(np.arange(9))) == ["a"]
+
+
+def test_a_real_file_is_in_an_index_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/a.flac").write_bytes(b"1")
+    Path("link.flac").symlink_to("data/a.flac")
+    one = Index.create(Path("index"), tokenizer(), [recording("data/a.flac", range(9)), recording("link.flac", [1])])
+    assert [e.path for e in one.entries] == ["data/a.flac"]
+    one = one.add([recording(str(tmp_path / "data" / "a.flac"), range(10, 19))])
+    (only,) = one.entries
+    assert (only.path, only.tokens[0]) == (str(tmp_path / "data" / "a.flac"), 10)
+    assert one.changed(["link.flac", "data/a.flac"]) == []
+    Path("data/a.flac").write_bytes(b"other")
+    assert one.changed(["link.flac"]) == ["link.flac"]
+    assert one.changed(["missing.flac"]) == ["missing.flac"]
+    with pytest.raises(UserError, match=r"missing\.flac is not in index"):
+        one.remove(["missing.flac"])
+    assert len(one.remove(["link.flac"])) == 0
+
+
+def test_a_folder_that_moved_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/sub").mkdir(parents=True)
+    Path("data/sub/a.flac").write_bytes(b"1")
+    assert (root_of(["data/"]), root_of(["data", "more"]), root_of(["data/sub/a.flac"])) == ("data", "", "")
+    here = Index.create(Path("index"), tokenizer(), [recording("data/sub/a.flac", range(9))], "data")
+    assert found(here.search(np.arange(9))) == ["data/sub/a.flac"]
+    Path("data").rename("elsewhere")
+    there = here.reroot("elsewhere")
+    assert found(there.search(np.arange(9))) == ["elsewhere/sub/a.flac"]
+    assert there.changed(["elsewhere/sub/a.flac"]) == []
+    assert there.below(["elsewhere"]) == ["elsewhere/sub/a.flac"]
+    rootless = Index.create(Path("other"), tokenizer(), [recording("a.flac", range(9))])
+    with pytest.raises(UserError, match="no root"):
+        rootless.reroot("there")
+
+
+def test_an_index_in_memory_is_not_changed() -> None:
+    with pytest.raises(UserError, match="in memory; save it first"):
+        index([[1]]).add([recording("a", [1])])
 
 
 def test_a_query_spoken_within_a_longer_recording_is_found(tiny_model: Path, tiny_corpus: Path) -> None:
-    tokenizer = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
     waves = [decode.read(p, 8000) for p in decode.find(tiny_corpus)[::7]]
-    frames = tokenizer.encode_frames([np.concatenate(waves)], 8000)[0]
+    frames = made_by.encode_frames([np.concatenate(waves)], 8000)[0]
     starts, _ = runs(frames)
     whole = Tokenized("whole", len(np.concatenate(waves)) / 8000, frames[starts], starts)
     first, last = len(starts) // 3, 2 * len(starts) // 3
-    (hit,) = Index("x", HOP, [whole]).spot(whole.tokens[first:last], 1)
+    hit = Index.of(made_by, [whole]).spot(whole.tokens[first:last], 1)[0]
     assert hit.similarity == 100
-    assert hit.start == pytest.approx(starts[first] * HOP, abs=1e-3)
-    assert hit.end == pytest.approx(starts[last] * HOP, abs=1e-3)
+    assert hit.start == pytest.approx(starts[first] * made_by.frame_seconds, abs=1e-3)
+    assert hit.end == pytest.approx(starts[last] * made_by.frame_seconds, abs=1e-3)

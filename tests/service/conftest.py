@@ -28,7 +28,7 @@ def graph(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def index(graph: Path, tiny_corpus: Path, tokenizer: Tokenizer) -> Path:
     """An index of the tiny corpus."""
-    path = graph.parent / "index.json"
+    path = graph.parent / "index"
     Index.build([tiny_corpus], tokenizer).save(path)
     return path
 

@@ -140,7 +140,7 @@ def test_a_store_that_is_away_leaves_the_present_model(store, recording):
 
 
 def test_an_index_of_the_former_model_is_refused_until_it_is_made_again(store, exports, recording, tiny_corpus):
-    index = store / "index.json"
+    index = store / "index"
     Index.build([tiny_corpus], Tokenizer(exports[0], "cpu")).save(index)
     body = recording.read_bytes()
     with TestClient(create_app(Settings(CHAMPION, index, threads=1, poll=0)), "http://127.0.0.1") as client:

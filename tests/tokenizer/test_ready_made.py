@@ -1,6 +1,5 @@
 """Ready-made models: those in the package are whole, and a name leads to the graph everywhere."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def test_a_card_says_what_for_and_under_which_licence(stand_ins: Path) -> None:
 def test_an_index_of_a_ready_made_model(stand_ins: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     tokenizer = wav2tok.Tokenizer("wav2tok:tiny", "cpu")
     index = wav2tok.Index.build([tiny_corpus], tokenizer)
-    index.save(tmp_path / "index.json")
-    assert json.loads((tmp_path / "index.json").read_text())["tokenizer"] == tokenizer.identity
+    index.save(tmp_path / "index")
+    assert (index.identity, index.manifest.model) == (tokenizer.identity, "wav2tok:tiny")
     query = tokenizer.encode_file(tiny_corpus / "arch" / "ada_0.flac")
-    assert wav2tok.Index.load(tmp_path / "index.json", tokenizer).search(query, 1)[0].distance == 0
+    assert wav2tok.Index.load(tmp_path / "index", tokenizer).search(query, 1)[0].distance == 0

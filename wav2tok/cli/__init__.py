@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, demo, doctor, learn, params, serve, ship, stage, use
+from wav2tok.cli import benchmark, console, data, demo, doctor, indexing, learn, params, serve, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -43,7 +43,6 @@ for verb in (
     ship.reproduce,
     ship.models,
     use.tokenize,
-    use.index,
     use.search,
     use.spot,
     serve.serve,
@@ -53,6 +52,7 @@ for verb in (
     params.params,
 ):
     app.command()(console.adjustable(verb))
+app.add_typer(indexing.app, name="index")
 
 
 OPTIONS = {"overrides": "set"}

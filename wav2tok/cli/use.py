@@ -1,31 +1,43 @@
-"""Verbs on audio, with a finished model: tokenize, index, search, spot."""
+"""Verbs on audio, with a finished model: tokenize, search, spot."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wav2tok import progress
 from wav2tok.cli import console
-from wav2tok.cli.options import Device, Model, Out, Threads, Variant
+from wav2tok.cli.options import Device, Model, Threads, Variant
 from wav2tok.cli.rows import Format, FormatOption, printing
+from wav2tok.errors import UserError
 
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
+    from wav2tok.search.answers import Answers
+    from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
 CHAMPION = "models:/wav2tok@champion"
 Paths = Annotated[
     list[str] | None, typer.Argument(help="Files and folders; none, or -, reads a list from standard input.")
 ]
-IndexFile = Annotated[Path, typer.Option("--index", help="What index wrote.")]
+IndexFolder = Annotated[Path, typer.Option("--index", help="The folder that index wrote.")]
+IndexModel = Annotated[
+    str | None, typer.Option("--model", help="As for tokenize; by default the model that the index was made with.")
+]
+INDEX = Path("index")
+By = Annotated[
+    str,
+    typer.Option(help="The distance: edit, or one that reads the codebook and needs an extra: weighted, dtw, local."),
+]
 Top = Annotated[int, typer.Option(help="Maximum number of answers.")]
 
 
-def _tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized | None"]:
+def tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized | None"]:
     """The token strings of ``files`` in order; None for a file that cannot be read, with the reason on stderr."""
     from wav2tok.tokenizer.batch import Failure, tokenize_files
 
@@ -60,7 +72,7 @@ def tokenize(
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     failed = False
     with printing(form) as emit:
-        for result in _tokenized(files, tokenizer):
+        for result in tokenized(files, tokenizer):
             if result is None:
                 failed = True
                 continue
@@ -70,55 +82,38 @@ def tokenize(
         raise typer.Exit(1)
 
 
-def index(
-    paths: Paths = None,
-    model: Model = CHAMPION,
-    out: Out = Path("index.json"),
-    device: Device = "auto",
-    threads: Threads = None,
-    variant: Variant = None,
-) -> None:
-    """Tokenize recordings into an index for search and spot; exit code 1 if some cannot be read."""
-    from wav2tok.search.index import Index, require_replaceable
-    from wav2tok.tokenizer.batch import expand
-    from wav2tok.tokenizer.tokenizer import Tokenizer
-
-    require_replaceable(out)
-    files = expand(paths or [], sys.stdin)
-    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    made = Index.of(tokenizer, [result for result in _tokenized(files, tokenizer) if result is not None])
-    made.save(out)
-    tokens = sum(len(entry.tokens) for entry in made.entries)
-    print(f"{len(made.entries)} recordings, {tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
-    if len(made.entries) < len(files):
-        raise typer.Exit(1)
-
-
 def search(
     query: Annotated[str, typer.Argument(help="A recording.")],
-    index: IndexFile = Path("index.json"),
-    model: Model = CHAMPION,
+    index: IndexFolder = INDEX,
+    model: IndexModel = None,
     top: Top = 10,
+    by: By = "edit",
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
     threads: Threads = None,
     variant: Variant = None,
 ) -> None:
-    """Print the recordings of an index nearest to QUERY by edit distance, one JSON line each, best first."""
-    from wav2tok.search.index import Index
-    from wav2tok.tokenizer.tokenizer import Tokenizer
+    """Print the recordings of an index nearest to QUERY, one JSON line each, best first."""
+    from wav2tok.search.index import measures
+    from wav2tok.search.query import tokens_of
 
-    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    loaded = Index.load(index, tokenizer)
+    loaded, tokenizer = opened(index, model, device, threads, variant)
+    measure = measures(tokenizer.codebook).get(by)
+    if measure is None:
+        raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
     with printing(form) as emit:
-        for match in loaded.search(tokenizer.encode_file(query), top):
-            emit({"path": match.path, "distance": match.distance} | _made_by(tokenizer))
+        found = loaded.search(tokens_of(query, tokenizer), top, None if by == "edit" else measure)
+        _say(found, len(loaded))
+        for match in found:
+            place = {"start_s": match.start, "end_s": match.end}
+            distance = {"distance": match.distance, "expected_by_chance": match.expected_by_chance}
+            emit({"path": match.path} | distance | place | _made_by(tokenizer))
 
 
 def spot(
     query: Annotated[str, typer.Argument(help="A recording of what to look for.")],
-    index: IndexFile = Path("index.json"),
-    model: Model = CHAMPION,
+    index: IndexFolder = INDEX,
+    model: IndexModel = None,
     top: Top = 10,
     form: FormatOption = Format.JSONL,
     device: Device = "auto",
@@ -126,12 +121,36 @@ def spot(
     variant: Variant = None,
 ) -> None:
     """Print where QUERY occurs in the recordings of an index, one JSON line each with start and end in seconds."""
+    from wav2tok.search.query import tokens_of
+
+    loaded, tokenizer = opened(index, model, device, threads, variant)
+    with printing(form) as emit:
+        found = loaded.spot(tokens_of(query, tokenizer), top)
+        _say(found, len(loaded))
+        for hit in found:
+            times = {"start_s": hit.start, "end_s": hit.end}
+            likeness = {"similarity": hit.similarity, "expected_by_chance": hit.expected_by_chance}
+            emit({"path": hit.path} | times | likeness | _made_by(tokenizer))
+
+
+def opened(
+    folder: Path, model: str | None, device: str, threads: int | None, variant: str | None = None
+) -> tuple["Index", "Tokenizer"]:
+    """An index, and the tokenizer for it: ``model``, or by default the one that made it."""
     from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    loaded = Index.load(index, tokenizer)
-    with printing(form) as emit:
-        for hit in loaded.spot(tokenizer.encode_file(query), top):
-            times = {"start_s": hit.start, "end_s": hit.end, "similarity": hit.similarity}
-            emit({"path": hit.path} | times | _made_by(tokenizer))
+    if model is not None:
+        tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
+        return Index.load(folder, tokenizer), tokenizer
+    index = Index.load(folder)
+    tokenizer = Tokenizer.from_pretrained(index.manifest.model, device, threads, variant)
+    index.require(tokenizer)
+    return index, tokenizer
+
+
+def _say(found: "Answers[Any]", recordings: int) -> None:
+    """Say on standard error how an index was searched."""
+    if progress.log.isEnabledFor(logging.INFO):
+        how = "compared with all" if found.method == "scan" else "compared with the candidates among"
+        print(f"{found.method}: {how} {recordings} recordings", file=sys.stderr, flush=True)

@@ -1,100 +1,71 @@
-"""How many alignments of a score chance would bring, so that one threshold serves queries of all lengths.
+"""How many matches as near as one would occur by chance, so that one threshold serves queries of all lengths.
 
-High local scores of unrelated strings grow rarer exponentially (Karlin and Altschul, Methods for Assessing the
-Statistical Significance of Molecular Sequence Features, 1990): a score of at least S is expected ``K N exp(-lambda S)``
-times among N tokens. With gaps and short queries, ``lambda`` and ``K`` have no formula. They are fitted to the highest
-scores of shuffled strings, which keep their tokens and lose their order, at several lengths of the query.
+Chance is the query read backwards: it has the query's tokens and the database's habits, and no true match (decoys of
+this kind are what searches for peptides are calibrated by: Elias and Gygi, Nature Methods, 2007). The distances of this
+decoy to a sample of the database say how common small distances are, down to one in a hundred or so.
+
+Beyond that stands a law. If tokens follow each other independently, as many tokens of the database are the query with
+probability ``exp(-I)``, ``I`` the sum of ``-ln`` of each token's share among those that may follow the one before.
+Between the sample and this, ``-ln P(distance <= d)`` is taken for the power law ``I ((m - d) / m)^g``: 0 at ``m``,
+``I`` for a perfect match, and convex, as a rate of large deviations is. ``m`` and ``g`` are those of the decoy's middle
+and tail.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from wav2tok.errors import UserError
-from wav2tok.matching.local import Scoring, local_scores
+_TAIL = 10
+"""How many distances of the sample the law's tail rests on."""
 
-_LENGTHS = (5, 8, 12, 20, 32, 50, 80, 128)
-# The share of the chance scores that the law is fitted to: its tail, which a threshold cuts.
-_TAIL = 0.02
-_ITEMS = 150
+
+def information(query: np.ndarray, counts: np.ndarray) -> float:
+    """``-ln`` of the probability that as many tokens of the database are the query by chance.
+
+    Args:
+        query: int [L], no two neighbours equal.
+        counts: int [K], how often each token occurs in the database. One more of each keeps an unknown token possible.
+    """
+    shares = (counts + 1.0) / (counts.sum() + len(counts))
+    own = shares[query]
+    possible = np.concatenate(([1.0], 1.0 - own[:-1]))  # what may follow: all but the token before
+    return float(np.minimum(np.log(np.maximum(possible, 1e-12) / own), 50.0).clip(0.0).sum())
 
 
 @dataclass(frozen=True)
 class Chance:
-    """The law of chance scores at M lengths of the query.
+    """The law of chance for one query.
 
     Attributes:
-        lengths: int [M], of queries, ascending.
-        decays: float64 [M], ``lambda`` per unit of score.
-        log_densities: float64 [M], ``ln K``, per token of the database.
+        information: of a perfect match.
+        zero: the distance at which all of the database lies below.
+        power: of the law.
     """
 
-    lengths: np.ndarray
-    decays: np.ndarray
-    log_densities: np.ndarray
+    information: float
+    zero: float
+    power: float
 
     @classmethod
-    def of(cls, database: Sequence[np.ndarray], by: Scoring, seed: int = 0, queries: int = 200) -> "Chance":
-        """Fitted to shuffled strings of a database.
+    def of(cls, information: float, decoys: np.ndarray) -> "Chance":
+        """Fitted to the distances of the reversed query to a sample of the database, float [N], one of them finite."""
+        ordered = np.sort(np.asarray(decoys, dtype=np.float64)[np.isfinite(decoys)])
+        middle, tail = ordered[(len(ordered) - 1) // 2], ordered[min(_TAIL, len(ordered)) - 1]
+        share = np.searchsorted(ordered, [middle, tail], side="right") / len(ordered)
+        at_middle, at_tail = np.maximum(-np.log(share), 1e-3)
+        if not 0 < tail < middle or information <= at_tail:
+            # Too short a query, or all distances alike: a straight line from no edits to the middle.
+            return cls(information, max(float(middle), 1e-9), 1.0)
+        # The greater ``zero``, the greater the power that meets the tail, and the less is left at the middle.
+        near, far = middle, middle + 100.0 * (middle - tail)
+        for _ in range(60):
+            zero = (near + far) / 2
+            power = np.log(at_tail / information) / np.log((zero - tail) / zero)
+            reached = information * ((zero - middle) / zero) ** power
+            near, far = (zero, far) if reached < at_middle else (near, zero)
+        return cls(information, float(zero), float(power))
 
-        Args:
-            database: token strings, int [L] each.
-            by: the scores of the alignments to judge.
-            queries: how many are drawn of each length, each against `_ITEMS` strings.
-
-        Raises:
-            UserError: there are no tokens.
-        """
-        generator = np.random.default_rng(seed)
-        strings = [np.asarray(tokens, dtype=np.int64) for tokens in database if len(tokens)]
-        if not strings:
-            raise UserError("There are no tokens in the database, so chance has no scores.")
-        items = [generator.permutation(strings[i]) for i in generator.integers(0, len(strings), _ITEMS)]
-        tokens = sum(map(len, items))
-        laws = []
-        for length in _LENGTHS:
-            drawn = [_drawn(strings, length, generator) for _ in range(queries)]
-            scores = local_scores(drawn, items, by).ravel()
-            laws.append(_tail(scores, queries * tokens))
-        decays, densities = np.array(laws).T
-        return cls(np.array(_LENGTHS), decays, densities)
-
-    def evalue(self, scores: np.ndarray | float, query_length: int, database_tokens: int) -> np.ndarray:
-        """The expected number of strings in the database that score as high by chance.
-
-        Beyond the fitted lengths, a longer query has proportionally more chances, and a shorter one counts as the
-        shortest.
-
-        Args:
-            scores: of local alignments of one query, [D] or a number.
-            query_length: number of tokens of the query.
-            database_tokens: number of tokens of all strings together.
-
-        Returns:
-            float64, of the shape of ``scores``. A query is expected to have one chance hit at ``evalue <= 1``;
-            drawn strings have 0 to 2 where gaps are dear or tokens many, up to 5 where gaps are cheap and tokens few,
-            because alignments then run through whole strings. Queries of six tokens have 0.05 to 0.5.
-        """
-        at = np.log(query_length)
-        decay = np.interp(at, np.log(self.lengths), self.decays)
-        density = np.interp(at, np.log(self.lengths), self.log_densities) + max(0.0, at - np.log(self.lengths[-1]))
-        return database_tokens * np.exp(density - decay * np.asarray(scores, dtype=np.float64))
-
-
-def _drawn(strings: Sequence[np.ndarray], length: int, generator: np.random.Generator) -> np.ndarray:
-    """``length`` tokens of a few strings, shuffled: a query with the composition of real ones."""
-    parts: list[np.ndarray] = []
-    while sum(map(len, parts)) < length:
-        parts.append(strings[int(generator.integers(len(strings)))])
-    return generator.permutation(np.concatenate(parts))[:length]
-
-
-def _tail(scores: np.ndarray, tokens: int) -> tuple[float, float]:
-    """``lambda`` and ``ln K`` of the exponential through the highest scores, int [N], among ``tokens`` tokens."""
-    threshold = np.quantile(scores, 1 - _TAIL)
-    excess = scores[scores > threshold] - threshold
-    if not len(excess):  # the scores of too few strings: all that can be said is that none was higher
-        return 1.0, float(np.log(1 / tokens) + threshold)
-    decay = float(1 / excess.mean())
-    return decay, float(np.log(len(excess) / tokens) + decay * threshold)
+    def expected(self, distances: np.ndarray | float, trials: int) -> np.ndarray:
+        """The expected number of matches at most as far as each of ``distances``, among ``trials`` by chance."""
+        short = np.clip((self.zero - np.asarray(distances, dtype=np.float64)) / self.zero, 0.0, 1.0)
+        return trials * np.exp(-self.information * short**self.power)

@@ -20,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from wav2tok import __version__
-from wav2tok.audio.decode import Content, UnreadableError
+from wav2tok.audio.decode import Content
 from wav2tok.audio.foreign import NeedsFfmpegError
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
@@ -174,15 +174,24 @@ def _work(app: FastAPI, engine: Engine) -> None:
         if index is None:
             raise Refused(HTTPStatus.CONFLICT, loaded.problem or "the index is of another model.")
         found = []
-        for string in await _strings(engine, request, loaded.tokenizer):
-            matches = await asyncio.get_running_loop().run_in_executor(engine.pool, index.search, string.tokens, top)
-            found.append(
+        for string in await _strings(engine, request, loaded.tokenizer, asks=True):
+            try:
+                answers = await asyncio.get_running_loop().run_in_executor(
+                    engine.pool, index.search, string.tokens, top
+                )
+            except UserError as error:
+                raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{string.path}: {error}") from None
+            matches = [
                 {
-                    "name": string.path,
-                    "duration_s": string.seconds,
-                    "matches": [{"path": match.path, "distance": match.distance} for match in matches],
+                    "path": match.path,
+                    "distance": match.distance,
+                    "expected_by_chance": match.expected_by_chance,
+                    "start_s": match.start,
+                    "end_s": match.end,
                 }
-            )
+                for match in answers
+            ]
+            found.append({"name": string.path, "duration_s": string.seconds, "matches": matches})
         return _made_by(loaded, recordings=found)
 
 
@@ -255,8 +264,11 @@ def _care(app: FastAPI, engine: Engine) -> None:
         return _made_by(engine.loaded(), changed=changed)
 
 
-async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer) -> list[Tokenized]:
+async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer, *, asks: bool = False) -> list[Tokenized]:
     """The token strings of the recordings of a request.
+
+    Args:
+        asks: whether they ask an index (`Engine.tokenize`).
 
     Raises:
         Refused: it holds none, one of them cannot be read, or it takes too long.
@@ -264,7 +276,7 @@ async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer) -> li
     limit = engine.settings.timeout
     try:
         async with asyncio.timeout(limit):
-            return await engine.tokenize(await _contents(request), tokenizer)
+            return await engine.tokenize(await _contents(request), tokenizer, asks=asks)
     except TimeoutError:
         raise Refused(
             HTTPStatus.GATEWAY_TIMEOUT,
@@ -272,7 +284,7 @@ async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer) -> li
         ) from None
     except NeedsFfmpegError as error:
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from None
-    except UnreadableError as error:
+    except UserError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
 
 

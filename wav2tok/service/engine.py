@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
 
 from wav2tok.audio.decode import Content
 from wav2tok.device import available_cpus
 from wav2tok.matching import Tokenized
+from wav2tok.search.query import sound
 from wav2tok.service.batching import Batcher, Job, deliver
 from wav2tok.service.decoding import Allowance, decoded
 from wav2tok.service.metrics import Metrics
@@ -55,11 +59,16 @@ class Engine:
             raise later(f"{self.settings.model} is still being loaded; try again in a second.")
         return self.models.current
 
-    async def tokenize(self, contents: Sequence[Content], tokenizer: Tokenizer) -> list[Tokenized]:
+    async def tokenize(
+        self, contents: Sequence[Content], tokenizer: Tokenizer, *, asks: bool = False
+    ) -> list[Tokenized]:
         """The token strings of recordings, exactly those of ``wav2tok tokenize``.
 
+        Args:
+            asks: whether an index will be asked for them; then as ``wav2tok search`` reads a query.
+
         Raises:
-            UnreadableError: one of them cannot be read.
+            UserError: one of them cannot be read, or asks and is silent.
             Refused: they are longer than allowed.
         """
         loop = asyncio.get_running_loop()
@@ -68,7 +77,7 @@ class Engine:
         for content in contents:
             self.batcher.expect()
             waiting.append(loop.create_future())
-            self.pool.submit(self._decode, content, tokenizer, allowance, waiting[-1])
+            self.pool.submit(self._decode, content, tokenizer, allowance, asks, waiting[-1])
         try:
             return await asyncio.gather(*waiting)
         finally:  # of a request that is refused or takes too long, nothing more is decoded or encoded
@@ -76,13 +85,21 @@ class Engine:
                 future.cancel()
 
     def _decode(
-        self, content: Content, tokenizer: Tokenizer, allowance: Allowance, result: asyncio.Future[Tokenized]
+        self,
+        content: Content,
+        tokenizer: Tokenizer,
+        allowance: Allowance,
+        asks: bool,
+        result: asyncio.Future[Tokenized],
     ) -> None:
         if result.cancelled():
             self.batcher.forget()
             return
         try:
             recording = decoded(content, tokenizer.sample_rate, allowance)
+            if asks and isinstance(recording.samples, np.ndarray):
+                heard = sound(recording.samples, tokenizer.sample_rate, content.name)
+                recording = replace(recording, samples=heard)
         except Exception as error:  # unreadable or too long; a fault of ours becomes a 500
             self.batcher.forget()
             deliver([result], error)

@@ -29,6 +29,12 @@ class Match(BaseModel):
 
     path: str = Field(examples=["data/air_17/singer03_01.flac"])
     distance: float = Field(description="Normalised edit distance, 0 to 1.", examples=[0.21])
+    expected_by_chance: float = Field(description="Recordings that would be as near by chance.", examples=[2e-6])
+    start_s: float | None = Field(
+        description="Where in a much longer recording the query is most like it, in seconds; else null.",
+        examples=[12.4],
+    )
+    end_s: float | None = Field(description="The end of that place.", examples=[14.1])
 
 
 class Matches(BaseModel):
@@ -59,7 +65,7 @@ class VersionAnswer(_Answer):
     num_tokens: int = Field(description="Size of the codebook.", examples=[256])
     frame_seconds: float = Field(description="Seconds from one token to the next, before repeats go.", examples=[0.032])
     provider: str = Field(description="What computes.", examples=["CPUExecutionProvider"])
-    index: str | None = Field(description="The index that /search uses.", examples=["index.json"])
+    index: str | None = Field(description="The index that /search uses.", examples=["index"])
 
 
 class ReloadAnswer(_Answer):

@@ -1,0 +1,173 @@
+"""``wav2tok index``: make an index of recordings, and keep it up to date."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from wav2tok.cli import console
+from wav2tok.cli.options import Device, Model, Out, Threads, Variant
+from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
+from wav2tok.errors import UserError
+
+if TYPE_CHECKING:
+    from wav2tok.matching.strings import Tokenized
+    from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+class _BuildByDefault(TyperGroup):
+    """``index FOLDER`` stands for ``index build FOLDER``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in self.get_help_option_names(ctx)):
+            args = ["build", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_BuildByDefault,
+    help="Tokenize recordings into an index for search and spot, and change it. index PATHS is short for index build "
+    "PATHS; a folder that is called like a verb needs its path, ./add.",
+)
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of the recordings; if it moves, index add --root says where it is now. By default PATHS, if "
+        "it is one folder."
+    ),
+]
+
+
+def build(
+    paths: Paths = None,
+    model: Model = CHAMPION,
+    out: Out = INDEX,
+    root: Root = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    variant: Variant = None,
+) -> None:
+    """Tokenize recordings into an index; exit code 1 if some cannot be read.
+
+    An index that is there answers until the new one is whole, also if another model made it, and is then replaced.
+    """
+    from wav2tok.search.folder import require_own
+    from wav2tok.search.index import Index, root_of
+    from wav2tok.tokenizer.batch import expand
+    from wav2tok.tokenizer.tokenizer import Tokenizer
+
+    require_own(out)
+    files = expand(paths or [], sys.stdin)
+    tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
+    read = _Read(files, tokenizer)
+    made = Index.create(out, tokenizer, read, root_of(paths or []) if root is None else str(root))
+    print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
+    read.exit()
+
+
+def add(
+    paths: Paths = None,
+    index: IndexFolder = INDEX,
+    model: IndexModel = None,
+    root: Root = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    variant: Variant = None,
+) -> None:
+    """Add recordings that are new or have changed to an index; exit code 1 if some cannot be read.
+
+    With --root alone, say where the folder of the recordings is now.
+    """
+    from wav2tok.search.index import Index
+    from wav2tok.tokenizer.batch import expand
+
+    if root is not None:
+        Index.load(index).reroot(str(root))
+        if not paths:
+            print(f"the recordings of {index} are below {root}", file=sys.stderr)
+            return
+    loaded, tokenizer = opened(index, model, device, threads, variant)
+    files = expand(paths or [], sys.stdin)
+    changed = loaded.changed(files)
+    read = _Read(changed, tokenizer)
+    added = 0
+    for some in read.batches():
+        loaded = loaded.add(some)
+        added += len(some)
+    print(
+        f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
+        file=sys.stderr,
+    )
+    read.exit()
+
+
+def remove(paths: Paths = None, index: IndexFolder = INDEX) -> None:
+    """Remove recordings from an index: files, or all that it holds of a folder."""
+    from wav2tok.search.index import Index
+
+    loaded = Index.load(index)
+    names = [line.rstrip("\n") for line in sys.stdin if line.strip()] if paths in (None, [], ["-"]) else paths
+    removed = loaded.below(names)
+    left = loaded.remove(removed)
+    print(f"{len(removed)} recordings removed, {len(left)} in all; {index}", file=sys.stderr)
+
+
+def stats(index: IndexFolder = INDEX) -> None:
+    """Print what an index holds, as one JSON object."""
+    from wav2tok.search.index import Index
+
+    print(json.dumps(Index.load(index).stats(), ensure_ascii=False))
+
+
+def verify(index: IndexFolder = INDEX) -> None:
+    """Read all of an index and compare it with the digests that were written; exit code 1 if something differs."""
+    from wav2tok.search.folder import read, verify
+
+    problems = verify(index)
+    for problem in problems:
+        print(f"{problem}; restore it, or make the index again.", file=sys.stderr)
+    if problems:
+        raise typer.Exit(1)
+    print(f"{index} is whole: {len(read(index).parts)} segments", file=sys.stderr)
+
+
+for verb in (build, add, remove, stats, verify):
+    app.command()(console.adjustable(verb))
+
+
+class _Read:
+    """The token strings of files, in order; it knows whether some could not be read."""
+
+    _AT_ONCE = 4096
+
+    def __init__(self, files: list[str], tokenizer: "Tokenizer") -> None:
+        self._files, self._tokenizer, self.failed = files, tokenizer, 0
+
+    def __iter__(self) -> Iterator["Tokenized"]:
+        for result in tokenized(self._files, self._tokenizer):
+            if result is None:
+                self.failed += 1
+            else:
+                yield result
+        if self._files and self.failed == len(self._files):
+            raise UserError("none of the recordings can be read, so the index is left as it was.", "paths")
+
+    def batches(self) -> "Iterable[list[Tokenized]]":
+        """The same, some at a time."""
+        waiting: list[Tokenized] = []
+        for one in self:
+            waiting.append(one)
+            if len(waiting) == self._AT_ONCE:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+    def exit(self) -> None:
+        """Exit with code 1 if a file could not be read."""
+        if self.failed:
+            raise typer.Exit(1)

@@ -32,10 +32,10 @@ import torch
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from wav2tok.machine import describe
 from wav2tok.matching import Tokenized, as_text
 from wav2tok.progress import log
 from wav2tok.search.index import Index
-from wav2tok.machine import describe
 
 TOKENS = 256
 RELATIVES = 10

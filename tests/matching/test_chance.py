@@ -90,7 +90,7 @@ def test_nearer_matches_and_smaller_databases_have_fewer_by_chance():
     assert law.expected(0.4, 2000) == pytest.approx(2 * law.expected(0.4, 1000))
 
 
-@pytest.mark.parametrize("decoys", [[0.5], [0.5] * 20, [0.0, 0.0], [1.0, np.inf], [0.0] * 20 + [1.0] * 20])
+@pytest.mark.parametrize("decoys", [[], [np.inf], [0.5], [0.0, 0.0], [1.0, np.inf], [0.0] * 20 + [1.0] * 20])
 def test_samples_without_variety_still_have_a_law(decoys):
     expected = Chance.of(20.0, np.array(decoys)).expected(np.array([0.0, 0.3, 1.0]), 100)
     assert np.isfinite(expected).all()

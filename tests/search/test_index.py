@@ -206,6 +206,12 @@ def test_an_empty_index_answers_nothing(tmp_path: Path) -> None:
     assert len(empty.add([recording("a", range(9))])) == 1
 
 
+def test_recordings_without_tokens_are_no_answers() -> None:
+    empty = index([[], [], []])
+    assert (list(empty.search(np.arange(9))), list(empty.spot(np.arange(9)))) == ([], [])
+    assert found(index([[], range(9)]).search(np.arange(9))) == ["1"]
+
+
 changes = st.lists(
     st.one_of(
         st.lists(st.tuples(st.integers(0, 9), st.lists(st.integers(0, K - 1), min_size=6, max_size=9)), min_size=1),

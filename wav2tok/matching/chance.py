@@ -48,8 +48,13 @@ class Chance:
 
     @classmethod
     def of(cls, information: float, decoys: np.ndarray) -> "Chance":
-        """Fitted to the distances of the reversed query to a sample of the database, float [N], one of them finite."""
+        """Fitted to the distances of the reversed query to a sample of the database, float [N]; no infinite ones count.
+
+        Without a sample, nothing but a perfect match is unexpected.
+        """
         ordered = np.sort(np.asarray(decoys, dtype=np.float64)[np.isfinite(decoys)])
+        if not len(ordered):
+            return cls(information, 1e-9, 1.0)
         middle, tail = ordered[(len(ordered) - 1) // 2], ordered[min(_TAIL, len(ordered)) - 1]
         share = np.searchsorted(ordered, [middle, tail], side="right") / len(ordered)
         at_middle, at_tail = np.maximum(-np.log(share), 1e-3)

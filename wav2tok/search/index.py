@@ -285,6 +285,8 @@ class Index:
             method, nearest = "candidates", self.collection.candidates(query, top, measure)
         if len(nearest) < min(top, len(self)):
             method, nearest = "scan", self.collection.scan(query, top, measure)
+        if not nearest:  # all strings are empty
+            return Answers([], method)
         law = self.collection.by_chance(query, measure)
         expected = law.expected(np.array([one.distance for one in nearest]), len(self))
         return Answers([self._match(query, *pair) for pair in zip(nearest, expected.tolist(), strict=True)], method)

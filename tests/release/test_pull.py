@@ -49,7 +49,7 @@ def signed(tiny_model, keys, tmp_path_factory):
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which makes the keys, is not installed")
     folder = tmp_path_factory.mktemp("signed") / "export"
-    export(tiny_model, None, folder, key(keys, "ours")[0])
+    export(tiny_model, None, folder, key=key(keys, "ours")[0])
     return folder
 
 
@@ -261,7 +261,7 @@ def test_a_model_without_a_signature_is_refused_if_one_is_asked_for(folder, sign
 def test_signing_needs_a_private_key(tiny_model, signed, keys, tmp_path):
     for what in (keys / "ours.pub", keys / "nothing.pem"):
         with pytest.raises(UserError, match="is not a private elliptic-curve key"):
-            export(tiny_model, None, tmp_path / "export", what)
+            export(tiny_model, None, tmp_path / "export", key=what)
     assert names(tmp_path) == []
 
 

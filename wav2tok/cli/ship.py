@@ -41,7 +41,7 @@ def export(
     from wav2tok.stages.export import export as run
 
     settings = parameters.load(params, sets or ()).export
-    run(model, report, out, data, settings, sign, _override(unapproved, why))
+    run(model, report, out, data=data, settings=settings, key=sign, unapproved=_override(unapproved, why))
 
 
 def register(

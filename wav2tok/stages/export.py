@@ -53,6 +53,7 @@ def export(
     model: Path,
     report: Path | None,
     out: Path,
+    *,
     data: Path | None = None,
     settings: Export | None = None,
     key: Path | None = None,

@@ -1,5 +1,6 @@
 """``--out`` never deletes what its verb did not write."""
 
+import json
 import shutil
 
 import pytest
@@ -35,7 +36,8 @@ VERBS = {
 def test_a_file_of_somebody_else_stays(inputs, cli, verb):
     name, arguments = VERBS[verb]
     (inputs / "export").mkdir()
-    (inputs / "export" / "export.json").write_text('{"approved": false, "reasons": ["it is small."]}')
+    refused = {"approved": False, "reasons": ["it is small."], "report": None}
+    (inputs / "export" / "export.json").write_text(json.dumps(refused))
     out = inputs / "mine"
     out.mkdir()
     (out / name).write_text("mine")

@@ -22,7 +22,8 @@ def alias():
 
 def test_pull_writes_a_folder_that_tokenize_can_use(registered, cli, tiny_corpus, tiny_model):
     assert cli("pull", "models:/tiny@champion", "--out", "pulled/here").code == 0
-    assert sorted(p.name for p in (registered / "pulled" / "here").iterdir()) == ["card.md", "tokenizer.onnx"]
+    names = sorted(p.name for p in (registered / "pulled" / "here").iterdir())
+    assert names == ["card.md", "passport.json", "tokenizer.onnx"]
     assert [p.name for p in (registered / "pulled").iterdir()] == ["here"]
     by_pulled = cli("tokenize", tiny_corpus / "arch", "--model", "pulled/here").out.replace("pulled/here", "")
     by_trained = cli("tokenize", tiny_corpus / "arch", "--model", tiny_model).out.replace(str(tiny_model), "")
@@ -133,6 +134,8 @@ def test_export_measures_variants_and_tokenize_takes_one_by_its_kind(folder, cli
     # Without variants the old ones are gone.
     assert cli("export", "--model", tiny_model, "--out", "export").code == 0
     assert not list((folder / "export").glob("tokenizer.*.onnx"))
+    assert json.loads((folder / "export" / "export.json").read_text())["variants"] == []
+    assert cli("export", "--model", tiny_model, "--out", "export", "--set", "export.variants=[int8]").code == 0
     (row,) = json.loads((folder / "export" / "export.json").read_text())["variants"]
     assert row == {
         "kind": "int8",

@@ -52,7 +52,7 @@ def reported(split, model, config, **changes):
     """MRR and MAP of the report."""
     config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, **QUICK | changes))
     graph = model / "tokenizer.onnx"
-    scores = judge(split, Tokenizer(graph, "cpu"), graph, config, alone=True).retrieval.scores["wav2tok"]["V"]
+    scores = judge(split, Tokenizer(graph, "cpu"), graph, config).retrieval.scores["wav2tok"]["V"]
     return scores["mrr"].value, scores["map"].value
 
 

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from wav2tok import __version__
 from wav2tok.search.index import Index
+from wav2tok.search.query import tokens_of
 from wav2tok.service.app import create_app
 from wav2tok.service.settings import Settings
 
@@ -85,8 +86,17 @@ def test_search_answers_as_the_index_does(client, recording, index, tokenizer):
     answer = client.post("/search?top=3", files={"file": ("query.flac", recording.read_bytes())})
     (entry,) = answer.json()["recordings"]
     assert entry["name"] == "query.flac"
-    expected = Index.load(index, tokenizer).search(tokenizer.encode_file(recording), 3)
-    assert entry["matches"] == [{"path": match.path, "distance": match.distance} for match in expected]
+    expected = Index.load(index, tokenizer).search(tokens_of(recording, tokenizer), 3)
+    assert entry["matches"] == [
+        {
+            "path": match.path,
+            "distance": match.distance,
+            "expected_by_chance": match.expected_by_chance,
+            "start_s": match.start,
+            "end_s": match.end,
+        }
+        for match in expected
+    ]
     assert entry["matches"][0]["distance"] == 0
 
 

@@ -13,10 +13,10 @@ import torch
 from mlflow.webhooks.delivery import _generate_hmac_signature
 from starlette.testclient import TestClient
 
+from tests import registrations
 from tests.helpers import free_port
 from tests.service.servers import ready, service, until
 from wav2tok.model import checkpoint
-from wav2tok.release import registry
 from wav2tok.release.export import write_onnx
 from wav2tok.search.index import Index
 from wav2tok.service.app import create_app
@@ -52,9 +52,8 @@ def place(tmp_path_factory, exports):
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         mlflow.set_tracking_uri(uri)
         mlflow.set_experiment("moving")
-        with mlflow.start_run():
-            for number, folder in enumerate(exports, 1):
-                assert registry.log_model(folder, "moving", []) == str(number)
+        for number, folder in enumerate(exports, 1):
+            assert registrations.register(folder, "moving")[0] == str(number)
         yield root
         mlflow.set_tracking_uri(None)
 

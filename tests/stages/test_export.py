@@ -33,7 +33,14 @@ def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny
     runs.write_run(place / "model", "some run")
     told = report(place / "report", place / "model", tiny_split)
     export(place / "model", told, place / "export")
-    assert names(place / "export") == ["card.md", "export.json", "heard.json", "run.json", "tokenizer.onnx"]
+    assert names(place / "export") == [
+        "card.md",
+        "export.json",
+        "heard.json",
+        "passport.json",
+        "run.json",
+        "tokenizer.onnx",
+    ]
     found = written(place)
     assert found["approved"] is True
     assert found["report"] == sha256(told / "seal.json")
@@ -44,7 +51,8 @@ def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny
     card = (place / "export" / "card.md").read_text()
     assert card.startswith("# wav2tok\n")
     assert "8000 Hz" in card
-    assert "of the tiny model" in card
+    assert "| wav2tok, edit distance | 0.500 [0.40, 0.60] | 0.300 [0.20, 0.40] |" in card
+    assert "MFCC, DTW does better in V MAP." in card
     assert runs.run_of(place / "export") == "some run"
     assert len(lines) == 1
     assert "frames have the token that torch gives" in lines[0]
@@ -67,7 +75,7 @@ def test_a_refused_model_is_not_exported_and_an_older_export_goes(place, tiny_sp
 
 def test_a_model_without_a_report_is_exported_and_not_approved(place, lines):
     export(place / "model", None, place / "export")
-    assert names(place / "export") == ["card.md", "export.json", "heard.json", "tokenizer.onnx"]
+    assert names(place / "export") == ["card.md", "export.json", "heard.json", "passport.json", "tokenizer.onnx"]
     assert (written(place)["approved"], written(place)["reasons"]) == (False, [NO_REPORT])
     assert lines[-1] == f"not approved: {NO_REPORT}"
 

@@ -404,7 +404,7 @@ class Gate:
 class Export:
     """Smaller graphs beside the exported one."""
 
-    variants: tuple[Literal["fp16", "int8"], ...] = ("int8",)
+    variants: tuple[Literal["fp16", "int8"], ...] = ()
     """Kinds of smaller graphs: int8 (faster) and fp16; none is exported without test recordings."""
     max_loss: Share = 0.02
     """The most that a variant may lose in MRR or MAP; one that loses more is not written."""

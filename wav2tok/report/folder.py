@@ -43,7 +43,7 @@ class ReportFolder:
     @property
     def sealed(self) -> tuple[Path, ...]:
         """The files that export and register act on."""
-        return (self.gate, self.held_out, self.headline, self.markdown, self.table)
+        return (self.gate, self.held_out, self.headline, self.retrieval, self.markdown, self.table)
 
 
 class RegisteredFolder:

@@ -81,7 +81,13 @@ def _tags(run: TrainRun, parts: TrainingSplits) -> dict[str, str]:
 
 
 def _write_lineage(trainer: Trainer, parts: TrainingSplits, tags: dict[str, str]) -> None:
-    """Write to the model folder what the model is trained from and where, for its passport."""
+    """Write to the model folder what the model is trained from and where, for its passport.
+
+    A training that is finished already keeps what it says.
+    """
+    written = ModelFolder(trainer.out).lineage
+    if trainer.progress.finished and written.exists():
+        return
     values = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "tags": tags,
@@ -95,7 +101,7 @@ def _write_lineage(trainer: Trainer, parts: TrainingSplits, tags: dict[str, str]
         },
         "machine": describe(trainer.device),
     }
-    write_json(ModelFolder(trainer.out).lineage, values)
+    write_json(written, values)
 
 
 def _compared(config: Config) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def first_codebook(tiny_split: Path, tiny_config: Config, tmp_path_factory: pyte
 def test_a_model_folder_holds_what_is_documented(tiny_model: Path, tiny_config: Config) -> None:
     assert sorted(p.name for p in tiny_model.iterdir()) == [
         "config.json",
+        "heard.json",
         "history.json",
         "last.safetensors",
         "tokenizer.onnx",

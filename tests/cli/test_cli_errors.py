@@ -171,16 +171,6 @@ def test_a_query_that_cannot_be_read(place, cli):
         )
 
 
-def test_a_report_without_its_table_cannot_be_registered(place, cli):
-    assert cli("export", "--model", "model", "--out", "export").code == 0
-    exported = json.loads((place / "export" / "export.json").read_text())
-    (place / "export" / "export.json").write_text(json.dumps(exported | {"report": "0" * 64}))
-    before = tree(place)
-    done = cli("register", "--model", "export", "--report", "empty", "--data", "audios.bin", "--out", "new")
-    assert str(Path("empty")) in done.complaint
-    assert tree(place) == before
-
-
 def test_an_empty_recording_in_a_model_call_is_named(tiny_model):
     from wav2tok import Tokenizer
     from wav2tok.errors import UserError

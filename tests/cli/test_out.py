@@ -1,6 +1,5 @@
 """``--out`` never deletes what its verb did not write."""
 
-import json
 import shutil
 
 import pytest

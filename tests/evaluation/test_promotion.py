@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -112,6 +112,7 @@ def test_recordings_without_classes_have_no_such_condition(champion, rng):
     assert [one.name for one in decision.clauses] == ["queries", "gain", "views"]
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 2**16))
 def test_the_order_of_queries_decides_nothing_but_luck(seed):
     generator = np.random.default_rng(seed)

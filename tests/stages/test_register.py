@@ -146,6 +146,21 @@ def test_registering_goes_into_the_run_of_the_training_once(place, contest):
     assert len(versions.read("lineage").versions) == 1
 
 
+def test_a_broken_registration_of_an_untracked_model_is_completed(place, ship, monkeypatch):
+    def broken(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(champion, "_point", broken)
+        with pytest.raises(KeyboardInterrupt):
+            ship("untracked")
+    assert (alias("untracked"), not (place / "registered").exists()) == (None, True)
+    assert ship("untracked")["version"] == "1"
+    assert alias("untracked") == "1"
+    assert [row["event"] for row in history.read("untracked")] == ["registered", "promoted"]
+    assert ship("untracked")["version"] == "2"  # a finished one is not touched
+
+
 def test_what_promote_says_limits_what_a_model_becomes(place, ship, monkeypatch):
     assert ship("limited", promote="never") == {"registered": False, "reasons": ["register.promote is never."]}
     assert ship("limited", promote="challenger")["alias"] == "challenger"

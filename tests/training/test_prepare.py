@@ -14,16 +14,18 @@ from tests.helpers import changed
 from tests.training.trainings import fit, interrupted_after
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
-from wav2tok.corpus import audios_bin, manifest, recordings, splits
+from wav2tok.corpus import audios_bin, heard, manifest, recordings, splits
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.corpus.splits import read_splits
 from wav2tok.corpus.validation import with_sources
 from wav2tok.errors import UserError
+from wav2tok.files import sha256
 from wav2tok.model import checkpoint
 from wav2tok.stages.cluster import cluster
 from wav2tok.stages.split import split
 from wav2tok.stages.train import TrainRun, train
 from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.training.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +229,19 @@ def test_of_groups_sources_and_never_heard_classes_of_the_test_nothing_is_read(
     assert there.keys() == gone.keys() >= {"untrained.safetensors", "wav2tok_best.safetensors"}
     for name, tensors in there.items():
         assert all(torch.equal(tensors[key], gone[name][key]) for key in tensors), name
+
+
+def test_a_model_has_heard_what_its_initial_weights_had(
+    tiny_split: Path, tiny_model: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    parts = audios_bin.read(tiny_split)
+    first = parts.train.classes.index("fall") if parts.train.classes else 0
+    fewer = Splits(parts.train.take(range(first)), None, parts.test)
+    audios_bin.write(tmp_path / "fewer.bin", fewer)
+    of_split = set(heard.read(tiny_model))
+    assert of_split == {sha256(path) for part in (parts.train, parts.valid) if part for path in part.paths}
+    alone = prepare(TrainRun(tmp_path / "fewer.bin", tmp_path / "alone", None, tiny_config, "cpu", False))
+    assert heard.read(alone.out) == {sha256(path) for path in fewer.train.paths}
+    config = changed(tiny_config, train={"init_from": str(tiny_model)})
+    further = prepare(TrainRun(tmp_path / "fewer.bin", tmp_path / "further", None, config, "cpu", False))
+    assert heard.read(further.out) == of_split | heard.read(alone.out)

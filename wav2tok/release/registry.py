@@ -58,7 +58,9 @@ def log_model(folder: Path, classes: Collection[str]) -> str:
     return str(logged.model_id)
 
 
-def register(folder: Path, name: str, tags: Mapping[str, Any], classes: Collection[str] = ()) -> Any:
+def register(
+    folder: Path, name: str, tags: Mapping[str, Any], classes: Collection[str] = (), *, tracked: bool = True
+) -> Any:
     """Make a version of an exported folder, without an alias, or complete the one that an earlier call began.
 
     A version is known by the active run and by the identity of its graph, so a registration that broke off is completed
@@ -69,6 +71,8 @@ def register(folder: Path, name: str, tags: Mapping[str, Any], classes: Collecti
         name: of the registered model.
         tags: of the version, besides `IDENTITY`.
         classes: of the training recordings; none if they have no classes.
+        tracked: whether the active run is that of the training. If it is only of this call, a version of the same graph
+            whose registration broke off is completed, whichever run it is of.
 
     Returns:
         MLflow's model version.
@@ -86,7 +90,8 @@ def register(folder: Path, name: str, tags: Mapping[str, Any], classes: Collecti
         known = [
             version
             for version in versions.read(name).versions.values()
-            if (version.run_id, version.tags.get(IDENTITY)) == (run_id, identity)
+            if version.tags.get(IDENTITY) == identity
+            and (version.run_id == run_id or not (tracked or versions.OUTCOME in version.tags))
         ]
         if known:
             version = min(known, key=lambda found: int(found.version))

@@ -19,6 +19,8 @@ APPROVED = "approved"
 APPROVAL = "approval"
 """Tag: "waiting" for a person's yes, then "given" or "declined"."""
 WAITING, GIVEN, DECLINED = "waiting", "given", "declined"
+OUTCOME = "outcome"
+"""Tag: what became of the version, and by which evidence; a repeated registration does not decide again."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,6 @@ from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPO
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, links, runs
 from wav2tok.tracking.lookup import logged_model
-
-OUTCOME = "outcome"
-"""Tag of a version: what became of it, and by which evidence. A repeated call reads it instead of deciding again."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,6 @@ class _Result:
     outcome: dict[str, Any]
     lines: list[str]
     experiment_id: str | None = None
-    decisions: list[Decision] = field(default_factory=list)
 
 
 def register(model: Path, report: Path, data: Path, out: Path, config: Config, unapproved: str | None = None) -> None:
@@ -146,21 +142,24 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
         raise UserError(f"{exported.folder} holds no graph; export the model with --unapproved, too.", "model")
     heard.read(exported.folder)
     decisions: list[Decision] = []
-    with runs.run(settings.experiment, run_id=runs.run_of(exported.folder), name="register") as recorder:
-        version = registry.register(
-            exported.folder, name, _tags(exported, data, unapproved), set(audios_bin.read(data).train.classes or ())
-        )
+    run_id, classes = runs.run_of(exported.folder), set(audios_bin.read(data).train.classes or ())
+    with runs.run(settings.experiment, run_id=run_id, name="register") as recorder:
+        tags = _tags(exported, data, unapproved)
+        version = registry.register(exported.folder, name, tags, classes, tracked=run_id is not None)
         number = str(version.version)
+        told = any(event.event == "registered" for event in history.of_version(version))
 
         def note(why: str) -> None:
+            nonlocal told
             versions.describe(version, _description(why, version, exported))
-            if not any(event.event == "registered" for event in history.of_version(version)):
+            if not told:
                 history.record(name, number, history.now("registered", why))
+                told = True
 
         standing = _decided(version, exported, settings)
         if standing is None:
             standing = _stand(version, data, config, unapproved, note, decisions)
-            versions.tag(name, number, OUTCOME, _outcome_tag(standing, exported, settings))
+            versions.tag(name, number, versions.OUTCOME, _outcome_tag(standing, exported, settings))
         model_id = logged_model(version.source)
         if model_id is not None and exported.sealed:
             recorder.scores(model_id, read_json(exported.report.headline))
@@ -193,7 +192,7 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
     ]
     if standing.waiting:
         lines.append(f'approve it: wav2tok promote {number} --why "..."')
-    return _Result(outcome, lines, recorder.experiment_id, decisions)
+    return _Result(outcome, lines, recorder.experiment_id)
 
 
 def _tags(exported: _Export, data: Path, unapproved: str | None) -> dict[str, Any]:
@@ -242,7 +241,7 @@ def _outcome_tag(standing: Standing, exported: _Export, settings: Register) -> s
 
 def _decided(version: Any, exported: _Export, settings: Register) -> Standing | None:
     """What an earlier call has decided by the same evidence; None if none has."""
-    values = json.loads(version.tags.get(OUTCOME, "{}"))
+    values = json.loads(version.tags.get(versions.OUTCOME, "{}"))
     if values.get("evidence") != _evidence(exported, settings):
         return None
     return Standing(**values["standing"])

@@ -5,9 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pytest
 
 from wav2tok.release import champion, history, registry
 from wav2tok.release.champion import Comparison, Standing
+
+ON_BOTH = pytest.mark.parametrize(
+    "exported",
+    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.services])],
+    indirect=True,
+)
+"""For a test whose outcome may depend on the database; a server takes twenty times as long as a file."""
 
 
 def register(

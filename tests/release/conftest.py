@@ -23,18 +23,16 @@ def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.services])],
-)
+@pytest.fixture
 def exported(
     request: pytest.FixtureRequest, exported_once: Path, sqlite_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """The exported folder, with the store connected."""
+    """The exported folder, with a store connected: the file, but for tests that are marked `registrations.ON_BOTH`."""
     monkeypatch.chdir(sqlite_store)
     for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     values = {"MLFLOW_TRACKING_URI": f"sqlite:///{sqlite_store}/mlflow.db"}
-    if request.param == "postgresql":
+    if getattr(request, "param", "sqlite") == "postgresql":
         values = request.getfixturevalue("mlflow_server").environment
     for name, value in values.items():
         monkeypatch.setenv(name, value)

@@ -38,6 +38,7 @@ def test_the_better_one_moves_the_champion_and_previous_follows(exported):
     assert compete("contest", "3", decreed(False)).alias == "champion"  # it is so already
 
 
+@registrations.ON_BOTH
 def test_promoting_and_going_back_leave_their_story(exported):
     for wins in (True, False, True):
         registrations.register(exported, "story", wins=wins)
@@ -147,7 +148,8 @@ def test_of_two_that_set_the_alias_at_once_the_better_one_stays(exported, better
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attempt", range(4))
+@registrations.ON_BOTH
+@pytest.mark.parametrize("attempt", range(2))
 def test_many_at_once_leave_one_champion_the_best(exported, attempt):
     name = f"many-{attempt}"
     strength = {str(number): (7 * number + attempt) % 11 for number in range(1, 6)}

@@ -25,6 +25,7 @@ from wav2tok.tracking.lookup import logged_model
 NAMES = ("card.md", "export.json", "heard.json", "passport.json")
 
 
+@registrations.ON_BOTH
 def test_a_version_has_the_files_of_the_export_and_what_it_was_registered_with(exported):
     number, done = registrations.register(exported, "first", tags={"score": 0.25, "note": 3}, classes=["fall", "arch"])
     assert (number, done.alias, done.why) == ("1", "champion", "there was no champion")

@@ -38,7 +38,6 @@ def test_the_better_one_moves_the_champion_and_previous_follows(exported):
     assert compete("contest", "3", decreed(False)).alias == "champion"  # it is so already
 
 
-@registrations.ON_BOTH
 def test_promoting_and_going_back_leave_their_story(exported):
     for wins in (True, False, True):
         registrations.register(exported, "story", wins=wins)

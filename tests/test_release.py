@@ -48,9 +48,9 @@ class Life:
 
     def evaluate(self, model: str, *sets: str) -> None:
         """Evaluate and export a model of the contest into the folders ``MODEL-report`` and ``MODEL-export``."""
-        told = [part for one in sets for part in ("--set", one)]
+        options = [part for one in sets for part in ("--set", one)]
         self.verb("evaluate", "--data", self.contest.data, "--model", self.contest.models[model],
-                  "--out", f"{model}-report", "--no-track", *told)  # fmt: skip
+                  "--out", f"{model}-report", "--no-track", *options)  # fmt: skip
         self.export(model)
 
     def export(self, model: str, *more: str) -> None:
@@ -58,9 +58,9 @@ class Life:
         self.verb("export", "--model", self.contest.models[model], *folders, *more)
 
     def registration(self, model: str, out: str, *sets: str) -> list[object]:
-        told = [part for one in sets for part in ("--set", one)]
+        options = [part for one in sets for part in ("--set", one)]
         return ["register", "--model", f"{model}-export", "--report", f"{model}-report", "--data", self.contest.data,
-                "--out", out, *told]  # fmt: skip
+                "--out", out, *options]  # fmt: skip
 
     def register(self, model: str, *sets: str) -> dict[str, Any]:
         self.verb(*self.registration(model, f"{model}-registered", *sets))

@@ -50,7 +50,7 @@ def test_what_libsndfile_reads_is_left_to_it(encoded, suffix):
 
 
 def test_a_playlist_is_not_followed(encoded, tmp_path):
-    """ffmpeg would read the file that a playlist names; it is told the format and cannot."""
+    """ffmpeg would read the file that a playlist names; with the format given it cannot."""
     encoded(".aac")
     playlist = f"#EXTM3U\n#EXTINF:2,\n{tmp_path / 'tone.aac'}\n#EXT-X-ENDLIST\n".encode()
     assert foreign.container(playlist) is None

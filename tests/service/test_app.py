@@ -233,9 +233,9 @@ def test_a_fault_of_ours_is_logged_and_answered_without_a_traceback(started, mon
 
 
 def test_request_ids(client, lines):
-    for told, kept in (("job-7:a", True), ("x" * 129, False), ('a"b', False), (None, False)):
-        answer = client.get("/version", headers={} if told is None else {"X-Request-ID": told})
-        assert (answer.headers["x-request-id"] == told) == kept
+    for given, kept in (("job-7:a", True), ("x" * 129, False), ('a"b', False), (None, False)):
+        answer = client.get("/version", headers={} if given is None else {"X-Request-ID": given})
+        assert (answer.headers["x-request-id"] == given) == kept
         assert answer.headers["x-request-id"] in lines[-1]
     assert '"status": 200' in lines[-1]
 

@@ -196,7 +196,7 @@ def test_reload_takes_a_key_or_a_signature(store):
 @pytest.mark.slow
 @pytest.mark.services
 def test_mlflows_server_calls_the_service_when_the_alias_moves(store, recording, expected):
-    """Webhooks go to public addresses by https alone, unless the server is told otherwise, as in this test."""
+    """Webhooks go to public addresses by https alone, unless the server allows others, as in this test."""
     port, secret = free_port(), "shared secret"
     allowed = {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{store}/mlflow.db",

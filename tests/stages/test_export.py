@@ -31,8 +31,8 @@ def written(place):
 
 def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny_split, lines):
     runs.write_run(place / "model", "some run")
-    told = report(place / "report", place / "model", tiny_split)
-    export(place / "model", told, place / "export")
+    judged = report(place / "report", place / "model", tiny_split)
+    export(place / "model", judged, place / "export")
     assert names(place / "export") == [
         "card.md",
         "export.json",
@@ -43,7 +43,7 @@ def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny
     ]
     found = written(place)
     assert found["approved"] is True
-    assert found["report"] == sha256(told / "seal.json")
+    assert found["report"] == sha256(judged / "seal.json")
     assert found["parity"]["differing"] <= 0.001 * found["parity"]["frames"]
     graph = place / "export" / "tokenizer.onnx"
     assert sha256(graph) == sha256(place / "model" / "tokenizer.onnx")
@@ -104,8 +104,8 @@ def test_an_error_leaves_the_older_export(place):
 
 
 def test_a_report_that_was_edited_stops_the_export(place, tiny_split):
-    told = report(place / "report", place / "model", tiny_split, approved=False)
-    (told / "gate.json").write_text(json.dumps({"approved": True, "reasons": []}))
+    judged = report(place / "report", place / "model", tiny_split, approved=False)
+    (judged / "gate.json").write_text(json.dumps({"approved": True, "reasons": []}))
     with pytest.raises(UserError, match=r"gate\.json was changed after the evaluation"):
-        export(place / "model", told, place / "export")
+        export(place / "model", judged, place / "export")
     assert names(place) == ["model", "report"]

@@ -45,7 +45,7 @@ def outcome(folder):
 
 @pytest.fixture
 def ship(place, contest):
-    """Evaluate (as told), export and register a model under a name; returns what register wrote."""
+    """Evaluate, export and register a model under a name; returns what register wrote."""
 
     def run(name, model="fair", *, approved=True, score=0.5, why=None, data=contest.data, **settings):
         written = report(place / "report", contest.models[model], data, approved, score)

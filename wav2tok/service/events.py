@@ -11,10 +11,10 @@ from wav2tok.progress import log
 _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
 
-def request_id(told: str | None) -> str:
+def request_id(given: str | None) -> str:
     """The id of a request: what the client calls it, if that is fit for a log line, or else a random one."""
     # Not uuid4: it asks the system, and a thread that does so gives others the turn, up to 5 ms each.
-    return told if told is not None and _ID.fullmatch(told) else f"{random.getrandbits(128):032x}"
+    return given if given is not None and _ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def event(what: str, **values: Any) -> None:

@@ -108,8 +108,8 @@ class Gate:
         if not self._keys:
             return True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        told = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
-        digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).digest()
+        key = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         return sum(hmac.compare_digest(digest, key) for key in self._keys) > 0
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,8 +132,8 @@ class Gate:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"the request is larger than {most / (1 << 20):g} MiB, the limit of this service; send less at once.",
         )
-        told = headers.get("content-length", "0")
-        if told.isdigit() and int(told) > most:
+        announced = headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > most:
             raise too_many
 
         async def receiving() -> Message:

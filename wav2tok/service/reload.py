@@ -170,5 +170,5 @@ def signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     if not stamp.isascii() or not stamp.isdigit() or abs(time.time() - int(stamp)) > FRESH:
         return False
     made = hmac.new(secret.encode(), f"{delivery}.{stamp}.".encode() + body, hashlib.sha256).digest()
-    told = headers.get("x-mlflow-signature", "").encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(told, b"v1," + base64.b64encode(made))
+    signature = headers.get("x-mlflow-signature", "").encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(signature, b"v1," + base64.b64encode(made))

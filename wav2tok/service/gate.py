@@ -108,8 +108,8 @@ class Gate:
         if not self._keys:
             return True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        key = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        given = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+        digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
         return sum(hmac.compare_digest(digest, key) for key in self._keys) > 0
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -169,6 +169,7 @@ def test_experiments_are_compared_wherever_they_ran(project):
     project.run("dvc", "exp", "apply", temporary[1])
     assert len(project.json("model/history.json")) == 1
     assert ran(project.run("dvc", "repro", "--dry")) == []
+    project.run("dvc", "repro", "--force", "--single-item", "register")  # as make does for an experiment
     project.run(*HELD)
 
 

@@ -16,6 +16,7 @@ import yaml
 from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
+from tests import registrations
 from tests.helpers import wav2tok
 from wav2tok import cli
 from wav2tok.config.parameters import load, to_dict
@@ -103,6 +104,7 @@ def place(tmp_path_factory, tiny_corpus, tiny_config):
     soundfile.write(root / "QUERY.wav", wave, rate)
     values = to_dict(tiny_config) | {"evaluate": {"tempos": [0.8], "semitones": [], "bootstrap": 20}}
     values["train"] |= {"steps_per_epoch": 4}
+    values["gate"] |= {"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []}
     (root / "params.yaml").write_text(yaml.safe_dump(values))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -140,7 +142,6 @@ def test_without_the_graph(outside, place, monkeypatch, capsys):
 @pytest.fixture(scope="module")
 def champion(outside, place):
     """The model of that block as ``models:/wav2tok@champion``."""
-    (outside / "report" / "gate.json").write_text('{"approved": true, "reasons": []}')
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
@@ -168,10 +169,10 @@ def test_the_python_block(champion, place, monkeypatch):
 def test_the_first_search(champion, place, monkeypatch, capsys):
     """The block that follows ``make``, with another recording as the query."""
     monkeypatch.chdir(place)
-    names = {"data": "recordings", "data/amazing_grace/singer03_01.flac": "QUERY.wav"}
+    names = {"data": "recordings", "data/amazing_grace/singer05_01.flac": "QUERY.wav"}
     lines = [words for words in commands(SECTIONS["Start"]) if words[0] == "wav2tok"]
-    assert [words[1] for words in lines] == ["index", "search", "spot"]
-    for words in lines:
+    assert [words[1] for words in lines] == ["index", "search", "spot", "demo"]
+    for words in lines[:3]:  # tests/cli/test_demo.py starts the last
         capsys.readouterr()
         wav2tok(monkeypatch, *(names.get(word, word) for word in words[1:]))
         if words[1] != "index":
@@ -184,14 +185,17 @@ def test_the_first_search(champion, place, monkeypatch, capsys):
 @pytest.mark.slow
 def test_get_a_model(champion, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    pull, tokenize, promote = commands(SECTIONS["Get a model"])
+    pull, tokenize, promote, rollback = commands(SECTIONS["Get a model"])
     wav2tok(monkeypatch, *pull[1:])
     capsys.readouterr()
     wav2tok(monkeypatch, *tokenize[1:])
     assert len(capsys.readouterr().out.splitlines()) == 28
-    assert promote[:2] == ["wav2tok", "promote"]
-    wav2tok(monkeypatch, "promote", "1")
-    assert "models:/wav2tok@champion" in capsys.readouterr().out
+    registrations.register(place / "W" / "export", "wav2tok", wins=False, tags={"score": 0.5})
+    assert promote[:3] == ["wav2tok", "promote", "3"]
+    wav2tok(monkeypatch, "promote", "2", *promote[3:])
+    assert "wav2tok version 2 is the champion: models:/wav2tok@champion" in capsys.readouterr().out
+    wav2tok(monkeypatch, *rollback[1:])
+    assert "wav2tok version 1 is the champion again" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -227,7 +231,12 @@ def test_profiles_train_and_splits_hold_out_what_their_options_name(outside, pla
     small = [f"--set={key}" for key in keys]
     lines = [words[1:] for words in commands(SECTIONS["Profiles"]) if words[0] == "wav2tok"]
     trainings, splits = ([words for words in lines if words[0] == verb] for verb in ("train", "split"))
-    assert [words[-1] for words in trainings] == ["profile=speech", "profile=humming", "profile=published"]
+    assert [words[-1] for words in trainings] == [
+        "profile=speech",
+        "profile=humming",
+        "profile=general",
+        "profile=published",
+    ]
     for words in trainings:
         wav2tok(monkeypatch, *words, *small, "--fresh", "--out", f"W/{words[-1]}")
         assert (place / "W" / words[-1] / "tokenizer.onnx").exists()

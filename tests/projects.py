@@ -77,7 +77,7 @@ def make(root: Path, data: str = "data", prepare: Callable[[Path], None] | None 
         gate={"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []},
         register={"min_queries": 4},
     )
-    copy.run("wav2tok", "sample", data, "--melodies", "4", "--singers", "6")
+    copy.run("wav2tok", "sample", data, "--melodies", "4", "--singers", "8")
     if prepare is not None:
         prepare(root / data)
     copy.run("git", "init", "-q")

@@ -47,7 +47,7 @@ def test_the_run_knows_commit_data_and_stage(project, repro):
     assert tags["dvc.stage"] == "train"
     data = yaml.safe_load((project.root / "data.dvc").read_text())["outs"][0]
     assert tags["dvc.data"] == data["md5"]
-    assert data["nfiles"] == 24
+    assert data["nfiles"] == 32
     assert tags["approved"] == "true"  # evaluate continued the same run
 
 
@@ -102,7 +102,7 @@ def test_the_sample_corpus_is_reproducible(project, repro):
     """A fresh checkout has ``data.dvc`` and no recordings; making the sample again gives the same bytes."""
     shutil.rmtree(project.root / "data")
     assert "data" in project.run("dvc", "status", "data.dvc")
-    project.run("wav2tok", "sample", "data", "--melodies", "4", "--singers", "6")
+    project.run("wav2tok", "sample", "data", "--melodies", "4", "--singers", "8")
     assert "up to date" in project.run("dvc", "status", "data.dvc")
     assert ran(project.run("dvc", "repro", "--dry")) == []
 

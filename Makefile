@@ -9,8 +9,6 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# Which slow tests run: make test-slow SLOW="slow and not services".
-SLOW ?= slow
 # The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py sample spectra tokenizer training/test_augment.py training/test_objective.py)
 
@@ -75,7 +73,7 @@ test: setup  ## run the tests but for the slow ones
 	pytest -m "not slow"
 
 test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed trainings
-	pytest -m "$(SLOW)"
+	pytest -m slow
 
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)

@@ -125,7 +125,7 @@ def test_of_two_that_set_the_alias_at_once_the_better_one_stays(exported, better
     strength = {"1": 0, "2": 1, "3": 1} | {better: 2}
     compete(name, "1", decreed(True))
     second = order[-1]
-    point, waiting = champion._point, threading.Event()
+    point, waiting = versions.point, threading.Event()
 
     def late(called, which, number):
         if which == "champion" and number == second and not waiting.is_set():
@@ -136,7 +136,7 @@ def test_of_two_that_set_the_alias_at_once_the_better_one_stays(exported, better
         point(called, which, number)
 
     results: list[champion.Standing] = []
-    monkeypatch.setattr(champion, "_point", late)
+    monkeypatch.setattr(versions, "point", late)
     results.append(compete(name, second, rank(strength)))
     assert len(results) == 2
     assert alias(name) == better

@@ -151,7 +151,7 @@ def test_a_broken_registration_of_an_untracked_model_is_completed(place, ship, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(champion, "_point", broken)
+        patch.setattr(versions, "point", broken)
         with pytest.raises(KeyboardInterrupt):
             ship("untracked")
     assert (alias("untracked"), not (place / "registered").exists()) == (None, True)

@@ -21,7 +21,8 @@ def bounds(count: int, share: float, least: int) -> tuple[int, int]:
     That is so wide that it matters only where names are few. Of what a large share leaves, half stays.
 
     Args:
-        least: hold out at least so many, but no more than half for it; and let at least one stay. 0: neither.
+        least: the smallest number to hold out, where it is at most half of them; at least one then stays. 0 sets no
+            minimum on either side.
     """
     low = max(min(least, count // 2), math.floor(share * count / 4))
     most = max(1, math.floor(min(2 * share, (1 + share) / 2) * count))

@@ -1,30 +1,20 @@
 """Which version is the champion: promotion by evidence, by a person, and the way back.
 
-MLflow sets an alias without comparing it with what it was, so two promotions at once could undo each other. Each
-therefore first writes a claim, a tag of its version, then moves the alias, then looks for claims of others. Of two at
-the same time at least one sees the other, because each writes before it reads; it then lets the two compete, and goes
-on looking until nobody new has appeared. A claim that a killed process left is completed or dropped by the next one.
+A promotion that finds another one at the same time (`wav2tok.release.claims`) lets the two compete, and goes on looking
+until nobody new has appeared. The next promotion completes or drops the claim of a process that was killed.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from wav2tok.errors import UserError
 from wav2tok.progress import log
-from wav2tok.release import history, versions
+from wav2tok.release import claims, history, versions
 from wav2tok.release.history import Event
 from wav2tok.release.versions import APPROVAL, APPROVED, CHALLENGER, CHAMPION, GIVEN, PREVIOUS, WAITING, State
 from wav2tok.tracking import runs
-from wav2tok.tracking.store import connect, existing, reaching
-
-CLAIM = "claim"
-"""Tag of a version that is about to become champion: the event that it will be (`history.Event.value`)."""
-
-
-ATTEMPTS = 5
-_PASSING = ("BAD_REQUEST", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+from wav2tok.tracking.store import existing
 
 
 @dataclass(frozen=True)
@@ -83,9 +73,9 @@ def contend(name: str, number: str, decide: Decide, note: Callable[[str], object
             continue
         replaced = None if current is None else str(current.version)
         event = history.now("promoted", found.why, previous=replaced, replaced=replaced)
-        _claim(name, number, event)
-        _point(name, CHAMPION, number)
-        winner, why = _against_rivals(name, number, decide, _seen(state, replaced))
+        claims.make(name, number, event)
+        versions.point(name, CHAMPION, number)
+        winner, why = _against_rivals(name, number, decide, claims.seen(state, replaced))
         if winner != number:
             note(why)
             return challenge(name, number, why)
@@ -95,8 +85,9 @@ def contend(name: str, number: str, decide: Decide, note: Callable[[str], object
 
 def challenge(name: str, number: str, why: str) -> Standing:
     """Make a version the challenger."""
-    _point(name, CHALLENGER, number)
-    runs.outcome(versions.read(name).versions[number].run_id, f"{CHALLENGER}, version {number}")
+    versions.point(name, CHALLENGER, number)
+    run_id = versions.get(name, number, f"{name} version {number} cannot be the challenger").run_id
+    runs.outcome(run_id, f"{CHALLENGER}, version {number}")
     return Standing(CHALLENGER, why)
 
 
@@ -182,23 +173,23 @@ def settle(name: str, only: str | None = None) -> State:
     """
     state = versions.read(name)
     current = state.champion
-    if current is None or CLAIM not in current.tags or only not in (None, str(current.version)):
+    if current is None or claims.CLAIM not in current.tags or only not in (None, str(current.version)):
         return state
-    event = history.parse(current.tags[CLAIM])
+    event = history.parse(current.tags[claims.CLAIM])
     number = str(current.version)
     if event.previous is not None and event.previous in state.versions:
-        _point(name, PREVIOUS, event.previous)
+        versions.point(name, PREVIOUS, event.previous)
     else:
-        _unpoint(name, PREVIOUS, state)
+        versions.unpoint(name, PREVIOUS, state)
     # A version is not both champion and challenger.
     if state.aliases.get(CHALLENGER) == number:
-        _unpoint(name, CHALLENGER, state)
+        versions.unpoint(name, CHALLENGER, state)
     history.record(name, number, event)
     former = state.versions.get(event.replaced or "")
     if former is not None:
         runs.outcome(former.run_id, f"former {CHAMPION}, version {event.replaced}")
     runs.outcome(current.run_id, f"{CHAMPION}, version {number}")
-    _drop_claim(name, number)
+    claims.drop(name, number)
     return versions.read(name)
 
 
@@ -211,16 +202,16 @@ def _against_rivals(name: str, number: str, decide: Decide, seen: set[tuple[str,
     met = {number}
     while True:
         state = versions.read(name)
-        rivals = sorted({mark[0] for mark in _marks(state) - seen} - met, key=int)
+        rivals = sorted({mark[0] for mark in claims.marks(state) - seen} - met, key=int)
         if not rivals:
             found = state.aliases.get(CHAMPION)
             if found in met and found != winner:
-                _point(name, CHAMPION, winner)
+                versions.point(name, CHAMPION, winner)
                 continue
             if found != winner:  # somebody has set the alias without wav2tok
                 winner, why = str(found), f"version {found} was made champion at the same time"
             for loser in met - {winner}:
-                _drop_claim(name, loser)
+                claims.drop(name, loser)
             return winner, why
         for rival in rivals:
             met.add(rival)
@@ -229,32 +220,17 @@ def _against_rivals(name: str, number: str, decide: Decide, seen: set[tuple[str,
             compared = decide(state.versions[later], state.versions[earlier])
             winner = later if compared.won else earlier
             why = f"version {winner} was promoted at the same time: {compared.why}"
-        _point(name, CHAMPION, winner)
-
-
-def _seen(state: State, replaced: str | None) -> set[tuple[str, str, str]]:
-    """The marks that tell of no rival: earlier promotions, and claims to the place of another version."""
-    return {mark for mark in _marks(state) if mark[1] != CLAIM or history.parse(mark[2]).replaced != replaced}
-
-
-def _marks(state: State) -> set[tuple[str, str, str]]:
-    """Every claim and every promotion of a registered model: (version, tag, value)."""
-    return {
-        (number, key, value)
-        for number, version in state.versions.items()
-        for key, value in version.tags.items()
-        if key == CLAIM or (key.startswith(history.PREFIX) and history.parse(value).crowns)
-    }
+        versions.point(name, CHAMPION, winner)
 
 
 def _crown(name: str, number: str, event: Event) -> None:
     """Move the alias for a person, and see that it has stayed."""
-    _claim(name, number, event)
-    _point(name, CHAMPION, number)
+    claims.make(name, number, event)
+    versions.point(name, CHAMPION, number)
     state = settle(name)
     found = state.aliases.get(CHAMPION)
     if found != number:
-        _drop_claim(name, number)
+        claims.drop(name, number)
         raise UserError(
             f"{name} version {found} was promoted at the same time and is the champion; look at wav2tok history, then "
             "promote again."
@@ -279,42 +255,3 @@ def _before(version: Any) -> str | None:
 def _last_reason(version: Any) -> str:
     crowned = [event for event in history.of_version(version) if event.crowns]
     return crowned[-1].why if crowned else "it was made champion without wav2tok"
-
-
-def _claim(name: str, number: str, event: Event) -> None:
-    versions.tag(name, number, CLAIM, event.value)
-
-
-def _drop_claim(name: str, number: str) -> None:
-    mlflow = connect()
-    from mlflow.exceptions import MlflowException
-
-    with reaching(mlflow):
-        try:
-            mlflow.MlflowClient().delete_model_version_tag(name, number, CLAIM)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # another process has dropped it
-                raise
-
-
-def _point(name: str, alias: str, number: str) -> None:
-    """Set an alias; two processes that set it for the first time at once make MLflow's database refuse one of them."""
-    mlflow = connect()
-    from mlflow.exceptions import MlflowException
-
-    with reaching(mlflow):
-        for attempt in range(ATTEMPTS):
-            try:
-                mlflow.MlflowClient().set_registered_model_alias(name, alias, number)
-                return
-            except MlflowException as error:
-                if error.error_code not in _PASSING or attempt == ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-
-
-def _unpoint(name: str, alias: str, state: State) -> None:
-    if alias in state.aliases:
-        mlflow = connect()
-        with reaching(mlflow):
-            mlflow.MlflowClient().delete_registered_model_alias(name, alias)

@@ -14,8 +14,7 @@ from typing import Any
 
 from wav2tok.release import pyfunc, versions
 from wav2tok.release.versions import CLASSES
-from wav2tok.tokenizer.format import GRAPH_NAMES
-from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tokenizer.format import GRAPH_NAMES, identity_of
 from wav2tok.tracking.lookup import IDENTITY
 from wav2tok.tracking.store import connect, reaching
 
@@ -34,7 +33,7 @@ def log_model(folder: Path, classes: Collection[str]) -> str:
     mlflow = connect()
     client = mlflow.MlflowClient()
     graph = folder / GRAPH_NAMES[0]
-    identity = Tokenizer(graph, device="cpu").identity
+    identity = identity_of(graph)
     run = mlflow.active_run()
     wanted = f"source_run_id = '{run.info.run_id}' AND tags.{IDENTITY} = '{identity}'"
     for found in client.search_logged_models([run.info.experiment_id], filter_string=wanted):
@@ -81,7 +80,7 @@ def register(
     from mlflow.exceptions import MlflowException
 
     client, run_id = mlflow.MlflowClient(), mlflow.active_run().info.run_id
-    identity = Tokenizer(folder / GRAPH_NAMES[0], device="cpu").identity
+    identity = identity_of(folder / GRAPH_NAMES[0])
     values = {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in ({IDENTITY: identity} | dict(tags)).items()

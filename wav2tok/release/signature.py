@@ -6,9 +6,11 @@ Signed is what `travels`, and so what ``wav2tok pull`` brings. Keys are PEM file
     openssl ec -in key.pem -pubout -out key.pub
 """
 
+import contextlib
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from wav2tok.errors import UserError, reason
@@ -31,17 +33,11 @@ def sign(folder: Path, key: Path) -> None:
         UserError: model-signing is not installed, or ``key`` is no such key.
     """
     need("sign")
-    from cryptography.exceptions import UnsupportedAlgorithm
     from model_signing import signing
 
-    try:
+    way_out = f"make one with: openssl ecparam -name prime256v1 -genkey -noout -out {key.name}"
+    with _reading(key, "a private elliptic-curve key in a PEM file without a password", way_out, "sign"):
         config = signing.Config().use_elliptic_key_signer(private_key=key)
-    except (OSError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
-        raise UserError(
-            f"{key} is not a private elliptic-curve key in a PEM file without a password ({reason(error)}); make one "
-            f"with: openssl ecparam -name prime256v1 -genkey -noout -out {key.name}",
-            "sign",
-        ) from None
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as signed:
         for path in folder.iterdir():
             if travels(path.name):
@@ -61,17 +57,12 @@ def verify(folder: Path, key: Path, model: str) -> None:
             key, or of other files.
     """
     need("sign")
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
     from model_signing import hashing, verifying
 
-    try:
+    way_out = "name the one that belongs to the key that the model was signed with."
+    with _reading(key, "a public elliptic-curve key in a PEM file", way_out, "verify"):
         config = verifying.Config().use_elliptic_key_verifier(public_key=key)
-    except (OSError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
-        raise UserError(
-            f"{key} is not a public elliptic-curve key in a PEM file ({reason(error)}); name the one that belongs to "
-            "the key that the model was signed with.",
-            "verify",
-        ) from None
     if not (folder / SIGNATURE_FILE).is_file():
         raise UserError(
             f"{model} has no signature ({SIGNATURE_FILE}), so it cannot be verified; export it with --sign, or pull it "
@@ -86,3 +77,14 @@ def verify(folder: Path, key: Path, model: str) -> None:
         raise UserError(
             f"the signature of {model} does not hold ({why}); do not use this copy, or name the right key.", "verify"
         ) from None
+
+
+@contextlib.contextmanager
+def _reading(key: Path, kind: str, way_out: str, parameter: str) -> Iterator[None]:
+    """Raise one sentence for whatever a file that is not a key makes the libraries raise."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except (OSError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
+        raise UserError(f"{key} is not {kind} ({reason(error)}); {way_out}", parameter) from None

@@ -1,6 +1,7 @@
 """Versions of a registered model: its aliases and tags, and what a version says about itself."""
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ APPROVAL = "approval"
 WAITING, GIVEN, DECLINED = "waiting", "given", "declined"
 OUTCOME = "outcome"
 """Tag: what became of the version, and by which evidence; a repeated registration does not decide again."""
+_ATTEMPTS = 5
+_PASSING = ("BAD_REQUEST", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
 
 @dataclass(frozen=True)
@@ -153,3 +156,27 @@ def heard_by(version: Any) -> frozenset[str] | None:
         where = f"{client.get_logged_model(logged).artifact_location}/{heard.HEARD_FILE}"
         path = mlflow.artifacts.download_artifacts(artifact_uri=where, dst_path=folder)
         return heard.read(Path(path).parent)
+
+
+def point(name: str, alias: str, number: str) -> None:
+    """Set an alias; two processes that set it for the first time at once make MLflow's database refuse one of them."""
+    mlflow = connect()
+    from mlflow.exceptions import MlflowException
+
+    with reaching(mlflow):
+        for attempt in range(_ATTEMPTS):
+            try:
+                mlflow.MlflowClient().set_registered_model_alias(name, alias, number)
+                return
+            except MlflowException as error:
+                if error.error_code not in _PASSING or attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+
+
+def unpoint(name: str, alias: str, state: State) -> None:
+    """Remove an alias, if the registered model has it."""
+    if alias in state.aliases:
+        mlflow = connect()
+        with reaching(mlflow):
+            mlflow.MlflowClient().delete_registered_model_alias(name, alias)

@@ -30,9 +30,9 @@ from wav2tok.tokenizer.format import (
     PASSPORT_FILE,
     SIGNATURE_FILE,
     VARIANTS,
+    identity_of,
     variant_file,
 )
-from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, runs
 
 _WRITTEN = (
@@ -84,7 +84,7 @@ def export(
         else:
             best, config, info = checkpoint.load(model)
             parity = _graph(best, config, info, graph, folder / GRAPH_NAMES[0])
-            identity = Tokenizer(folder / GRAPH_NAMES[0], device="cpu").identity
+            identity = identity_of(folder / GRAPH_NAMES[0])
             override = {} if unapproved is None else {"unapproved": unapproved}
             about = {"model": identity, "parity": parity_report(parity)} | override
             measured = {"variants": _variants(folder, data, settings or Export(), config.seed)}
@@ -113,7 +113,7 @@ def _verdict(graph: Path, report: Path | None) -> dict[str, Any]:
         return {"approved": False, "reasons": [NO_REPORT], "report": None}
     folder = ReportFolder(report)
     sealed = seal.verify(folder)
-    identity = Tokenizer(graph, device="cpu").identity if graph.is_file() else None
+    identity = identity_of(graph) if graph.is_file() else None
     if identity != sealed.model:
         raise UserError(
             f"{report} is of the model {sealed.model}, and {graph} is {identity or 'missing'}; evaluate this model "

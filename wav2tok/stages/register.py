@@ -20,8 +20,7 @@ from wav2tok.report import seal
 from wav2tok.report.folder import RegisteredFolder, ReportFolder
 from wav2tok.report.seal import Seal
 from wav2tok.stages import contest
-from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE
-from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE, identity_of
 from wav2tok.tracking import lineage, links, runs
 from wav2tok.tracking.lookup import logged_model
 
@@ -90,7 +89,7 @@ def _read(folder: Path, report: ReportFolder, data: Path) -> _Export:
     graph = folder / GRAPH_NAMES[0]
     if not isinstance(values, dict) or not {"approved", "reasons", "report"} <= set(values):
         raise UserError(f"{folder / EXPORT_FILE} does not name its report; export the model again.", "model")
-    identity = Tokenizer(graph, device="cpu").identity if graph.is_file() else None
+    identity = identity_of(graph) if graph.is_file() else None
     if identity != values.get("model"):
         raise UserError(f"{graph} is not the graph that was exported; export the model again.", "model")
     if values["report"] is None:

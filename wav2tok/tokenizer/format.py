@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,17 @@ def variant_file(kind: str) -> str:
 
 
 def identity(graph: bytes) -> str:
-    """A digest of a graph, by which models are told apart."""
+    """The first 16 digits of a graph's SHA-256, by which models are distinguished."""
     return hashlib.sha256(graph).hexdigest()[:16]
+
+
+def identity_of(path: Path) -> str:
+    """`identity` of the graph in a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return identity(path.read_bytes())
 
 
 def pack(codebook: np.ndarray) -> dict[str, Any]:

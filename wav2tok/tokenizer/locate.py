@@ -9,7 +9,7 @@ from wav2tok.errors import UserError
 from wav2tok.files import sha256
 from wav2tok.progress import log
 from wav2tok.tokenizer import cache, ready_made
-from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES, METADATA_KEY, VARIANTS, Metadata, identity, variant_file
+from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES, METADATA_KEY, VARIANTS, Metadata, identity_of, variant_file
 from wav2tok.tokenizer.graph import properties
 from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
@@ -56,7 +56,7 @@ def locate_variant(graph: Path, kind: str) -> Path:
         made_of = Metadata.from_json(properties(path.read_bytes())[METADATA_KEY]).variant_of
     except (KeyError, ValueError):
         made_of = None
-    if made_of != identity(graph.read_bytes()):
+    if made_of != identity_of(graph):
         raise UserError(f"{path} is not a variant of {graph.name} beside it; export the model again.", "variant")
     return path
 

@@ -32,12 +32,13 @@ def written(place):
 def test_an_approved_model_is_exported_byte_for_byte_with_its_parity(place, tiny_split, lines):
     runs.write_run(place / "model", "some run")
     judged = report(place / "report", place / "model", tiny_split)
-    export(place / "model", judged, place / "export")
+    export(place / "model", judged, place / "export", data=tiny_split)
     assert names(place / "export") == [
         "card.md",
         "export.json",
         "heard.json",
         "passport.json",
+        "profile.json",
         "run.json",
         "tokenizer.onnx",
     ]

@@ -34,6 +34,7 @@ for verb in (
     learn.cluster,
     learn.train,
     learn.evaluate,
+    learn.drift,
     ship.export,
     ship.register,
     ship.promote,

@@ -1,11 +1,13 @@
-"""Verbs on models in training: cluster, train, evaluate."""
+"""Verbs on models in training, and on what they were trained for: cluster, train, evaluate, drift."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
+from wav2tok.cli.use import CHAMPION, Paths
 from wav2tok.extras import need
 
 Value = TypeVar("Value")
@@ -101,3 +103,20 @@ def evaluate(
     from wav2tok.stages.evaluate import evaluate as run
 
     run(data, model, out, parameters.load(params, sets or ()), device, track)
+
+
+def drift(
+    paths: Paths = None,
+    model: Model = CHAMPION,
+    out: Out = Path("artifacts/drift"),
+    device: Device = "auto",
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Compare recordings with those that a model was made with: drift.json, and drift.html with figures."""
+    need("evaluate")
+    from wav2tok.config import parameters
+    from wav2tok.stages.drift import drift as run
+    from wav2tok.tokenizer.batch import expand
+
+    run(expand(paths or [], sys.stdin), model, out, parameters.load(params, sets or ()), device)

@@ -435,6 +435,18 @@ class Register:
 
 
 @dataclass(frozen=True, config=SECTION)
+class Drift:
+    """How new recordings are compared with those that a model was made with."""
+
+    recordings: Count = 1000
+    """Maximum number of recordings in the profile that is exported with a model, spread over the classes."""
+    draws: Count = 500
+    """Draws from the profile that give the bounds."""
+    confidence: Confidence = 0.95
+    """Share of the comparisons without drift in which no figure is beyond its bound."""
+
+
+@dataclass(frozen=True, config=SECTION)
 class Schedule:
     """When and how patiently the graph is run again."""
 
@@ -491,6 +503,7 @@ class Config:
     gate: Gate = field(default_factory=Gate)
     export: Export = field(default_factory=Export)
     register: Register = field(default_factory=Register)
+    drift: Drift = field(default_factory=Drift)
     schedule: Schedule = field(default_factory=Schedule)
 
     @model_validator(mode="after")

@@ -12,6 +12,8 @@ from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config, Export
 from wav2tok.corpus.heard import HEARD_FILE
 from wav2tok.errors import UserError
+from wav2tok.evaluation import profile
+from wav2tok.evaluation.profile import PROFILE_FILE
 from wav2tok.files import read_json, read_text, replacing_folder, write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.features.pretrained import Origin
@@ -42,6 +44,7 @@ _WRITTEN = (
     CARD_FILE,
     HEARD_FILE,
     PASSPORT_FILE,
+    PROFILE_FILE,
     SIGNATURE_FILE,
     runs.RUN_FILE,
 )
@@ -64,7 +67,8 @@ def export(
     Args:
         report: the folder that ``wav2tok evaluate`` wrote; a model that its gate refused is not exported. None exports
             without asking, and then the model is not approved.
-        data: an ``audios.bin``, on whose test recordings variants are measured; None writes none.
+        data: an ``audios.bin``, of which the profile is made, and on whose test recordings variants are measured; None
+            writes neither.
         settings: which variants; by default those of `Export`.
         key: a private elliptic-curve key, with which the folder is signed.
         unapproved: why a model that the gate refused is exported all the same; the export says so.
@@ -89,6 +93,8 @@ def export(
             about = {"model": identity, "parity": parity_report(parity)} | override
             measured = {"variants": _variants(folder, data, settings or Export(), config.seed)}
             write_json(folder / EXPORT_FILE, verdict | about | measured)
+            if data is not None:
+                profile.write(profile.of_corpus(data, folder / GRAPH_NAMES[0], config), folder / PROFILE_FILE)
             if (model / HEARD_FILE).is_file():  # a model of an earlier release has none, and cannot be registered
                 shutil.copy(model / HEARD_FILE, folder / HEARD_FILE)
             described = _passport(model, report, config, info, best.front_end.kind.origin)

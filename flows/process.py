@@ -170,33 +170,72 @@ def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], forc
     Raises:
         StageFailed: the stage failed; `StageRefused` and `TimeLimit` are special cases.
     """
+    code, worked, tail = _execute(stage, command(stage, root, force), root, minutes, say)
+    if code != 0:
+        raise _failure(stage, root, code, tail)
+    return worked
+
+
+def verb(arguments: Sequence[str], root: Path, minutes: float, say: Callable[[str], None], stdin: str = "") -> None:
+    """Run a verb of ``wav2tok`` that is no stage of the graph; arguments as for `run`.
+
+    Args:
+        arguments: the verb and its options.
+        stdin: what it reads from standard input.
+
+    Raises:
+        StageFailed: it failed; `StageRefused` and `TimeLimit` are special cases.
+    """
+    name = arguments[0]
+    asked = [sys.executable, "-m", "wav2tok", *arguments]
+    code, _, tail = _execute(name, asked, root, minutes, say, stdin)
+    if code != 0:
+        said = next((line for line in reversed(tail) if line.startswith("wav2tok: ")), f"it ended with code {code}")
+        raise (StageRefused if code == 2 else StageFailed)(f"{name} failed: {said.removeprefix('wav2tok: ')}")
+
+
+def outdated(root: Path) -> bool:
+    """Whether a stage of the graph is stale."""
+    asked = [sys.executable, "-m", "dvc", "status", "--quiet"]
+    return subprocess.run(asked, cwd=root, capture_output=True, check=False).returncode != 0
+
+
+def _execute(
+    name: str, command: Sequence[str], root: Path, minutes: float, say: Callable[[str], None], stdin: str = ""
+) -> tuple[int, bool, list[str]]:
+    """Run a command to its end: (exit code, whether DVC had anything to do, the last lines).
+
+    Raises:
+        TimeLimit: it took too long.
+    """
     deadline = time.monotonic() + 60 * minutes
     # Stages call wav2tok by name: make it the one of this environment, even if that is not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     process = subprocess.Popen(
-        command(stage, root, force),
+        command,
         cwd=root,
         env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
         text=True,
         encoding="utf-8",
         errors="replace",
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # its own process group, so that all of it can be killed
     )
+    assert process.stdin is not None
     try:
+        with contextlib.suppress(BrokenPipeError), process.stdin as given:
+            given.write(stdin)
         worked, tail = _listen(process, deadline, say)
     except TimeoutError:
         raise TimeLimit(
-            f"{stage} was stopped at its time limit of {minutes:g} minutes (schedule.timeout_minutes)."
+            f"{name} was stopped at its time limit of {minutes:g} minutes (schedule.timeout_minutes)."
         ) from None
     finally:
         # Also when Prefect cancels the run or a person presses Ctrl-C.
         _end(process)
-    if process.returncode != 0:
-        raise _failure(stage, root, process.returncode, tail)
-    return worked
+    return process.returncode, worked, tail
 
 
 def _listen(process: subprocess.Popen[str], deadline: float, say: Callable[[str], None]) -> tuple[bool, list[str]]:

@@ -274,4 +274,4 @@ def test_offline_keeps_text_and_links_of_our_own():
 def test_an_expectation_that_cannot_be_computed_is_no_verdict(corpus, tmp_path):
     frame = checks.frame(manifest.build(corpus)).drop(columns="seconds")
     with pytest.raises(RuntimeError, match="too_short could not be computed"):
-        validation._run(checks.checks(CONFIG.validate, 16000), frame, tmp_path / "docs")
+        validation.run(checks.checks(CONFIG.validate, 16000), frame, tmp_path / "docs")

@@ -29,6 +29,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 for verb in (
     data.sample,
     data.synthesize,
+    data.ingest,
     data.validate,
     data.split,
     learn.cluster,

@@ -1,4 +1,4 @@
-"""Verbs on recordings: sample, synthesize, validate, split."""
+"""Verbs on recordings: sample, synthesize, ingest, validate, split."""
 
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +47,26 @@ def validate(
     from wav2tok.stages.validate import validate as stage
 
     stage(folder, out, parameters.load(params, sets or ()))
+
+
+def ingest(
+    inbox: Annotated[
+        Path, typer.Argument(help="The folder in which recordings arrive, with a folder per class.")
+    ] = Path("inbox"),
+    quarantine: Annotated[Path, typer.Option(help="Where recordings go that fail a check.")] = Path("quarantine"),
+    out: Out = Path("artifacts/ingest.json"),
+    settle: Annotated[
+        float, typer.Option(min=0, help="Leave files that changed in the last so many seconds: they may be incomplete.")
+    ] = 10.0,
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Check recordings that arrived with the corpus; move the good into it, and the others to the quarantine."""
+    need("workflow", "great_expectations", "pandas", "pydantic", "yaml")
+    from wav2tok.config import parameters
+    from wav2tok.stages.ingest import ingest as stage
+
+    stage(inbox, quarantine, out, parameters.load(params, sets or ()), settle)
 
 
 def split(

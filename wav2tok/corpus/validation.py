@@ -37,7 +37,7 @@ LISTED = 20  # failing recordings listed in validation.json
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a check; offenders are the failing recordings as (path, value), in order, at most `LISTED`."""
+    """The result of a check; offenders are the failing recordings as (path, value), in order."""
 
     check: Check
     success: bool
@@ -62,8 +62,12 @@ class Report:
     summary: dict[str, Any]  # the content of validation.json
 
 
-def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outcome]:
-    """Run the checkpoint and build its Data Docs below ``docs``; the context itself is temporary."""
+def run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path | None = None) -> list[Outcome]:
+    """Run the checks on a manifest (`wav2tok.corpus.checks.frame`) as a checkpoint; the context itself is temporary.
+
+    Args:
+        docs: where the Data Docs go; None builds none.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read by its import
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -73,7 +77,8 @@ def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outc
         context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # it takes a dict
         for site in context.get_site_names():
             context.delete_data_docs_site(site)
-        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
+        where = Path(folder, "docs") if docs is None else docs
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(where.resolve())}
         context.add_data_docs_site(
             "recordings",
             {
@@ -109,7 +114,9 @@ def _run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path) -> list[Outc
             gx.Checkpoint(
                 name="recordings",
                 validation_definitions=[definition],
-                actions=[gx.checkpoint.UpdateDataDocsAction(name="data_docs", site_names=["recordings"])],
+                actions=[]
+                if docs is None
+                else [gx.checkpoint.UpdateDataDocsAction(name="data_docs", site_names=["recordings"])],
                 result_format={
                     "result_format": "COMPLETE",
                     "unexpected_index_column_names": ["path"],
@@ -135,7 +142,7 @@ def _outcome(check: Check, result: Any) -> Outcome:
         check,
         bool(result.success),
         int(result.result["unexpected_count"]),
-        [(html.unescape(row["path"]), _plain(row[check.column])) for row in listed[:LISTED]],
+        [(html.unescape(row["path"]), _plain(row[check.column])) for row in listed],
     )
 
 
@@ -166,7 +173,7 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
                 "unexpected": o.unexpected,
                 "says": o.check.says,
                 "offenders": [
-                    {"path": path, "value": value, "text": o.check.value(value)} for path, value in o.offenders
+                    {"path": path, "value": value, "text": o.check.value(value)} for path, value in o.offenders[:LISTED]
                 ],
             }
             for o in outcomes
@@ -216,7 +223,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
     with files.replacing_folder(out / "docs", datadocs.NAMES) as docs:
-        outcomes = _run(checks(limits, needed_rate), as_frame(entries), docs)
+        outcomes = run(checks(limits, needed_rate), as_frame(entries), docs)
         summary = _summary(entries, outcomes)
         datadocs.make_offline(docs, summary, entries)
     failed = [o for o in outcomes if not o.success]

@@ -1,0 +1,177 @@
+"""Ingest: recordings from the inbox into the corpus, then drift, retraining, and a commit of what changed.
+
+``python -m flows.ingest`` does so once. If nothing new has arrived, it ends in seconds.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+from prefect.states import Completed, Failed, State
+
+from flows import process, publish
+from flows.process import StageFailed
+from flows.retrain import PROJECT, retrain
+from wav2tok.config import parameters
+from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
+from wav2tok.files import read_json, read_text
+from wav2tok.report.folder import ReportFolder
+
+REPORT = "retraining.md"
+"""The readable report of what changed, which is committed with it."""
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str, Any]:
+    """Move good recordings into the corpus; returns what `wav2tok ingest` wrote."""
+    out = root / "artifacts" / "ingest.json"
+    arguments = ["ingest", inbox, "--quarantine", quarantine, "--out", str(out)]
+    process.verb(arguments, root, minutes, get_run_logger().info)
+    found: dict[str, Any] = read_json(out)
+    return found
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str]:
+    """Compare new recordings with the champion's profile; returns the figures that have drifted.
+
+    Where that is not possible (no champion, no profile, too few recordings), the log says why.
+    """
+    out = root / "artifacts" / "drift"
+    log = get_run_logger()
+    try:
+        process.verb(["drift", "--out", str(out)], root, minutes, log.info, "\n".join(paths))
+    except StageFailed as error:
+        log.warning("drift was not measured: %s", error)
+        return []
+    create_markdown_artifact(read_text(out / "drift.md"), key="drift", description="New recordings and the champion.")
+    found: list[str] = read_json(out / "drift.json")["drifted"]
+    if found:
+        resource = {"prefect.resource.id": f"wav2tok.project.{root.name}", "prefect.resource.name": root.name}
+        emit_event(event="wav2tok.drift", resource=resource, payload={"drifted": found, "recordings": len(paths)})
+    return found
+
+
+@flow(name="ingest", persist_result=False)
+def ingest(
+    root: Path = PROJECT, inbox: str = "inbox", quarantine: str = "quarantine", branch: str = publish.BRANCH
+) -> State[dict[str, Any]]:
+    """Take in what has arrived, retrain, and commit the change.
+
+    Args:
+        root: the project, with ``dvc.yaml`` and ``params.yaml``.
+        inbox: the folder in which recordings arrive, CLASS/GROUP_TAKE.flac, relative to ``root``.
+        quarantine: where recordings go that fail a check.
+        branch: of git, that ``data.dvc``, ``dvc.lock`` and the report are committed to.
+
+    Returns:
+        what was taken in, put aside and left, and the commit.
+    """
+    try:
+        root = root.resolve()
+        config = parameters.load(root / "params.yaml")
+        minutes = config.schedule.timeout_minutes
+        with process.alone(root):
+            delivery = take_in(root, inbox, quarantine, minutes)
+            if delivery["taken"]:
+                publish.track(root, config.data.path)
+        if not delivery["taken"] and not process.outdated(root):
+            made = publish.commit(root, _changed(root, config), "Retrained by a run that ended early", branch)
+            left = len(delivery["quarantined"])
+            aside = f" {left} recordings were put into {quarantine}." if left else ""
+            return Completed(name="Nothing new", data=delivery | {"commit": made}, message=f"Nothing new.{aside}")
+        names = [str(Path(config.data.path, path)) for path in delivery["taken"]]
+        drifted = measure_drift(root, names, minutes) if names else []
+        before = _figures(root)
+        state = retrain(root, return_state=True)
+        if not state.is_completed():
+            return Failed(message=state.message, data=state.result(raise_on_failure=False))
+        report = described(delivery, drifted, str(state.message), before, _figures(root))
+        files = _changed(root, config) | {REPORT: report.encode()}
+        made = publish.commit(root, files, f"Retrained\n\n{report}", branch)
+        pushed = publish.push(root)
+        create_markdown_artifact(report, key="change-report", description="What this delivery changed.")
+        where = f"{made[:10]} on {branch}" if made else f"{branch} is up to date"
+        remote = ", pushed to the DVC remote" if pushed else ""
+        message = f"{len(delivery['taken'])} recordings taken in; {state.message} {where}{remote}"
+        return Completed(data=delivery | {"commit": made}, message=message)
+    except (UserError, StageFailed) as error:
+        return Failed(message=str(error), data=error)
+
+
+def _changed(root: Path, config: Config) -> dict[str, bytes]:
+    """The files of git that a retraining changes."""
+    return {name: (root / name).read_bytes() for name in (f"{config.data.path}.dvc", "dvc.lock")}
+
+
+def _figures(root: Path) -> dict[str, float]:
+    """The headline figures of the report; none before the first."""
+    headline = ReportFolder(root / "artifacts" / "report").headline
+    values = read_json(headline) if headline.exists() else {}
+    return {name: value for name, value in values.items() if isinstance(value, float)}
+
+
+def described(
+    delivery: dict[str, Any], drifted: list[str], outcome: str, before: dict[str, float], after: dict[str, float]
+) -> str:
+    """The report of a delivery, in Markdown.
+
+    Args:
+        delivery: what ``wav2tok ingest`` wrote.
+        drifted: the figures that have drifted.
+        outcome: what became of the model, in a sentence.
+        before, after: the headline figures of the last report and of this one.
+    """
+    quarantined = delivery["quarantined"]
+    lines = [
+        "# Retraining",
+        "",
+        outcome,
+        "",
+        f"- {len(delivery['taken'])} recordings were taken in.",
+        f"- {len(quarantined)} were put into the quarantine.",
+        f"- Drift: {', '.join(drifted)}." if drifted else "- No drift was found.",
+    ]
+    if after:
+        lines += ["", "| metric | before | after |", "|---|---|---|"]
+        lines += [f"| {name} | {_shown(before.get(name))} | {_shown(value)} |" for name, value in after.items()]
+    if quarantined:
+        lines += ["", "| in the quarantine | reasons |", "|---|---|"]
+        lines += [f"| {path} | {'; '.join(reasons)} |" for path, reasons in quarantined.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def main() -> None:
+    """Run the flow once; exit code 2 if a person must fix something, 1 if a stage failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.ingest", description="Take in what has arrived, and retrain."
+    )
+    parser.add_argument("--root", type=Path, default=PROJECT, help="the project (default: this one)")
+    parser.add_argument("--inbox", default="inbox", help="where recordings arrive, relative to the project")
+    parser.add_argument("--quarantine", default="quarantine", help="where recordings go that fail a check")
+    parser.add_argument("--branch", default=publish.BRANCH, help="the branch of git that changes are committed to")
+    options = parser.parse_args()
+    try:
+        state = ingest(options.root, options.inbox, options.quarantine, options.branch, return_state=True)
+    except KeyboardInterrupt:
+        print("ingest: stopped; finished work is kept.", file=sys.stderr)
+        sys.exit(130)
+    if state.is_completed():
+        print(state.message)
+        return
+    print(f"ingest: {state.message}", file=sys.stderr)
+    sys.exit(2 if isinstance(state.result(raise_on_failure=False), UserError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""From an inbox to the corpus: what ``wav2tok ingest`` does."""
+
+from pathlib import Path
+
+from wav2tok.config.schema import Config
+from wav2tok.corpus import inbox as box
+from wav2tok.corpus.inbox import Judgement
+from wav2tok.extras import need
+from wav2tok.files import write_json
+from wav2tok.progress import log
+
+
+def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: float) -> Judgement:
+    """Move the good recordings of ``inbox`` to the corpus and the others to ``quarantine``; write ``out``.
+
+    Args:
+        out: a JSON file with ``taken``, ``quarantined`` (path: reasons), ``known`` and ``waiting``.
+        settle: seconds for which a file must not have changed.
+
+    Raises:
+        UserError: ``inbox`` or the corpus is not a folder.
+    """
+    need("workflow", "great_expectations", "pandas")
+    corpus = Path(config.data.path)
+    found = box.judge(inbox, corpus, config, settle)
+    box.move(inbox, corpus, quarantine, found)
+    write_json(
+        out,
+        {
+            "taken": list(found.good),
+            "quarantined": {path: list(reasons) for path, reasons in found.bad.items()},
+            "known": list(found.known),
+            "waiting": list(found.waiting),
+        },
+    )
+    for path, reasons in found.bad.items():
+        log.warning(f"{inbox / path}: {'; '.join(reasons)}")
+    parts = [
+        f"{len(found.good)} taken into {corpus}",
+        f"{len(found.bad)} put into {quarantine}" if found.bad else "",
+        f"{len(found.known)} were there already" if found.known else "",
+        f"{len(found.waiting)} still changing" if found.waiting else "",
+    ]
+    log.info(f"{inbox}: {', '.join(filter(None, parts))}")
+    return found

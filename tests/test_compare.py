@@ -17,7 +17,7 @@ import yaml
 
 from tests.projects import STAGES, Project, make, ran
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 HEADLINE = {"mrr", "map", "mrr_ts", "map_ts", "score", "codebook_use", "approved", "map_5db_room", "map_lost_5db_room"}
 RUNS = """
 import json

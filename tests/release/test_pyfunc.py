@@ -161,7 +161,14 @@ def test_mlflow_models_serve_takes_base64(registered, expected):
     path, string = expected
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/audio@champion", "-p", str(port)]
-    server = subprocess.Popen([*command, "--env-manager", "local"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # MLflow starts uvicorn by its name.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    server = subprocess.Popen(
+        [*command, "--env-manager", "local"],
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     url = f"http://127.0.0.1:{port}"
 
     def ask(body):

@@ -10,7 +10,7 @@ import yaml
 
 from tests.projects import make, ran
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

@@ -193,6 +193,12 @@ def test_reload_takes_a_key_or_a_signature(store):
         assert client.post("/tokenize", content=b"x", headers=headers("s", "x")).status_code == 401
 
 
+def asked_to_reload(log):
+    """Whether a log of the service has a request for ``/reload``."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return any(line["event"] == "request" and line["path"] == "/reload" for line in lines)
+
+
 @pytest.mark.slow
 @pytest.mark.services
 def test_mlflows_server_calls_the_service_when_the_alias_moves(store, recording, expected):
@@ -223,8 +229,9 @@ def test_mlflows_server_calls_the_service_when_the_alias_moves(store, recording,
                 time.sleep(0.1)
             _, answer = running.ask("/tokenize", recording.read_bytes())
             assert answer["recordings"][0]["tokens"] == expected["models:/moving/2"]
-            logged = [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{")]
-            assert any(line["event"] == "request" and line["path"] == "/reload" for line in logged)
+            while not asked_to_reload(running.log.read_text()):  # it is logged after the answer
+                assert time.monotonic() < end, running.log.read_text()
+                time.sleep(0.1)
     finally:
         os.killpg(server.pid, 15)
         server.communicate()

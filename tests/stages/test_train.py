@@ -16,6 +16,7 @@ import yaml
 from matplotlib import image
 
 from tests.helpers import changed, free_port, wav2tok
+from tests.stages.conftest import report
 from tests.training.trainings import interrupted_after
 from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.model import checkpoint
@@ -344,12 +345,7 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         run = mlflow.get_run(run_id)
         assert (run.info.status, run.data.params["train.epochs"]) == ("FINISHED", "1")
         assert sorted(points(run_id, "step/loss")) == list(range(1, 9))
-        report = tmp_path / "work" / "report"
-        report.mkdir()
-        (report / "gate.json").write_text('{"approved": true, "reasons": []}')
-        (report / "heldout.json").write_text('{"score": 0.5, "test_digest": "d", "approved": true}')
-        (report / "retrieval.csv").write_text("system,label,view,metric,value,low,high,queries\n")
-        (report / "table.txt").write_text("a table\n")
+        report(tmp_path / "work" / "report", tmp_path / "work" / "model", here / "audios.bin")
         wav2tok(monkeypatch, "export", "--model", "model", "--report", "report", "--out", "export")
         wav2tok(monkeypatch, "register", "--model", "export", "--report", "report", "--data", here / "audios.bin",
                 "--out", "registered")  # fmt: skip

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import RATE
 from tests.oracles import edit_distance
 from tests.search.collections import HOP, K, index, random_strings, recording, same, tokenizer
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
+from wav2tok.evaluation.systems import tokenizer_systems
 from wav2tok.matching import Tokenized, edit_distances, rank, runs
 from wav2tok.search import collection
 from wav2tok.search.index import Index, measures, root_of
@@ -80,6 +82,29 @@ def test_other_measures_rank_as_in_the_report(name: str) -> None:
     assert found(answers) == [str(i) for i in rank(expected, np.ones(expected.shape, bool))[0]]
     assert [m.distance for m in answers] == pytest.approx(sorted(expected[0]), abs=1e-4)
     assert answers[0].expected_by_chance < 0.01 < answers[1].expected_by_chance
+
+
+@pytest.mark.parametrize(("name", "row"), [("edit", 0), ("weighted", 1), ("dtw", 2), ("local", 3)])
+def test_a_search_ranks_recordings_as_the_report_does(name: str, row: int, tiny_model: Path, tiny_corpus: Path) -> None:
+    """From the files on: each recording asks the index of all, and the report's system of the same distance."""
+    made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    indexed = Index.build([tiny_corpus], made_by)
+    paths = [str(path) for path in decode.find(tiny_corpus)]
+    system = tokenizer_systems(lambda waveforms: made_by.encode(waveforms, RATE), made_by.codebook)[row]
+    strings = system.represent([decode.read(path, RATE) for path in paths])
+    distances = system.distances(strings, strings)
+    order = rank(distances, np.ones(distances.shape, dtype=bool))
+    measure = measures(made_by.codebook)[name]
+    asked = 0
+    for query, string in enumerate(strings):
+        try:
+            answers = indexed.search(string, len(paths), None if name == "edit" else measure)
+        except UserError:  # too short a string for an index of this size
+            continue
+        assert found(answers) == [paths[i] for i in order[query]]
+        assert [one.distance for one in answers] == pytest.approx(distances[query, order[query]], abs=1e-4)
+        asked += 1
+    assert asked > len(paths) / 2
 
 
 def relatives(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -6,27 +6,30 @@ same distances as the report: `wav2tok.matching.edit_distances` for whole record
 over the query's length for passages.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from wav2tok.matching import as_text, rank
-from wav2tok.matching.candidates import PIECE, WHOLE, best_first, vote
+from wav2tok.matching import rank
+from wav2tok.matching.candidates import MAX_UNITS, PIECE, WHOLE, best, vote
 from wav2tok.matching.chance import Chance, information
 from wav2tok.matching.infix import distances_to_ends, occurrences
-from wav2tok.search.segment import Segment
+from wav2tok.search.segment import Segment, Text, text
 
 SCAN_RECORDINGS = 20_000
 """A search compares every recording of a collection up to this size, which takes about 10 ms."""
 SCAN_TOKENS = 400_000
 """A spot reads every token of a collection up to this size: 40 ms."""
-CANDIDATES = 400
-"""Recordings, or stretches, that are compared in a larger collection."""
+CANDIDATES = range(250, 1001)
+"""How many recordings are compared in a larger collection: most with a short query, which shares few seeds with any."""
+STRETCHES = 400
+"""How many stretches are read in a larger collection."""
+_COMPARED_TOKENS = 25_000
 _SAMPLE = 500
 _SAMPLE_TOKENS = 20_000
 
@@ -100,39 +103,55 @@ class Collection:
 
     def candidates(self, query: np.ndarray, top: int, measure: Measure | None = None) -> list[Near]:
         """As `scan`, of the recordings that share most seeds with the query."""
-        owners, units, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
-        documents, scores = units.copy(), np.zeros(len(units))
-        bounds = np.searchsorted(owners, np.arange(len(self.segments) + 1))
+        places, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
+        bounds = np.searchsorted(places, np.arange(len(self.segments) + 1) * MAX_UNITS)
         for number, segment in enumerate(self.segments):
             part = slice(bounds[number], bounds[number + 1])
-            those, totals = units[part], votes[part]
-            firsts = np.arange(len(those))
-            if segment.units[-1] > segment.documents and len(those):  # the votes of all pieces of a recording
-                documents[part] = segment.document_of(those)
-                firsts = np.flatnonzero(np.diff(documents[part], prepend=-1))
-                those, totals = documents[part][firsts], np.add.reduceat(totals, firsts)
+            if segment.units[-1] > segment.documents and bounds[number] < bounds[number + 1]:
+                # The votes of all pieces of a recording count for its first.
+                documents = segment.document_of(places[part] - number * MAX_UNITS)
+                firsts = np.flatnonzero(np.append(True, documents[1:] != documents[:-1]))
+                totals = np.add.reduceat(votes[part], firsts)
+                votes[part] = 0
+                votes[part][firsts] = totals
+                places[part] = number * MAX_UNITS + documents
             if len(self.dead[number]):
-                totals = np.where(np.isin(those, self.dead[number]), 0, totals)
-            # For each token that an edit could save: of equal votes, long recordings have more by chance.
-            scores[bounds[number] + firsts] = totals / np.maximum(segment.lengths[those], len(query))
-        best = np.sort(best_first(scores, CANDIDATES))
-        owners, documents = owners[best], documents[best]
-        texts: list[str] = []
-        for number in np.unique(owners).tolist():
-            texts += self.segments[number].texts(documents[owners == number])
-        return self._nearest(query, owners, documents, texts, top, measure)
+                votes[part][np.isin(places[part], number * MAX_UNITS + self.dead[number])] = 0
+        # A vote counts for each token that an edit could save: of equal votes, long recordings have more by chance.
+        count = min(max(_COMPARED_TOKENS // len(query), CANDIDATES[0]), CANDIDATES[-1])
+        likely = best(votes, 4 * count)
+        if len(likely) == 4 * count:
+            # None is divided by less than the query's length, so all others have too few votes, however short they are.
+            least = np.sort(self._densities(query, places[likely], votes[likely]))[-count]
+            likely = np.flatnonzero(votes >= int(least * len(query)))
+        places = places[likely[best(self._densities(query, places[likely], votes[likely]), count)]]
+        owners, documents = np.divmod(places, MAX_UNITS)
+        texts = chain.from_iterable(one.texts(those) for one, those in self._by_segment(places))
+        return self._nearest(query, owners, documents, list(texts), top, measure)
+
+    def _densities(self, query: np.ndarray, places: np.ndarray, votes: np.ndarray) -> np.ndarray:
+        """Votes over the length of the recording or of the query, whichever is longer."""
+        lengths = [one.lengths[those] for one, those in self._by_segment(places)]
+        return votes / np.maximum(np.concatenate([*lengths, np.zeros(0, np.int64)]), len(query))
+
+    def _by_segment(self, places: np.ndarray) -> Iterator[tuple[Segment, np.ndarray]]:
+        """Each segment with its recordings among ``places``, int64, ascending: segment * MAX_UNITS + recording."""
+        bounds = np.searchsorted(places, np.arange(len(self.segments) + 1) * MAX_UNITS).tolist()
+        for number, (begin, end) in enumerate(pairwise(bounds)):
+            if begin < end:
+                yield self.segments[number], places[begin:end] - number * MAX_UNITS
 
     def _nearest(
         self,
         query: np.ndarray,
         owners: np.ndarray,
         documents: np.ndarray,
-        texts: list[str],
+        texts: list[Text],
         top: int,
         measure: Measure | None,
     ) -> list[Near]:
         if measure is None:
-            distances = _distances(query, texts)
+            distances = self._edits(query, texts)
         else:
             places = zip(owners.tolist(), documents.tolist(), strict=True)
             distances = measure([query], [self.segments[number].string(document) for number, document in places])[0]
@@ -146,10 +165,21 @@ class Collection:
         order = close[[place for place in rank(near, np.ones(near.shape, dtype=bool))[0, :top] if place >= 0]]
         return [Near(int(owners[i]), int(documents[i]), float(distances[i])) for i in order]
 
+    def _edits(self, query: np.ndarray, texts: list[Text]) -> np.ndarray:
+        """`wav2tok.matching.edit_distances` of a query to strings that are text already, float64 [D]."""
+        if not texts:
+            return np.zeros(0)
+        if not len(query):
+            return np.full(len(texts), np.inf)
+        own, scorer = text(query, self.num_tokens), Levenshtein.normalized_distance
+        distances = process.cdist([own], texts, scorer=scorer, dtype=np.float64)[0]
+        distances[[not one for one in texts]] = np.inf
+        return distances
+
     def by_chance(self, query: np.ndarray, measure: Measure | None = None) -> Chance:
         """The law of chance for the distance of a query to whole recordings."""
         backwards = query[::-1]
-        decoys = measure([backwards], self._sample)[0] if measure else _distances(backwards, self._sample_texts)
+        decoys = measure([backwards], self._sample)[0] if measure else self._edits(backwards, self._sample_texts)
         return Chance.of(self.information(query), decoys)
 
     @cached_property
@@ -160,8 +190,8 @@ class Collection:
         return [string for string in every if len(string)]
 
     @cached_property
-    def _sample_texts(self) -> list[str]:
-        return [as_text(string) for string in self._sample]
+    def _sample_texts(self) -> list[Text]:
+        return [text(string, self.num_tokens) for string in self._sample]
 
     @cached_property
     def _stretches(self) -> tuple[np.ndarray, np.ndarray]:
@@ -229,15 +259,16 @@ class Collection:
 
         The votes of neighbouring pieces of a recording are added up: a passage across their border has some in either.
         """
-        owners, units, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
+        places, votes = vote(query, [one.postings for one in self.segments], self.num_tokens)
+        owners, units = np.divmod(places, MAX_UNITS)
         pairs = votes.copy()
         if len(votes) > 1:
-            following = (owners[1:] == owners[:-1]) & (units[1:] == units[:-1] + 1)
+            following = (units[1:] > 0) & (places[1:] == places[:-1] + 1)
             pairs[:-1] += np.where(following, votes[1:], 0)
-        best = np.sort(best_first(pairs, CANDIDATES))
+        chosen = best(pairs, STRETCHES)
         removed = [set(dead.tolist()) for dead in self.dead]
         out: list[Passage] = []
-        for number, unit in zip(owners[best].tolist(), units[best].tolist(), strict=True):
+        for number, unit in zip(owners[chosen].tolist(), units[chosen].tolist(), strict=True):
             segment = self.segments[number]
             document = int(segment.document_of(np.array([unit]))[0])
             length = int(segment.lengths[document])
@@ -263,14 +294,3 @@ def _best(passages: list[Passage], most: int, top: int) -> list[Passage]:
             out.append(one)
         seen.add((one.segment, one.document))
     return out[:top]
-
-
-def _distances(query: np.ndarray, texts: list[str]) -> np.ndarray:
-    """`wav2tok.matching.edit_distances` of a query to strings that are text already, float64 [D]."""
-    if not texts:
-        return np.zeros(0)
-    if not len(query):
-        return np.full(len(texts), np.inf)
-    distances = process.cdist([as_text(query)], texts, scorer=Levenshtein.normalized_distance, dtype=np.float64)[0]
-    distances[[not text for text in texts]] = np.inf
-    return distances

@@ -67,7 +67,7 @@ def test_votes_are_the_weights_of_shared_seeds(queries, database):
         for seed in own_seeds(query):
             holders = [place for place, one in enumerate(shared) if seed >> 32 - bits in one]
             if holders:
-                expected[holders] += max(round(WEIGHT_UNIT * math.log((len(database) + 1) / len(holders))), 1)
+                expected[holders] += max(round(WEIGHT_UNIT * math.log((len(database) + 1) / (len(holders) + 0.5))), 1)
         units, votes = vote(query, [part], K)
         assert dict(zip(units.tolist(), votes.tolist(), strict=True)) == {
             place: score for place, score in enumerate(expected.tolist()) if score

@@ -1,8 +1,10 @@
 """``wav2tok index``: make an index of recordings, and keep it up to date."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,9 @@ from wav2tok.errors import UserError
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
     from wav2tok.tokenizer.tokenizer import Tokenizer
+
+_AT_ONCE = 4096
+"""Recordings that add writes in one change."""
 
 
 class _BuildByDefault(TyperGroup):
@@ -63,10 +68,9 @@ def build(
     require_own(out)
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    read = _Read(files, tokenizer)
-    made = Index.create(out, tokenizer, read, root_of(paths or []) if root is None else str(root))
-    print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
-    read.exit()
+    with _strings(files, tokenizer) as strings:
+        made = Index.create(out, tokenizer, strings, root_of(paths or []) if root is None else str(root))
+        print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
 
 
 def add(
@@ -93,16 +97,15 @@ def add(
     loaded, tokenizer = opened(index, model, device, threads, variant)
     files = expand(paths or [], sys.stdin)
     changed = loaded.changed(files)
-    read = _Read(changed, tokenizer)
     added = 0
-    for some in read.batches():
-        loaded = loaded.add(some)
-        added += len(some)
-    print(
-        f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
-        file=sys.stderr,
-    )
-    read.exit()
+    with _strings(changed, tokenizer) as strings:
+        while some := list(islice(strings, _AT_ONCE)):
+            loaded = loaded.add(some)
+            added += len(some)
+        print(
+            f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
+            file=sys.stderr,
+        )
 
 
 def remove(paths: Paths = None, index: IndexFolder = INDEX) -> None:
@@ -139,35 +142,21 @@ for verb in (build, add, remove, stats, verify):
     app.command()(console.adjustable(verb))
 
 
-class _Read:
-    """The token strings of files, in order; it knows whether some could not be read."""
+@contextlib.contextmanager
+def _strings(files: list[str], tokenizer: "Tokenizer") -> "Iterator[Iterator[Tokenized]]":
+    """The token strings of files, in order; the block ends with exit code 1 if some could not be read."""
+    failed = 0
 
-    _AT_ONCE = 4096
-
-    def __init__(self, files: list[str], tokenizer: "Tokenizer") -> None:
-        self._files, self._tokenizer, self.failed = files, tokenizer, 0
-
-    def __iter__(self) -> Iterator["Tokenized"]:
-        for result in tokenized(self._files, self._tokenizer):
+    def readable() -> "Iterator[Tokenized]":
+        nonlocal failed
+        for result in tokenized(files, tokenizer):
             if result is None:
-                self.failed += 1
+                failed += 1
             else:
                 yield result
-        if self._files and self.failed == len(self._files):
+        if files and failed == len(files):
             raise UserError("none of the recordings can be read, so the index is left as it was.", "paths")
 
-    def batches(self) -> "Iterable[list[Tokenized]]":
-        """The same, some at a time."""
-        waiting: list[Tokenized] = []
-        for one in self:
-            waiting.append(one)
-            if len(waiting) == self._AT_ONCE:
-                yield waiting
-                waiting = []
-        if waiting:
-            yield waiting
-
-    def exit(self) -> None:
-        """Exit with code 1 if a file could not be read."""
-        if self.failed:
-            raise typer.Exit(1)
+    yield readable()
+    if failed:
+        raise typer.Exit(1)

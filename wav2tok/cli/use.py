@@ -94,7 +94,7 @@ def search(
     variant: Variant = None,
 ) -> None:
     """Print the recordings of an index nearest to QUERY, one JSON line each, best first."""
-    from wav2tok.search.index import measures
+    from wav2tok.search.nearest import measures
     from wav2tok.search.query import tokens_of
 
     loaded, tokenizer = opened(index, model, device, threads, variant)

@@ -2,8 +2,8 @@
 
 An exact comparison with a million strings takes a second, one with a thousand of them a millisecond. `Postings` say
 which thousand. The database is cut into units: a short string is one, a long one is several pieces of `PIECE` tokens. A
-unit's votes are the weights of the seeds that it shares with the query, each seed once, ``ln((U + 1) / units that have
-it)``: what many units share says little.
+unit's votes are the weights of the seeds that it shares with the query, each seed once, ``ln((U + 1) / (n + .5))`` if
+``n`` of the ``U`` units have it: what many share says little. That is BM25 with ``k1 = 0``.
 
 A seed is a few tokens in a fixed pattern: neighbours, and the same with one token skipped, which an edit in between
 leaves alone (Ma, Tromp and Li, PatternHunter, 2002). Among 200,000 strings of 20 to 80 Zipf tokens, each with nine
@@ -22,7 +22,7 @@ import numpy as np
 PIECE = 64
 """Tokens in a unit of a long string."""
 WHOLE = 2 * PIECE
-"""Strings of at most so many tokens are one unit."""
+"""The longest string that is one unit, in tokens."""
 MAX_UNITS = 1 << 16
 """Units in one `Postings`, so that each is named by two bytes."""
 # A seed that more than this share of the units has is not kept: it tells little, and such seeds would fill the disk.
@@ -30,7 +30,7 @@ _COMMON = 1 / 128
 _ALWAYS_KEPT = 64
 # Tokens for each bucket of the directory.
 _LOAD = 16
-# A query reads its rarest seeds first, until their postings exceed this many: the rest weigh little and cost most.
+# A query reads its rarest seeds first, and stops before it has read more postings: the rest weigh little and cost most.
 _READ = 50_000
 # Weights are whole numbers, so that a unit and a weight are one number to sort by: of 32 bits in up to 64 parts.
 WEIGHT_UNIT = 64.0
@@ -149,7 +149,7 @@ def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple
     kept = order[: max(1, int(np.searchsorted(np.cumsum(frequency[order]), _READ, side="right")))]
     if not len(kept):
         return none, none
-    rarity = np.log((sum(part.units for part in parts) + 1) / frequency[kept])
+    rarity = np.log((sum(part.units for part in parts) + 1) / (frequency[kept] + 0.5))
     weights = np.clip(np.rint(WEIGHT_UNIT * rarity), 1, (1 << _WEIGHT_BITS) - 1)
     # The places of all items to read, span after span.
     lengths = counts[:, kept].ravel()

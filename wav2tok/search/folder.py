@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+
 from wav2tok.errors import UserError
 from wav2tok.files import OF_FILE_MANAGERS, make_folder, sha256
 from wav2tok.matching.candidates import MAX_UNITS
@@ -30,7 +31,7 @@ MANIFEST = "index.json"
 LOCK = "writer.lock"
 FORMAT = 1
 _OWN = re.compile(rf"{re.escape(MANIFEST)}|{LOCK}|\.index-.*|\d{{8}}-[0-9a-f]{{8}}\.(segment|dead)")
-# As many segments of similar size become one.
+# How many segments of similar size become one.
 _FAN = 4
 _MOST_RETRIES = 20
 

@@ -1,6 +1,7 @@
-"""A segment: an immutable part of an index, of at most 65,536 recordings, with what finds and places their tokens.
+"""A segment: an immutable part of an index that holds up to 65,536 recordings.
 
-On disk or in memory it is one buffer of arrays (`wav2tok.search.container`), of D recordings with T tokens:
+Besides their token strings it has the postings by which they are found, and when each token begins. On disk and in
+memory it is one buffer of arrays (`wav2tok.search.container`), of D recordings with T tokens:
 
 | array | | |
 |---|---|---|

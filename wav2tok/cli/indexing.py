@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,7 +139,32 @@ def verify(index: IndexFolder = INDEX) -> None:
     print(f"{index} is whole: {len(read(index).parts)} segments", file=sys.stderr)
 
 
-for verb in (build, add, remove, stats, verify):
+class Engine(StrEnum):
+    """What an index is exported for."""
+
+    OPENSEARCH = "opensearch"
+    LANCEDB = "lancedb"
+
+
+def export(
+    out: Annotated[str, typer.Option(help="A folder; for lancedb also a URI of object storage, s3://BUCKET/FOLDER.")],
+    form: Annotated[Engine, typer.Option("--format", help="The engine.")],
+    index: IndexFolder = INDEX,
+) -> None:
+    """Write the recordings of an index for an engine that runs on many machines.
+
+    For opensearch, a mapping and files of bulk requests; for lancedb, a table. docs/pages/howto/search-at-scale.md says
+    how to load and ask them.
+    """
+    from wav2tok.search.elsewhere import lance, opensearch
+    from wav2tok.search.index import Index
+
+    loaded = Index.load(index)
+    count = lance.export(loaded, out) if form == Engine.LANCEDB else opensearch.export(loaded, Path(out))
+    print(f"{count} recordings for {form.value}; {out}", file=sys.stderr)
+
+
+for verb in (build, add, remove, stats, verify, export):
     app.command()(console.adjustable(verb))
 
 

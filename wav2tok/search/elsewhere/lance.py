@@ -36,15 +36,17 @@ def export(index: Index, place: str) -> int:
     """
     database = _connect(place)
     import pyarrow
+    from lancedb.index import FTS
 
     about = index.manifest
     columns = dict.fromkeys((one.name for one in fields(Document)), pyarrow.string()) | {"seconds": pyarrow.float64()}
     schema = pyarrow.schema(columns, metadata={"model": about.model, "identity": about.identity})
     table = database.create_table(TABLE, _batches(index, schema), schema=schema, mode="overwrite")
-    table.create_fts_index(
-        "terms", base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False,
-        ascii_folding=False, max_token_length=None, with_position=False, replace=True,
+    words = FTS(
+        base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False, ascii_folding=False,
+        max_token_length=None,
     )  # fmt: skip
+    table.create_index("terms", config=words)
     return int(table.count_rows())
 
 

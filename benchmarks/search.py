@@ -47,6 +47,7 @@ EDITS = 0.3
 QUERIES = 300
 EXACT_QUERIES = 200
 ENGINE_CANDIDATES = 500
+TRIES = 6
 CLIENTS = 20
 BATCH = 256
 TOKENIZER: Any = SimpleNamespace(
@@ -137,7 +138,11 @@ def searches(index: Index, queries: Sequence[np.ndarray], mean: float | None, p9
         index.search(query)
     took, cpu = timed(index.search, queries)
     spotted, spot_cpu = timed(index.spot, queries[:100])
-    figure = f"mean {took.mean():.2f} ms, p99 {np.quantile(took, 0.99):.2f} ms (CPU {cpu:.2f} ms)"
+    alone = np.min([took, *[timed(index.search, queries)[0] for _ in range(TRIES - 1)]], axis=0)
+    figure = (
+        f"mean {took.mean():.2f} ms, p99 {np.quantile(took, 0.99):.2f} ms (CPU {cpu:.2f} ms); quickest of {TRIES} tries "
+        f"of each: mean {alone.mean():.2f} ms, p99 {np.quantile(alone, 0.99):.2f} ms"
+    )
     target = f"p99 <= {p99:g} ms" if mean is None else f"<= {mean:g} ms, p99 <= {p99:g} ms"
     met = np.quantile(took, 0.99) <= p99 and (mean is None or took.mean() <= mean)
     method = index.search(queries[0]).method

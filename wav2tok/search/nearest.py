@@ -23,6 +23,7 @@ from wav2tok.matching import (
 )
 from wav2tok.matching.candidates import MAX_UNITS, best, vote
 from wav2tok.matching.chance import Chance
+from wav2tok.matching.transposed import transposed_distances
 from wav2tok.search.collection import Collection
 from wav2tok.search.segment import Segment, Text, text
 
@@ -43,13 +44,18 @@ class Near:
     distance: float
 
 
-def measures(codebook: np.ndarray) -> dict[str, Measure]:
-    """The distances that a search may rank by, by name; those with a codebook, [K, d], need ``wav2tok[evaluate]``."""
+def measures(codebook: np.ndarray, in_keys: bool = False) -> dict[str, Measure]:
+    """The distances that a search may rank by, by name; those with a codebook, [K, d], need ``wav2tok[evaluate]``.
+
+    Args:
+        in_keys: whether local alignment tries several keys, as the report does for a codebook of melodies
+            (`wav2tok.matching.transposed.is_transposable`).
+    """
     return {
         "edit": edit_distances,
         "weighted": partial(weighted_edit_distances, codebook=codebook),
         "dtw": partial(centroid_dtw_distances, codebook=codebook),
-        "local": partial(local_distances, codebook=codebook),
+        "local": partial(transposed_distances if in_keys else local_distances, codebook=codebook),
     }
 
 

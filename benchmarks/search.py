@@ -140,8 +140,8 @@ def searches(index: Index, queries: Sequence[np.ndarray], mean: float | None, p9
     spotted, spot_cpu = timed(index.spot, queries[:100])
     alone = np.min([took, *[timed(index.search, queries)[0] for _ in range(TRIES - 1)]], axis=0)
     figure = (
-        f"mean {took.mean():.2f} ms, p99 {np.quantile(took, 0.99):.2f} ms (CPU {cpu:.2f} ms); quickest of {TRIES} tries "
-        f"of each: mean {alone.mean():.2f} ms, p99 {np.quantile(alone, 0.99):.2f} ms"
+        f"mean {took.mean():.2f} ms, p99 {np.quantile(took, 0.99):.2f} ms (CPU {cpu:.2f} ms); quickest of {TRIES} "
+        f"tries of each: mean {alone.mean():.2f} ms, p99 {np.quantile(alone, 0.99):.2f} ms"
     )
     target = f"p99 <= {p99:g} ms" if mean is None else f"<= {mean:g} ms, p99 <= {p99:g} ms"
     met = np.quantile(took, 0.99) <= p99 and (mean is None or took.mean() <= mean)
@@ -425,7 +425,7 @@ def main() -> None:
         page = table(measure(Path(folder), options.recordings, options.large, options.apart))
     machine = ", ".join(f"{name}: {value}" for name, value in describe(torch.device("cpu")).items())
     page += (
-        f"\n{' '.join(str(__doc__).partition('The collection:')[1:]).strip()}\n\n{machine}; load before: {load:.1f}.\n"
+        f"\n{''.join(str(__doc__).partition('The collection:')[1:]).strip()}\n\n{machine}; load before: {load:.1f}.\n"
     )
     print(page)
     if options.out:

@@ -109,6 +109,16 @@ def test_a_search_ranks_recordings_as_the_report_does(name: str, row: int, tiny_
     assert asked > len(paths) / 2
 
 
+def test_local_alignment_tries_the_keys_that_the_report_tries() -> None:
+    rng = np.random.default_rng(0)
+    codebook = np.abs(rng.standard_normal((K, 30)))
+    strings = random_strings(rng, 12)
+    measure, plain = measures(codebook, in_keys=True)["local"], measures(codebook)["local"]
+    in_keys = tokenizer_systems(lambda waveforms: strings, codebook, in_keys=True)[3]
+    np.testing.assert_array_equal(measure(strings[:3], strings), in_keys.distances(strings[:3], strings))
+    assert not np.array_equal(measure(strings[:3], strings), plain(strings[:3], strings))
+
+
 def relatives(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """2,000 strings, ten of each of 200 kinds, and a query of each of 20 kinds."""
 

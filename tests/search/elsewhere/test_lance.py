@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,11 @@ from wav2tok.search.elsewhere.documents import documents, ranked
 
 
 @pytest.fixture
-def lancedb() -> None:
-    pytest.importorskip("lancedb", reason="lancedb is not installed (pip install --group engines)")
+def lancedb() -> Any:
+    return pytest.importorskip("lancedb", reason="lancedb is not installed (pip install --group engines)")
 
 
-@pytest.mark.usefixtures("lancedb")
-def test_its_answers_are_those_of_the_index(tmp_path: Path) -> None:
+def test_its_answers_are_those_of_the_index(tmp_path: Path, lancedb: Any) -> None:
     rng = np.random.default_rng(0)
     kinds = random_strings(rng, 30)
 
@@ -28,6 +28,8 @@ def test_its_answers_are_those_of_the_index(tmp_path: Path) -> None:
     made = index([edited(kind) for kind in kinds for _ in range(10)])
     place = str(tmp_path / "table")
     assert lance.export(made, place) == 300
+    told = lancedb.connect(place).open_table(lance.TABLE).schema.metadata
+    assert told == {b"model": b"models:/wav2tok/one", b"identity": b"one"}
     for kind in kinds:
         query = edited(kind)
         found = lance.candidates(place, query, K, 100)

@@ -33,18 +33,7 @@ class Engine:
     root: str = ""
 
     def search(self, query: np.ndarray, top: int = 10, measure: nearest.Measure | None = None) -> Answers[Match]:
-        """The ``top`` recordings nearest to a token string, int [L].
-
-        Args:
-            measure: the distance, by default the normalised edit distance. `wav2tok.search.nearest.measures` names
-                others that read a codebook; they find more and take longer.
-
-        Returns:
-            Best first; ties keep the order of the index.
-
-        Raises:
-            UserError: the query is so short that chance would bring its own string.
-        """
+        """`wav2tok.search.index.Index.search`."""
         query = np.asarray(query, dtype=np.int64)
         if not self.collection.recordings:
             return Answers([], "scan")
@@ -61,17 +50,7 @@ class Engine:
         return Answers([self._match(query, *pair) for pair in zip(near, expected.tolist(), strict=True)], method)
 
     def spot(self, query: np.ndarray, top: int = 10) -> Answers[Hit]:
-        """The ``top`` passages most similar to the query, int [L].
-
-        The nearest passage of a recording counts however far it is, further ones if chance would bring less than one
-        such passage in the whole index. Passages do not overlap.
-
-        Returns:
-            Best first; ties keep the order of the index.
-
-        Raises:
-            UserError: the query is so short that chance would bring its own string.
-        """
+        """`wav2tok.search.index.Index.spot`."""
         query = np.asarray(query, dtype=np.int64)
         tokens = self.collection.tokens
         if not tokens:

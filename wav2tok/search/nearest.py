@@ -29,6 +29,7 @@ from wav2tok.search.segment import Segment, Text, text
 
 CANDIDATES = range(250, 1001)
 """How many recordings are compared in a large collection: most with a short query, which shares few seeds with any."""
+# As many as have this many tokens, if they are as long as the query.
 _COMPARED_TOKENS = 25_000
 
 Measure = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], np.ndarray]

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.search.collections import K, index, random_strings
+from tests.search.collections import K, index, random_strings, recording, tokenizer
+from wav2tok.errors import UserError
 from wav2tok.matching.candidates import WEIGHT_UNIT, seeds, vote
 from wav2tok.search.elsewhere.documents import Document, documents, ranked, terms
+from wav2tok.search.index import Index
 
 strings = st.lists(st.integers(0, 4), max_size=12)
 
@@ -44,6 +46,12 @@ def test_documents_say_what_the_index_holds() -> None:
     assert [(one.path, one.seconds) for one in got] == [(one.path, one.seconds) for one in made]
     assert [one.tokens for one in got] == ["5 7 2 9", "", "1 2"]
     assert [one.terms for one in got] == ["a5_7_2 a7_2_9 b5_2_9", "", ""]  # 64 tokens: seeds of three
+
+
+def test_a_path_that_is_not_unicode_is_named() -> None:
+    made = Index.of(tokenizer(), [recording("a\udce9.wav", [1, 2, 3])])
+    with pytest.raises(UserError, match=r"'a\\udce9\.wav' is not Unicode"):
+        list(documents(made))
 
 
 def test_bm25_without_saturation_is_the_votes_of_the_index() -> None:

@@ -50,6 +50,13 @@ def test_a_table_is_written_again(tmp_path: Path) -> None:
     assert lance.candidates(place, np.array([7, 8, 9]), K) == list(documents(made))
 
 
+@pytest.mark.usefixtures("lancedb")
+def test_an_empty_index_makes_an_empty_table(tmp_path: Path) -> None:
+    place = str(tmp_path / "table")
+    assert lance.export(index([]), place) == 0
+    assert lance.candidates(place, np.array([7, 8, 9]), K) == []
+
+
 def test_without_lancedb_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(UserError, match="needs lancedb"):

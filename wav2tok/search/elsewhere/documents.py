@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wav2tok.errors import UserError
 from wav2tok.matching import edit_distances, rank
 from wav2tok.matching.candidates import shapes
 from wav2tok.search.index import Index
@@ -52,8 +53,16 @@ def terms(tokens: np.ndarray, num_tokens: int) -> list[str]:
 
 
 def documents(index: Index) -> Iterator[Document]:
-    """The recordings of an index, in its order."""
+    """The recordings of an index, in its order.
+
+    Raises:
+        UserError: a path is not Unicode, which no engine takes.
+    """
     for one in index:
+        try:
+            one.path.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{one.path!r} is not Unicode; rename the file, and index it again.", "index") from None
         words = " ".join(map(str, one.tokens.tolist()))
         yield Document(one.path, one.seconds, words, " ".join(terms(one.tokens, index.manifest.num_tokens)))
 

@@ -67,8 +67,11 @@ def _batches(index: Index, schema: "pyarrow.Schema") -> "Iterator[pyarrow.Record
     import pyarrow
 
     rest = documents(index)
-    while some := list(islice(rest, _AT_ONCE)):
+    some = list(islice(rest, _AT_ONCE))
+    while True:  # LanceDB asks for the first batch, also of an empty table
         yield pyarrow.RecordBatch.from_pylist([asdict(one) for one in some], schema=schema)
+        if not (some := list(islice(rest, _AT_ONCE))):
+            return
 
 
 def _connect(place: str) -> Any:

@@ -8,9 +8,9 @@ ten recordings, with ``--apart`` of their tokens edited (substituted, inserted o
 30 % of its tokens edited. Strings that have no relatives are measured as well: there the exact scan's second to tenth
 answers are chance, which no index of shared seeds finds or should find.
 
-Of the ten nearest that the candidates miss, seven in eight are answers to queries of less than 30 tokens, which share few
-seeds with anything. Seeds of more than one recording in 128 are left out, so that an index has less than 5 bytes a token;
-with one in 64, recall at 200,000 is .0025 better, for .44 bytes a token more.
+Of the ten nearest that the candidates miss, seven in eight are answers to queries of less than 30 tokens, which share
+few seeds with anything. Seeds of more than one recording in 128 are left out, so that an index has less than 5 bytes a
+token; with one in 64, recall at 200,000 is .0025 better, for .44 bytes a token more.
 
 Rates and times are of wall clock. On a machine that is busy with other work, the times of the process alone (CPU) say
 what it would take by itself; the table has both, and for searches the quickest of several tries of each query.

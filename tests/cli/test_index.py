@@ -166,3 +166,12 @@ def test_an_index_of_an_earlier_release_is_named(cli, folder, tiny_corpus):
     complaint = cli("search", tiny_corpus / "arch" / "ada_0.flac", "--index", "index.json").complaint
     assert "index.json is a file" in complaint
     assert "index again" in complaint
+
+
+def test_an_index_is_exported_for_opensearch(indexed, cli, folder):
+    done = cli("index", "export", "--format", "opensearch", "--out", "elsewhere")
+    assert (done.code, done.out, done.err) == (0, "", "28 recordings for opensearch; elsewhere\n")
+    rows = lines((folder / "elsewhere" / "bulk-00000.ndjson").read_text())
+    assert [row["path"] for row in rows[1::2]] == indexed.paths()
+    (folder / "elsewhere" / "mine").write_text("mine")
+    assert "also holds mine" in cli("index", "export", "--format", "opensearch", "--out", "elsewhere").complaint

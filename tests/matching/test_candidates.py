@@ -1,6 +1,7 @@
 """Candidates by shared seeds, against sets in Python."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from wav2tok.matching import candidates
 from wav2tok.matching.candidates import (
+    MAX_UNITS,
     PIECE,
+    WEIGHT_UNIT,
     WHOLE,
     Postings,
-    best_first,
+    best,
     seeds,
     shapes,
     unit_of_tokens,
@@ -64,8 +67,8 @@ def test_votes_are_the_weights_of_shared_seeds(queries, database):
         for seed in own_seeds(query):
             holders = [place for place, one in enumerate(shared) if seed >> 32 - bits in one]
             if holders:
-                expected[holders] += max(round(256 * math.log((len(database) + 1) / len(holders))), 1)
-        _, units, votes = vote(query, [part], K)
+                expected[holders] += max(round(WEIGHT_UNIT * math.log((len(database) + 1) / (len(holders) + 0.5))), 1)
+        units, votes = vote(query, [part], K)
         assert dict(zip(units.tolist(), votes.tolist(), strict=True)) == {
             place: score for place, score in enumerate(expected.tolist()) if score
         }
@@ -77,11 +80,28 @@ def test_votes_do_not_depend_on_the_parts(strings, at):
     query = np.arange(5)
     together = vote(query, [postings(strings)], K)
     parts = [postings(strings[:at]), postings(strings[at:])]
-    owners, units, votes = vote(query, parts, K)
+    units, votes = vote(query, parts, K)
     # (The frequencies, and so the weights, are the same; with 256 buckets or more no two of these seeds share one.)
-    whole = units + np.array([0, min(at, len(strings))])[owners] if len(owners) else units
-    assert set(whole.tolist()) == set(together[1].tolist())
-    assert (votes > 0).all()
+    owners, within = np.divmod(units, MAX_UNITS)
+    whole = within + np.array([0, min(at, len(strings))])[owners]
+    assert whole.tolist() == together[0].tolist()
+    assert votes.tolist() == together[1].tolist()
+
+
+def test_keys_of_many_parts_do_not_overflow():
+    """Up to 64 parts, a unit and a vote are one number of 32 bits; beyond, of 64."""
+    string = np.arange(6)
+    for count in (64, 65, 70):
+        units, votes = vote(string, [postings([string])] * count, K)
+        assert units.tolist() == [part * MAX_UNITS for part in range(count)]
+        assert len(set(votes.tolist())) == 1
+        assert votes[0] > 0
+
+
+def test_the_rarest_seed_of_the_largest_database_keeps_its_votes_to_itself():
+    part = replace(postings([np.arange(2)]), units=10**9)
+    units, votes = vote(np.arange(2), [part], K)
+    assert (units.tolist(), votes.tolist()) == ([0], [1023])
 
 
 def test_long_strings_are_cut_into_pieces():
@@ -95,14 +115,14 @@ def test_long_strings_are_cut_into_pieces():
 def test_the_piece_that_holds_the_query_has_most_votes():
     rng = np.random.default_rng(0)
     string = rng.integers(0, K, 100 * PIECE)
-    _, units, votes = vote(string[40 * PIECE + 10 : 40 * PIECE + 40], [postings([string])], K)
+    units, votes = vote(string[40 * PIECE + 10 : 40 * PIECE + 40], [postings([string])], K)
     assert units[votes.argmax()] == 40
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 14))
-def test_the_greatest_come_first_and_ties_in_order(scores, count):
+def test_of_equal_scores_the_first_are_taken(scores, count):
     expected = sorted((place for place, score in enumerate(scores) if score > 0), key=lambda place: -scores[place])
-    assert best_first(np.array(scores, dtype=float), count).tolist() == expected[:count]
+    assert best(np.array(scores, dtype=float), count).tolist() == sorted(expected[:count])
 
 
 def test_a_string_with_edits_is_found_among_thousands():
@@ -114,29 +134,29 @@ def test_a_string_with_edits_is_found_among_thousands():
         query = database[place].copy()
         edited = rng.random(len(query)) < 0.3
         query[edited] = rng.integers(0, 256, edited.sum())
-        _, units, votes = vote(query, [part], K)
-        assert place in units[best_first(votes, 20)]
+        units, votes = vote(query, [part], K)
+        assert place in units[best(votes, 20)]
 
 
 def test_a_query_reads_its_rarest_seeds_when_it_has_too_many_postings(monkeypatch):
     database = [np.array([0, 5]), np.array([0, 5]), np.array([7, 8])]
     part = postings(database)
     query = np.array([0, 5, 7, 8])
-    assert vote(query, [part], K)[1].tolist() == [0, 1, 2]
+    assert vote(query, [part], K)[0].tolist() == [0, 1, 2]
     monkeypatch.setattr(candidates, "_READ", 1)
-    assert vote(query, [part], K)[1].tolist() == [2]
+    assert vote(query, [part], K)[0].tolist() == [2]
 
 
 def test_a_common_seed_is_not_kept(monkeypatch):
     monkeypatch.setattr(candidates, "_ALWAYS_KEPT", 2)
     part = postings([np.array([0, 5])] * 3 + [np.array([7, 8])] * 2)
-    assert vote(np.array([0, 5, 7, 8]), [part], K)[1].tolist() == [3, 4]
+    assert vote(np.array([0, 5, 7, 8]), [part], K)[0].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize("database", [[], [np.array([], dtype=np.int64)]])
 def test_nothing_is_found_in_nothing(database):
-    assert vote(np.array([1, 2]), [postings(database)], K)[1].tolist() == []
-    assert vote(np.array([1, 2]), [], K)[1].tolist() == []
+    assert vote(np.array([1, 2]), [postings(database)], K)[0].tolist() == []
+    assert vote(np.array([1, 2]), [], K)[0].tolist() == []
     some = postings([np.array([1, 2])])
-    assert vote(np.array([], dtype=np.int64), [some], K)[1].tolist() == []
-    assert vote(np.array([9]), [some], K)[1].tolist() == []
+    assert vote(np.array([], dtype=np.int64), [some], K)[0].tolist() == []
+    assert vote(np.array([9]), [some], K)[0].tolist() == []

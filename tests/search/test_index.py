@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import RATE
 from tests.oracles import edit_distance
 from tests.search.collections import HOP, K, index, random_strings, recording, same, tokenizer
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
-from wav2tok.matching import Tokenized, edit_distances, rank, runs
-from wav2tok.search import collection
-from wav2tok.search.index import Index, measures, root_of
+from wav2tok.evaluation.systems import tokenizer_systems
+from wav2tok.matching import Tokenized, candidates, edit_distances, rank, runs
+from wav2tok.search import nearest
+from wav2tok.search.collection import Collection
+from wav2tok.search.index import Index, root_of
+from wav2tok.search.nearest import measures
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 few = st.lists(st.integers(0, 5), max_size=12)
@@ -51,11 +55,11 @@ def test_an_index_of_another_tokenizer_is_refused_and_names_its_own(tmp_path: Pa
 @given(database=st.lists(few, min_size=1, max_size=8), query=few, top=st.integers(1, 9))
 @settings(max_examples=80, deadline=None)
 def test_the_nearest_are_those_of_brute_force(database: list[list[int]], query: list[int], top: int) -> None:
-    nearest = index(database).collection.scan(np.array(query, int), top)
+    near = nearest.scan(index(database).collection, np.array(query, int), top)
     expected = [(i, edit_distance(query, s) / max(len(query), len(s))) for i, s in enumerate(database) if s and query]
     expected = sorted(expected, key=lambda hit: hit[1])[:top]
-    assert [one.document for one in nearest] == [i for i, _ in expected]
-    assert [one.distance for one in nearest] == pytest.approx([d for _, d in expected])
+    assert [one.document for one in near] == [i for i, _ in expected]
+    assert [one.distance for one in near] == pytest.approx([d for _, d in expected])
 
 
 @given(st.lists(few, min_size=1, max_size=10), few.filter(len), st.sets(st.integers(0, 9)), st.integers(1, 9))
@@ -66,7 +70,7 @@ def test_the_ranking_is_the_reports(strings, query, removed, top):
     expected = rank(edit_distances([np.array(query)], [np.array(s, int) for s in strings]), candidates)[0, :top]
     whole = index(strings).collection
     whole.dead = [np.array([i for i in sorted(removed) if i < len(strings)], dtype=np.int64)]
-    assert [one.document for one in whole.scan(np.array(query), top)] == [i for i in expected if i >= 0]
+    assert [one.document for one in nearest.scan(whole, np.array(query), top)] == [i for i in expected if i >= 0]
 
 
 @pytest.mark.parametrize("name", ["weighted", "dtw", "local"])
@@ -80,6 +84,39 @@ def test_other_measures_rank_as_in_the_report(name: str) -> None:
     assert found(answers) == [str(i) for i in rank(expected, np.ones(expected.shape, bool))[0]]
     assert [m.distance for m in answers] == pytest.approx(sorted(expected[0]), abs=1e-4)
     assert answers[0].expected_by_chance < 0.01 < answers[1].expected_by_chance
+
+
+@pytest.mark.parametrize(("name", "row"), [("edit", 0), ("weighted", 1), ("dtw", 2), ("local", 3)])
+def test_a_search_ranks_recordings_as_the_report_does(name: str, row: int, tiny_model: Path, tiny_corpus: Path) -> None:
+    """From the files on: each recording asks the index of all, and the report's system of the same distance."""
+    made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
+    indexed = Index.build([tiny_corpus], made_by)
+    paths = [str(path) for path in decode.find(tiny_corpus)]
+    system = tokenizer_systems(lambda waveforms: made_by.encode(waveforms, RATE), made_by.codebook)[row]
+    strings = system.represent([decode.read(path, RATE) for path in paths])
+    distances = system.distances(strings, strings)
+    order = rank(distances, np.ones(distances.shape, dtype=bool))
+    measure = measures(made_by.codebook)[name]
+    asked = 0
+    for query, string in enumerate(strings):
+        try:
+            answers = indexed.search(string, len(paths), None if name == "edit" else measure)
+        except UserError:  # too short a string for an index of this size
+            continue
+        assert found(answers) == [paths[i] for i in order[query]]
+        assert [one.distance for one in answers] == pytest.approx(distances[query, order[query]], abs=1e-4)
+        asked += 1
+    assert asked > len(paths) / 2
+
+
+def test_local_alignment_tries_the_keys_that_the_report_tries() -> None:
+    rng = np.random.default_rng(0)
+    codebook = np.abs(rng.standard_normal((K, 30)))
+    strings = random_strings(rng, 12)
+    measure, plain = measures(codebook, in_keys=True)["local"], measures(codebook)["local"]
+    in_keys = tokenizer_systems(lambda waveforms: strings, codebook, in_keys=True)[3]
+    np.testing.assert_array_equal(measure(strings[:3], strings), in_keys.distances(strings[:3], strings))
+    assert not np.array_equal(measure(strings[:3], strings), plain(strings[:3], strings))
 
 
 def relatives(rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -99,14 +136,38 @@ def test_candidates_hold_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     strings, queries = relatives(np.random.default_rng(0))
     both = index(strings)
     scans = [both.search(query) for query in queries]
-    monkeypatch.setattr(collection, "SCAN_RECORDINGS", 0)
-    monkeypatch.setattr("wav2tok.search.index.SCAN_RECORDINGS", 0)
+    monkeypatch.setattr("wav2tok.search.engine.SCAN_RECORDINGS", 0)
     shared = [both.search(query) for query in queries]
     assert {one.method for one in scans} == {"scan"}
     assert {one.method for one in shared} == {"candidates"}
     recall = [len(set(found(a)) & set(found(b))) / 10 for a, b in zip(scans, shared, strict=True)]
     assert np.mean(recall) > 0.99
     assert [one[0] for one in scans] == [one[0] for one in shared]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_the_candidates_are_those_with_most_votes_for_their_length(seed: int, parts: int, count: int) -> None:
+    """Long recordings, removed ones and several segments: as if every recording's votes were added up by itself."""
+    rng = np.random.default_rng(seed)
+    strings = [rng.integers(0, 6, length) for length in rng.choice([3, 20, 60, 129, 300], 24)]
+    several = [index([strings[i] for i in some]) for some in np.array_split(np.arange(24), parts)]
+    segments = [segment for one in several for segment in one.collection.segments]
+    dead = [np.flatnonzero(rng.random(one.documents) < 0.2) for one in segments]
+    whole = Collection(segments, dead, K)
+    query = rng.integers(0, 6, 25)
+    votes: dict[tuple[int, int], int] = {}
+    for unit, vote in zip(*candidates.vote(query, [one.postings for one in segments], K), strict=True):
+        part, within = divmod(int(unit), candidates.MAX_UNITS)
+        document = int(segments[part].document_of(np.array([within]))[0])
+        if document not in dead[part]:
+            votes[part, document] = votes.get((part, document), 0) + int(vote)
+    scores = [votes[at] / max(len(segments[at[0]].string(at[1])), 25) for at in sorted(votes)]
+    expected = [at for at, _ in sorted(zip(sorted(votes), scores, strict=True), key=lambda pair: -pair[1])[:count]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearest, "CANDIDATES", range(count, count + 1))
+        got = nearest.candidates(whole, query, 24)
+    assert sorted((one.segment, one.document) for one in got) == sorted(expected)
 
 
 def test_spotting_by_candidates_finds_what_a_scan_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +182,7 @@ def test_spotting_by_candidates_finds_what_a_scan_finds(monkeypatch: pytest.Monk
     strings[17][1:3] = query[1:3]
     several = index(strings)
     scanned = several.spot(query, 5)
-    monkeypatch.setattr("wav2tok.search.index.SCAN_TOKENS", 0)
+    monkeypatch.setattr("wav2tok.search.engine.SCAN_TOKENS", 0)
     spotted = several.spot(query, 5)
     assert (scanned.method, spotted.method) == ("scan", "candidates")
     assert list(scanned) == list(spotted)
@@ -137,8 +198,8 @@ def test_spotting_by_candidates_finds_what_a_scan_finds(monkeypatch: pytest.Monk
 
 
 def test_where_candidates_are_too_few_all_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wav2tok.search.index.SCAN_RECORDINGS", 0)
-    monkeypatch.setattr("wav2tok.search.index.SCAN_TOKENS", 0)
+    monkeypatch.setattr("wav2tok.search.engine.SCAN_RECORDINGS", 0)
+    monkeypatch.setattr("wav2tok.search.engine.SCAN_TOKENS", 0)
     several = index([range(10), range(20, 30), range(40, 50)])
     assert several.search(np.arange(10), 1).method == "candidates"
     assert (several.search(np.arange(10), 3).method, len(several.search(np.arange(10), 3))) == ("scan", 3)

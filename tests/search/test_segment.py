@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from tests.search.collections import K, recording, same
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.matching.candidates import MAX_UNITS, PIECE
 from wav2tok.search import container
-from wav2tok.search.segment import Entry, Rows, Segment, cut, pack
+from wav2tok.search.segment import Entry, Rows, Segment, cut, pack, text
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
@@ -62,10 +63,16 @@ def test_tokens_take_a_byte_where_they_can(num_tokens, bytes_each):
     assert segment.string(0).tolist() == [1, num_tokens - 1]
 
 
-def test_texts_are_those_of_the_strings():
-    strings = [[1, 2], [], [3, 40, 5]]
-    segment = Segment(pack(Rows.of([Entry(recording(str(i), s), i) for i, s in enumerate(strings)]), K))
-    assert segment.texts(np.array([2, 1, 0])) == ["$I&", "", '"#']
+@pytest.mark.parametrize("num_tokens", [64, 256, 257, 2000])
+def test_texts_are_those_of_the_strings(num_tokens):
+    strings = [np.array(one, dtype=np.int64) for one in ([1, 2], [], [3, num_tokens - 1, 5])]
+    entries = [Entry(recording(str(i), one), i) for i, one in enumerate(strings)]
+    segment = Segment(pack(Rows.of(entries), num_tokens))
+    assert segment.texts(np.array([2, 1, 0])) == [text(one, num_tokens) for one in strings[::-1]]
+    assert [len(one) for one in segment.strings] == [2, 0, 3]
+    # Only equal tokens are equal characters.
+    query = text(np.array([num_tokens - 1, 3, 5]), num_tokens)
+    assert [Levenshtein.distance(query, one) for one in segment.strings] == [3, 3, 2]
 
 
 @pytest.mark.parametrize(

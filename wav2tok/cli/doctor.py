@@ -1,6 +1,5 @@
 """doctor: installed versions, devices and stores."""
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -27,9 +26,11 @@ RUNTIMES = ("onnxruntime-gpu", "onnxruntime")
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # here, because it takes longer than the rest of the command line's start
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 

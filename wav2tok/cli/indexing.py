@@ -1,8 +1,11 @@
 """``wav2tok index``: make an index of recordings, and keep it up to date."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +20,9 @@ from wav2tok.errors import UserError
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
     from wav2tok.tokenizer.tokenizer import Tokenizer
+
+_AT_ONCE = 4096
+"""Recordings that add writes in one change."""
 
 
 class _BuildByDefault(TyperGroup):
@@ -63,10 +69,9 @@ def build(
     require_own(out)
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    read = _Read(files, tokenizer)
-    made = Index.create(out, tokenizer, read, root_of(paths or []) if root is None else str(root))
-    print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
-    read.exit()
+    with _strings(files, tokenizer) as strings:
+        made = Index.create(out, tokenizer, strings, root_of(paths or []) if root is None else str(root))
+        print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
 
 
 def add(
@@ -93,16 +98,15 @@ def add(
     loaded, tokenizer = opened(index, model, device, threads, variant)
     files = expand(paths or [], sys.stdin)
     changed = loaded.changed(files)
-    read = _Read(changed, tokenizer)
     added = 0
-    for some in read.batches():
-        loaded = loaded.add(some)
-        added += len(some)
-    print(
-        f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
-        file=sys.stderr,
-    )
-    read.exit()
+    with _strings(changed, tokenizer) as strings:
+        while some := list(islice(strings, _AT_ONCE)):
+            loaded = loaded.add(some)
+            added += len(some)
+        print(
+            f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
+            file=sys.stderr,
+        )
 
 
 def remove(paths: Paths = None, index: IndexFolder = INDEX) -> None:
@@ -135,39 +139,50 @@ def verify(index: IndexFolder = INDEX) -> None:
     print(f"{index} is whole: {len(read(index).parts)} segments", file=sys.stderr)
 
 
-for verb in (build, add, remove, stats, verify):
+class Engine(StrEnum):
+    """What an index is exported for."""
+
+    OPENSEARCH = "opensearch"
+    LANCEDB = "lancedb"
+
+
+def export(
+    out: Annotated[str, typer.Option(help="A folder; for lancedb also a URI of object storage, s3://BUCKET/FOLDER.")],
+    form: Annotated[Engine, typer.Option("--format", help="The engine.")],
+    index: IndexFolder = INDEX,
+) -> None:
+    """Write the recordings of an index for an engine that runs on many machines.
+
+    For opensearch, a mapping and files of bulk requests; for lancedb, a table. docs/pages/howto/search-at-scale.md says
+    how to load and ask them.
+    """
+    from wav2tok.search.elsewhere import lance, opensearch
+    from wav2tok.search.index import Index
+
+    loaded = Index.load(index)
+    count = lance.export(loaded, out) if form == Engine.LANCEDB else opensearch.export(loaded, Path(out))
+    print(f"{count} recordings for {form.value}; {out}", file=sys.stderr)
+
+
+for verb in (build, add, remove, stats, verify, export):
     app.command()(console.adjustable(verb))
 
 
-class _Read:
-    """The token strings of files, in order; it knows whether some could not be read."""
+@contextlib.contextmanager
+def _strings(files: list[str], tokenizer: "Tokenizer") -> "Iterator[Iterator[Tokenized]]":
+    """The token strings of files, in order; the block ends with exit code 1 if some could not be read."""
+    failed = 0
 
-    _AT_ONCE = 4096
-
-    def __init__(self, files: list[str], tokenizer: "Tokenizer") -> None:
-        self._files, self._tokenizer, self.failed = files, tokenizer, 0
-
-    def __iter__(self) -> Iterator["Tokenized"]:
-        for result in tokenized(self._files, self._tokenizer):
+    def readable() -> "Iterator[Tokenized]":
+        nonlocal failed
+        for result in tokenized(files, tokenizer):
             if result is None:
-                self.failed += 1
+                failed += 1
             else:
                 yield result
-        if self._files and self.failed == len(self._files):
+        if files and failed == len(files):
             raise UserError("none of the recordings can be read, so the index is left as it was.", "paths")
 
-    def batches(self) -> "Iterable[list[Tokenized]]":
-        """The same, some at a time."""
-        waiting: list[Tokenized] = []
-        for one in self:
-            waiting.append(one)
-            if len(waiting) == self._AT_ONCE:
-                yield waiting
-                waiting = []
-        if waiting:
-            yield waiting
-
-    def exit(self) -> None:
-        """Exit with code 1 if a file could not be read."""
-        if self.failed:
-            raise typer.Exit(1)
+    yield readable()
+    if failed:
+        raise typer.Exit(1)

@@ -94,11 +94,12 @@ def search(
     variant: Variant = None,
 ) -> None:
     """Print the recordings of an index nearest to QUERY, one JSON line each, best first."""
-    from wav2tok.search.index import measures
+    from wav2tok.matching.transposed import is_transposable
+    from wav2tok.search.nearest import measures
     from wav2tok.search.query import tokens_of
 
     loaded, tokenizer = opened(index, model, device, threads, variant)
-    measure = measures(tokenizer.codebook).get(by)
+    measure = measures(tokenizer.codebook, is_transposable(tokenizer.metadata.config)).get(by)
     if measure is None:
         raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
     with printing(form) as emit:

@@ -2,8 +2,8 @@
 
 An exact comparison with a million strings takes a second, one with a thousand of them a millisecond. `Postings` say
 which thousand. The database is cut into units: a short string is one, a long one is several pieces of `PIECE` tokens. A
-unit's votes are the weights of the seeds that it shares with the query, each seed once, ``ln((U + 1) / units that have
-it)``: what many units share says little.
+unit's votes are the weights of the seeds that it shares with the query, each seed once, ``ln((U + 1) / (n + .5))`` if
+``n`` of the ``U`` units have it: what many share says little. That is BM25 with ``k1 = 0``.
 
 A seed is a few tokens in a fixed pattern: neighbours, and the same with one token skipped, which an edit in between
 leaves alone (Ma, Tromp and Li, PatternHunter, 2002). Among 200,000 strings of 20 to 80 Zipf tokens, each with nine
@@ -15,13 +15,14 @@ postings), triples alone .965.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 PIECE = 64
 """Tokens in a unit of a long string."""
 WHOLE = 2 * PIECE
-"""Strings of at most so many tokens are one unit."""
+"""The longest string that is one unit, in tokens."""
 MAX_UNITS = 1 << 16
 """Units in one `Postings`, so that each is named by two bytes."""
 # A seed that more than this share of the units has is not kept: it tells little, and such seeds would fill the disk.
@@ -29,11 +30,11 @@ _COMMON = 1 / 128
 _ALWAYS_KEPT = 64
 # Tokens for each bucket of the directory.
 _LOAD = 16
-# A query reads its rarest seeds first, until their postings exceed this many: the rest weigh little and cost most.
-_READ = 40_000
-# Weights are whole numbers, so that a unit and a weight are one number to sort by.
-_WEIGHT_BITS = 12
-_WEIGHT_UNIT = 256.0
+# A query reads its rarest seeds first, and stops before it has read more postings: the rest weigh little and cost most.
+_READ = 50_000
+# Weights are whole numbers, so that a unit and a weight are one number to sort by: of 32 bits in up to 64 parts.
+WEIGHT_UNIT = 64.0
+_WEIGHT_BITS = 10
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -121,12 +122,13 @@ class Postings:
         return cls(directory, items, units)
 
     def spans(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the units of each seed begin and end in ``items``, int64 [S] each."""
+        """Where the units of each seed begin in ``items``, and how many there are, int64 [S] each."""
         buckets = hashes >> np.uint32(32 - (len(self.directory) - 1).bit_length() + 1)
-        return self.directory[buckets].astype(np.int64), self.directory[buckets + 1].astype(np.int64)
+        start = self.directory[buckets].astype(np.int64)
+        return start, self.directory[buckets + 1] - start
 
 
-def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
     """The units that share a seed with a query.
 
     Args:
@@ -134,45 +136,45 @@ def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple
         parts: the postings of the database, part by part.
 
     Returns:
-        (part, unit within the part, votes), int64 [C] each, in the database's order.
+        (units, ascending, each ``part * MAX_UNITS + unit within the part``; their votes), int64 [C] each.
     """
     none = np.zeros(0, dtype=np.int64)
     hashes = np.unique(seeds(query, np.zeros(len(query), dtype=np.int64), num_tokens)[0])
     if not len(hashes) or not parts:
-        return none, none, none
-    places = [part.spans(hashes) for part in parts]
-    counts = np.array([end - start for start, end in places])  # [parts, S]
+        return none, none
+    starts, counts = np.array([part.spans(hashes) for part in parts]).transpose(1, 0, 2)  # [parts, S] each
     frequency = counts.sum(axis=0)
     order = np.argsort(frequency, kind="stable")
     order = order[frequency[order] > 0]
     kept = order[: max(1, int(np.searchsorted(np.cumsum(frequency[order]), _READ, side="right")))]
     if not len(kept):
-        return none, none, none
-    units = sum(part.units for part in parts)
-    weights = np.maximum(np.rint(_WEIGHT_UNIT * np.log((units + 1) / frequency[kept])), 1).astype(np.int64)
-    keys = []
-    for number, (part, (start, _)) in enumerate(zip(parts, places, strict=True)):
-        lengths = counts[number, kept]
-        total = int(lengths.sum())
-        if total:
-            ends = np.cumsum(lengths)
-            at = np.arange(total) + np.repeat(start[kept] - ends + lengths, lengths)
-            unit = part.items[at].astype(np.int64) | number << 16
-            keys.append(unit << _WEIGHT_BITS | np.repeat(weights, lengths))
-    found = np.concatenate(keys)
-    found.sort()
-    who = found >> _WEIGHT_BITS
-    firsts = np.flatnonzero(np.concatenate(([True], who[1:] != who[:-1])))
-    votes = np.add.reduceat(found & ((1 << _WEIGHT_BITS) - 1), firsts)
-    who = who[firsts]
-    return who >> 16, who & (MAX_UNITS - 1), votes
+        return none, none
+    rarity = np.log((sum(part.units for part in parts) + 1) / (frequency[kept] + 0.5))
+    weights = np.clip(np.rint(WEIGHT_UNIT * rarity), 1, (1 << _WEIGHT_BITS) - 1)
+    # The places of all items to read, span after span.
+    lengths = counts[:, kept].ravel()
+    ends = np.cumsum(lengths)
+    at = np.arange(ends[-1]) + np.repeat(starts[:, kept].ravel() - ends + lengths, lengths)
+    kind: type = np.uint32 if len(parts) * MAX_UNITS << _WEIGHT_BITS <= 1 << 32 else np.uint64
+    first = np.arange(len(parts), dtype=kind)[:, None] * kind(MAX_UNITS << _WEIGHT_BITS)
+    keys = np.repeat((first + weights.astype(kind)).ravel(), lengths)
+    bounds = [0, *ends[len(kept) - 1 :: len(kept)].tolist()]
+    for part, (begin, end) in zip(parts, pairwise(bounds), strict=True):
+        keys[begin:end] += part.items[at[begin:end]].astype(kind) << kind(_WEIGHT_BITS)
+    keys.sort()
+    units = keys >> kind(_WEIGHT_BITS)
+    lasts = np.flatnonzero(np.append(units[1:] != units[:-1], True))
+    totals = np.cumsum(keys & kind((1 << _WEIGHT_BITS) - 1), dtype=np.int64)[lasts]
+    totals[1:] -= totals[:-1]
+    return units[lasts].astype(np.int64), totals
 
 
-def best_first(scores: np.ndarray, count: int) -> np.ndarray:
-    """The places of the ``count`` greatest scores above 0, [D] -> int64 [C], greatest first, ties in order."""
-    if count < len(scores):
-        least = max(np.partition(scores, len(scores) - count)[len(scores) - count], 0)
-        places = np.flatnonzero((scores >= least) & (scores > 0))
-    else:
-        places = np.flatnonzero(scores > 0)
-    return places[np.argsort(-scores[places], kind="stable")][:count]
+def best(scores: np.ndarray, count: int) -> np.ndarray:
+    """The places of the ``count`` greatest scores above 0, [D] -> int64 [C], ascending; of equal scores, the first."""
+    if count >= len(scores):
+        return np.flatnonzero(scores > 0)
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    if least <= 0:
+        return np.flatnonzero(scores > 0)
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    return np.sort(np.concatenate([above, equal[: count - len(above)]]))

@@ -11,6 +11,7 @@ Between the sample and this, ``-ln P(distance <= d)`` is taken for the power law
 and tail.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,20 +56,20 @@ class Chance:
         ordered = np.sort(np.asarray(decoys, dtype=np.float64)[np.isfinite(decoys)])
         if not len(ordered):
             return cls(information, 1e-9, 1.0)
-        middle, tail = ordered[(len(ordered) - 1) // 2], ordered[min(_TAIL, len(ordered)) - 1]
+        middle, tail = float(ordered[(len(ordered) - 1) // 2]), float(ordered[min(_TAIL, len(ordered)) - 1])
         share = np.searchsorted(ordered, [middle, tail], side="right") / len(ordered)
-        at_middle, at_tail = np.maximum(-np.log(share), 1e-3)
+        at_middle, at_tail = np.maximum(-np.log(share), 1e-3).tolist()
         if not 0 < tail < middle or information <= at_tail:
             # Too short a query, or all distances alike: a straight line from no edits to the middle.
-            return cls(information, max(float(middle), 1e-9), 1.0)
+            return cls(information, max(middle, 1e-9), 1.0)
         # The greater ``zero``, the greater the power that meets the tail, and the less is left at the middle.
         near, far = middle, middle + 100.0 * (middle - tail)
         for _ in range(60):
             zero = (near + far) / 2
-            power = np.log(at_tail / information) / np.log((zero - tail) / zero)
+            power = math.log(at_tail / information) / math.log((zero - tail) / zero)
             reached = information * ((zero - middle) / zero) ** power
             near, far = (zero, far) if reached < at_middle else (near, zero)
-        return cls(information, float(zero), float(power))
+        return cls(information, zero, power)
 
     def expected(self, distances: np.ndarray | float, trials: int) -> np.ndarray:
         """The expected number of matches at most as far as each of ``distances``, among ``trials`` by chance."""

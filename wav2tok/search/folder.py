@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from wav2tok.errors import UserError
 from wav2tok.files import OF_FILE_MANAGERS, make_folder, sha256
@@ -32,7 +31,7 @@ MANIFEST = "index.json"
 LOCK = "writer.lock"
 FORMAT = 1
 _OWN = re.compile(rf"{re.escape(MANIFEST)}|{LOCK}|\.index-.*|\d{{8}}-[0-9a-f]{{8}}\.(segment|dead)")
-# As many segments of similar size become one.
+# How many segments of similar size become one.
 _FAN = 4
 _MOST_RETRIES = 20
 
@@ -246,6 +245,8 @@ def writing(folder: Path, new: Manifest | None = None) -> Iterator[Writer]:
     Raises:
         UserError: another process writes, there is no index, or the folder holds something else.
     """
+    from filelock import FileLock, Timeout  # here, because readers need no lock, and its import takes as long as theirs
+
     if new is None:
         read(folder)  # before a folder is made
     require_own(folder)

@@ -1,29 +1,23 @@
 """Token strings of recordings, in memory or on disk, and search in them."""
 
-import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.matching import (
-    Tokenized,
-    centroid_dtw_distances,
-    edit_distances,
-    local_distances,
-    weighted_edit_distances,
-)
-from wav2tok.matching.infix import distances_to_ends, occurrences
+from wav2tok.matching import Tokenized
 from wav2tok.search import changes
 from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
-from wav2tok.search.collection import SCAN_RECORDINGS, SCAN_TOKENS, Collection, Measure, Near, Passage
+from wav2tok.search.collection import Collection
+from wav2tok.search.engine import Engine
 from wav2tok.search.identity import Identities, shown
+from wav2tok.search.nearest import Measure
 from wav2tok.search.segment import Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -67,14 +61,21 @@ class Index:
         """`Tokenizer.frame_seconds`, the unit of `Tokenized.starts`."""
         return self.manifest.frame_seconds
 
+    @cached_property
+    def engine(self) -> Engine:
+        """What answers."""
+        return Engine(self.collection, self.frame_seconds, self.manifest.root)
+
+    def __iter__(self) -> Iterator[Tokenized]:
+        """All recordings, in the index's order."""
+        for number, segment in enumerate(self.collection.segments):
+            for document in self.collection.alive(number).tolist():
+                yield self._recording(segment.recording(document))
+
     @property
     def entries(self) -> list[Tokenized]:
-        """All recordings, in the index's order; it reads all of them into memory."""
-        return [
-            self._recording(segment.recording(document))
-            for number, segment in enumerate(self.collection.segments)
-            for document in self.collection.alive(number).tolist()
-        ]
+        """All recordings, read into memory."""
+        return list(self)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, entries: Iterable[Tokenized], root: str = "") -> "Index":
@@ -267,8 +268,8 @@ class Index:
         """The ``top`` recordings nearest to a token string, int [L].
 
         Args:
-            measure: the distance, by default the normalised edit distance. `measures` names others that read a
-                codebook; they find more and take longer.
+            measure: the distance, by default the normalised edit distance. `wav2tok.search.nearest.measures` names
+                others that read a codebook; they find more and take longer.
 
         Returns:
             Best first; ties keep the order of the index.
@@ -276,20 +277,7 @@ class Index:
         Raises:
             UserError: the query is so short that chance would bring its own string.
         """
-        query = np.asarray(query, dtype=np.int64)
-        if not len(self):
-            return Answers([], "scan")
-        self._require_long(query, len(self), "recordings")
-        method, nearest = "scan", []
-        if len(self) > SCAN_RECORDINGS:
-            method, nearest = "candidates", self.collection.candidates(query, top, measure)
-        if len(nearest) < min(top, len(self)):
-            method, nearest = "scan", self.collection.scan(query, top, measure)
-        if not nearest:  # all strings are empty
-            return Answers([], method)
-        law = self.collection.by_chance(query, measure)
-        expected = law.expected(np.array([one.distance for one in nearest]), len(self))
-        return Answers([self._match(query, *pair) for pair in zip(nearest, expected.tolist(), strict=True)], method)
+        return self.engine.search(query, top, measure)
 
     def spot(self, query: np.ndarray, top: int = 10) -> Answers[Hit]:
         """The ``top`` passages most similar to the query, int [L].
@@ -303,71 +291,15 @@ class Index:
         Raises:
             UserError: the query is so short that chance would bring its own string.
         """
-        query = np.asarray(query, dtype=np.int64)
-        tokens = self.collection.tokens
-        if not tokens:
-            return Answers([], "scan")
-        self._require_long(query, tokens, "passages")
-        law = self.collection.spot_by_chance(query)
-        expected = law.expected(np.arange(len(query) + 1), tokens)
-        most = int(np.count_nonzero(expected < 1)) - 1
-        method, passages = "scan", []
-        if tokens > SCAN_TOKENS:
-            method, passages = "candidates", self.collection.candidate_passages(query, most, top)
-        if len(passages) < min(top, len(self)):
-            method, passages = "scan", self.collection.scan_passages(query, most, top)
-        return Answers([self._hit(query, one, float(expected[one.edits])) for one in passages], method)
-
-    def _match(self, query: np.ndarray, near: Near, expected: float) -> Match:
-        segment = self.collection.segments[near.segment]
-        place: tuple[float, float] | tuple[None, None] = (None, None)
-        if segment.lengths[near.document] > 2 * len(query):
-            string = segment.string(near.document)
-            edits = distances_to_ends(query, string, np.array([len(string)]))
-            for first, last, count in occurrences(edits, query, string, -1)[:1]:
-                place = self._times(Passage(near.segment, near.document, first, last, count))
-        path = shown(segment.path(near.document), self.manifest.root)
-        return Match(path, round(near.distance, 4), _short(expected), *place)
-
-    def _hit(self, query: np.ndarray, passage: Passage, expected: float) -> Hit:
-        path = shown(self.collection.segments[passage.segment].path(passage.document), self.manifest.root)
-        similarity = round(100 * (1 - passage.edits / len(query)), 2)
-        return Hit(path, *self._times(passage), similarity, _short(expected))
-
-    def _times(self, passage: Passage) -> tuple[float, float]:
-        """The seconds where a passage begins and ends."""
-        segment = self.collection.segments[passage.segment]
-        starts, seconds = segment.starts(passage.document), segment.seconds(passage.document)
-        end = starts[passage.last] * self.frame_seconds if passage.last < len(starts) else seconds
-        begin = float(starts[passage.first] * self.frame_seconds)
-        return round(min(begin, seconds), 3), round(float(min(end, seconds)), 3)
+        return self.engine.spot(query, top)
 
     def _recording(self, recording: Tokenized) -> Tokenized:
         return replace(recording, path=shown(recording.path, self.manifest.root))
-
-    def _require_long(self, query: np.ndarray, trials: int, what: str) -> None:
-        expected = trials * math.exp(-self.collection.information(query))
-        if not len(query) or expected > 1:
-            raise UserError(
-                f"the query has {len(query)} tokens, and about {expected:.3g} of the {trials} {what} of the index "
-                "would equal it by chance, so answers would mean nothing; use a longer recording.",
-                "query",
-            )
 
     def _on_disk(self) -> Path:
         if self.folder is None:
             raise UserError("this index is in memory; save it first, and load it.")
         return self.folder
-
-
-def measures(codebook: np.ndarray) -> dict[str, Measure]:
-    """The distances that a search may rank by, by name; those with a codebook, [K, d], need ``wav2tok[evaluate]``."""
-    return {
-        "edit": edit_distances,
-        "weighted": partial(weighted_edit_distances, codebook=codebook),
-        "dtw": partial(centroid_dtw_distances, codebook=codebook),
-        "local": partial(local_distances, codebook=codebook),
-    }
 
 
 def root_of(paths: Sequence[str]) -> str:
@@ -377,7 +309,3 @@ def root_of(paths: Sequence[str]) -> str:
 
 def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
     return disk.Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)
-
-
-def _short(expected: float) -> float:
-    return float(f"{expected:.3g}")

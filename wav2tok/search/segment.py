@@ -1,6 +1,7 @@
-"""A segment: an immutable part of an index, of at most 65,536 recordings, with what finds and places their tokens.
+"""A segment: an immutable part of an index that holds up to 65,536 recordings.
 
-On disk or in memory it is one buffer of arrays (`wav2tok.search.container`), of D recordings with T tokens:
+Besides their token strings it has the postings by which they are found, and when each token begins. On disk and in
+memory it is one buffer of arrays (`wav2tok.search.container`), of D recordings with T tokens:
 
 | array | | |
 |---|---|---|
@@ -20,7 +21,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -37,6 +37,15 @@ _ARRAYS = {
     *("tokens", "ends", "holds", "long_at", "long", "seconds", "keys", "key_of", "stamps", "paths", "path_ends"),
     *("counts", "directory", "items"),
 }
+
+
+Text = bytes | str
+"""A token string as rapidfuzz takes it."""
+
+
+def text(tokens: np.ndarray, num_tokens: int) -> Text:
+    """A token string, int [L], as the texts of segments are: bytes where a token has one, which are there already."""
+    return tokens.astype(np.uint8).tobytes() if num_tokens <= 256 else as_text(tokens)
 
 
 @dataclass(frozen=True)
@@ -171,17 +180,17 @@ class Segment:
         return Postings(self._arrays["directory"], self._arrays["items"], int(self.units[-1]))
 
     @cached_property
-    def strings(self) -> list[str]:
-        """All token strings as text, for a scan; several times the memory of the tokens."""
+    def strings(self) -> list[Text]:
+        """All token strings as rapidfuzz takes them, for a scan; several times the memory of the tokens."""
         return self.texts(np.arange(self.documents))
 
-    def texts(self, documents: np.ndarray) -> list[str]:
-        """The token strings of some recordings, int [C], as `wav2tok.matching.as_text` writes them."""
-        lengths = self.lengths[documents]
-        ends = np.cumsum(lengths)
-        at = np.arange(lengths.sum()) + np.repeat(self.ends[documents].astype(np.int64) - ends + lengths, lengths)
-        text, bounds = as_text(self.tokens[at]), [0, *ends.tolist()]
-        return [text[a:b] for a, b in pairwise(bounds)]
+    def texts(self, documents: np.ndarray) -> list[Text]:
+        """The token strings of some recordings, int [C], as `text` writes them."""
+        spans = zip(self.ends[documents].tolist(), self.ends[documents + 1].tolist(), strict=True)
+        if self.tokens.dtype == np.uint8:
+            view = self.tokens.data  # a slice of it is quicker than one of an array
+            return [view[begin:end].tobytes() for begin, end in spans]
+        return [as_text(self.tokens[begin:end]) for begin, end in spans]
 
     def string(self, document: int) -> np.ndarray:
         """The token string of a recording, int64 [L]."""

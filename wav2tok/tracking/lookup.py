@@ -5,9 +5,6 @@ import json
 import os
 import re
 import sqlite3
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +93,9 @@ def _on_server(where: str, name: str, alias: str | None, number: str | None) -> 
     path, key, asked = (
         ("registered-models/alias", "alias", alias) if alias else ("model-versions/get", "version", number)
     )
+    import urllib.parse  # here, because few calls come this far, and their imports take longer than a search
+    import urllib.request
+
     query = urllib.parse.urlencode({"name": name, key: asked})
     with urllib.request.urlopen(f"{where.rstrip('/')}/api/2.0/mlflow/{path}?{query}", timeout=_SECONDS) as answer:
         found = json.load(answer)["model_version"]

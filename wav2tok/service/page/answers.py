@@ -8,7 +8,7 @@ import numpy as np
 
 from wav2tok.matching import Tokenized, edit_distances
 from wav2tok.matching.edits import aligned
-from wav2tok.search.index import Hit, Match
+from wav2tok.search.answers import Hit, Match
 from wav2tok.service.page.collection import Collection, Ready
 
 SHOWN = 1000

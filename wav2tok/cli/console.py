@@ -3,15 +3,17 @@
 import functools
 import inspect
 import logging
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from wav2tok import progress
+from wav2tok.errors import UserError
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
@@ -82,6 +84,17 @@ def listen() -> None:
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 
+def _require_finite(options: Mapping[str, Any]) -> None:
+    """Refuse NaN, which lies in every range of typer.
+
+    Raises:
+        UserError: an option is not a finite number.
+    """
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{value} is not a finite number.", name)
+
+
 def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     """``verb`` with the options ``--quiet`` and ``--verbose``."""
 
@@ -90,6 +103,7 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
         progress.log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
         if quiet:
             progress.show_with(_nothing)
+        _require_finite(options)
         started = time.perf_counter()
         verb(*arguments, **options)
         progress.log.debug(f"{verb.__name__} took {time.perf_counter() - started:.1f} s")

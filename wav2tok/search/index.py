@@ -274,8 +274,9 @@ class Index:
             Best first; ties keep the order of the index.
 
         Raises:
-            UserError: the query is so short that chance would bring its own string.
+            UserError: ``top`` is less than 1, or the query is so short that chance would bring its own string.
         """
+        _require_answers(top)
         query = np.asarray(query, dtype=np.int64)
         if not len(self):
             return Answers([], "scan")
@@ -301,8 +302,9 @@ class Index:
             Best first; ties keep the order of the index.
 
         Raises:
-            UserError: the query is so short that chance would bring its own string.
+            UserError: ``top`` is less than 1, or the query is so short that chance would bring its own string.
         """
+        _require_answers(top)
         query = np.asarray(query, dtype=np.int64)
         tokens = self.collection.tokens
         if not tokens:
@@ -381,3 +383,8 @@ def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
 
 def _short(expected: float) -> float:
     return float(f"{expected:.3g}")
+
+
+def _require_answers(top: int) -> None:
+    if top < 1:
+        raise UserError(f"{top} answers were asked for; ask for at least 1.", "top")

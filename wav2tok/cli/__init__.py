@@ -76,11 +76,11 @@ def main() -> None:
         raise KeyboardInterrupt
 
     settle_threads()
-    console.listen()
     signal.signal(signal.SIGTERM, terminate)
     try:
         try:
             faults.require_streams()
+            console.listen()
             with stage.announced():
                 app()
         finally:

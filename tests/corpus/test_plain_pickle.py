@@ -75,11 +75,10 @@ def test_a_bomb_is_refused_at_once(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_pipe_and_a_device_are_refused(tmp_path: Path) -> None:
-    import os
-
-    os.mkfifo(tmp_path / "audios.bin")
+    pipe = tmp_path / "audios.bin"
+    os.mkfifo(pipe)
     for path, what in (
-        (tmp_path / "audios.bin", "a named pipe"),
+        (pipe, "a named pipe"),
         (Path("/dev/zero"), "a device"),
         (tmp_path, "a folder"),
     ):

@@ -14,6 +14,7 @@ import typer
 
 from wav2tok import progress
 from wav2tok.errors import UserError
+from wav2tok.secrets import without_secrets
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
@@ -25,7 +26,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         stream = sys.stdout if record.levelno >= logging.INFO else sys.stderr
-        print(f"{level}{record.getMessage()}", file=stream, flush=True)
+        print(without_secrets(f"{level}{record.getMessage()}"), file=stream, flush=True)
 
 
 @contextmanager

@@ -4,8 +4,10 @@ import functools
 import inspect
 import logging
 import math
+import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -120,10 +122,27 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _keep_libraries_quiet() -> None:
+    """Let only Python's own ``sys.stderr`` reach standard error, and no warnings of numpy there."""
+    warnings.simplefilter("ignore")
+    try:
+        direct = sys.stderr.fileno() == 2
+    except (OSError, ValueError):  # a test or a notebook has put something else in its place
+        direct = False
+    if direct:
+        own = os.dup(2)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 2)
+        os.close(silence)
+        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+
+
 def keep_output_clean() -> None:
     """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
 
-    A terminal on standard output gets no bar: the results themselves show the progress there.
+    A terminal on standard output gets no bar: the results themselves show the progress there. What libraries write to
+    standard error by themselves, such as the decoder of MP3, is dropped.
     """
+    _keep_libraries_quiet()
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

@@ -66,12 +66,8 @@ def test_metadata_that_is_none(graph: onnx.ModelProto, tmp_path: Path, text: str
 
 def test_files_that_are_no_graph(graph: onnx.ModelProto, tiny_model: Path, tmp_path: Path) -> None:
     whole = (tiny_model / "tokenizer.onnx").read_bytes()
-    for name, content in {
-        "empty": b"",
-        "text": b"hello",
-        "cut": whole[: len(whole) // 2],
-        "zeros": bytes(5000),
-    }.items():
+    bad = {"empty": b"", "text": b"hello", "cut": whole[: len(whole) // 2], "zeros": bytes(5000)}
+    for name, content in bad.items():
         (tmp_path / f"{name}.onnx").write_bytes(content)
         assert f"{name}.onnx" in _refused(tmp_path / f"{name}.onnx")
     os.mkfifo(tmp_path / "pipe.onnx")
@@ -118,8 +114,7 @@ def test_damaged_indexes_are_refused(tiny_model: Path, tiny_corpus: Path, tmp_pa
     """Any byte of the header of a segment may be another: it is refused, or what it says is within the file."""
     tokenizer = Tokenizer.from_pretrained(str(tiny_model), "cpu")
     files = sorted(tiny_corpus.rglob("*.flac"))
-    index = Index.build([tokenizer.encode_file(path) for path in files], tokenizer, tmp_path / "index")
-    del index
+    Index.build(files, tokenizer).save(tmp_path / "index")
     (segment,) = (tmp_path / "index").glob("*.segment")
     whole = segment.read_bytes()
     for place in range(0, min(len(whole), 1200), 7):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from wav2tok import untrusted
 from wav2tok.errors import UserError
 
 
@@ -43,15 +44,14 @@ def require_empty(folder: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
+    """Read a text file that a stage wrote.
 
     Raises:
-        UserError: it is missing.
+        UserError: it is missing, is no regular file or is not text.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; run the stage that writes it first.") from None
+    if untrusted.why_not_regular(path) == "does not exist":
+        raise UserError(f"{path} does not exist; run the stage that writes it first.")
+    return untrusted.read_text(path)
 
 
 @contextlib.contextmanager
@@ -152,7 +152,7 @@ def read_json(path: Path | str) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(read_text(Path(path)))
+        return untrusted.parse_json(read_text(Path(path)))
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); make it again.") from None
 

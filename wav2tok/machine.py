@@ -18,6 +18,21 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def memory(device: torch.device) -> float:
+    """Bytes of memory that a process may use on a device; infinite where the system does not say.
+
+    On the CPU it is that of the machine, or of the container if it has less.
+    """
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    if not hasattr(os, "sysconf"):
+        return float("inf")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text(encoding="ascii").strip() if limit.is_file() else "max"
+    own = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(own, float(text)) if text.isdigit() else own
+
+
 def describe(device: torch.device) -> dict[str, str | int | float]:
     """Processor, memory and versions, and the GPU if ``device`` is one; nothing that identifies this machine.
 

@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 from wav2tok.errors import UserError
+from wav2tok.untrusted import shown, why_not_regular
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"})
 
@@ -43,7 +44,16 @@ class UnreadableError(UserError):
 
 
 BLOCK_SAMPLES = 1 << 18
-"""How many samples of a file are decoded at once."""
+"""How many samples of a file are decoded at once, and become at most so many at the model's rate."""
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+"""The sampling rates in Hz that recordings may have; at others they would become enormous or nothing."""
+
+
+def _wrong_rate(rate: float) -> str | None:
+    """Why a recording cannot have a sampling rate, in Hz; None if it can."""
+    if LOWEST_RATE <= rate <= HIGHEST_RATE:
+        return None
+    return f"has a sampling rate of {rate:g} Hz, which is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,}"
 
 
 class SequentialFile(soundfile.SoundFile):
@@ -94,12 +104,18 @@ def opened(path: Source) -> Iterator[SequentialFile]:
         str(path).encode()
     except UnicodeEncodeError:
         raise UnreadableError(path, "has a name that is not valid UTF-8") from None
+    irregular = None if isinstance(path, Content) else why_not_regular(path)
+    if irregular is not None:
+        reason = "no such file" if irregular == "does not exist" else f"it {irregular}"
+        raise UnreadableError(shown(path), f"cannot be read as audio ({reason})")
     try:
         with SequentialFile(_Bytes(path) if isinstance(path, Content) else str(path)) as file:
+            wrong = _wrong_rate(file.samplerate)
+            if wrong is not None:
+                raise UnreadableError(path, wrong, "convert it")
             yield file
     except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError, MemoryError) as error:
-        missing = not isinstance(path, Content) and not Path(path).exists()
-        reason = "no such file" if missing else str(error).rpartition(": ")[2].strip().rstrip(".")
+        reason = str(error).rpartition(": ")[2].strip().rstrip(".")
         raise UnreadableError(path, f"cannot be read as audio ({reason})") from None
 
 
@@ -130,8 +146,9 @@ def blocks(path: Source, sample_rate: int) -> Iterator[np.ndarray]:
         stream = None
         if file.samplerate != sample_rate:
             stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-        for samples in file.checked(BLOCK_SAMPLES):
-            ended = len(samples) < BLOCK_SAMPLES
+        size = min(BLOCK_SAMPLES, max(1, BLOCK_SAMPLES * file.samplerate // sample_rate))
+        for samples in file.checked(size):
+            ended = len(samples) < size
             mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
             if yielded == 0 and len(mono):
                 first = mono[:1]
@@ -150,7 +167,14 @@ def read(path: Source, sample_rate: int) -> np.ndarray:
 
 
 def resample(waveform: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
-    """Convert float32 [N] from ``rate`` to ``sample_rate`` (Hz)."""
+    """Convert float32 [N] from ``rate`` to ``sample_rate`` (Hz).
+
+    Raises:
+        UserError: a recording cannot have this rate.
+    """
+    wrong = _wrong_rate(rate)
+    if wrong is not None:
+        raise UserError(f"the waveform {wrong}; give its true rate.", "sample_rate")
     if rate == sample_rate:
         return np.ascontiguousarray(waveform, dtype=np.float32)
     converted = soxr.resample(waveform, rate, sample_rate).astype(np.float32, copy=False)

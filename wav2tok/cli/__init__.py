@@ -7,7 +7,7 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, demo, doctor, indexing, learn, params, serve, ship, stage, use
+from wav2tok.cli import benchmark, console, data, demo, doctor, faults, indexing, learn, params, serve, ship, stage, use
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -66,7 +66,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
-    """Entry point: an error that the user can fix gives one sentence on stderr and exit code 2.
+    """Entry point: an error that the user can fix, or a fault of the system, gives one sentence and exit code 2.
 
     SIGTERM, which schedulers send, ends the work as Ctrl-C does, so that nothing is left half-written.
     """
@@ -78,14 +78,24 @@ def main() -> None:
         raise KeyboardInterrupt
 
     settle_threads()
-    console.listen()
     signal.signal(signal.SIGTERM, terminate)
     try:
-        with stage.announced():
-            app()
+        try:
+            faults.require_streams()
+            console.listen()
+            with stage.announced():
+                app()
+        finally:
+            faults.flush()
     except UserError as error:
         name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
         typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
+        sys.exit(2)
+    except Exception as error:
+        sentence = faults.sentence(error)
+        if sentence is None:
+            raise
+        typer.echo(f"wav2tok: {sentence}", err=True)
         sys.exit(2)
     except SystemExit as end:
         if end.code != INTERRUPTED:

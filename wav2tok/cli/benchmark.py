@@ -12,7 +12,7 @@ from wav2tok.extras import need
 
 def benchmark(
     seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Length of the synthetic recordings.")] = 1.0,
-    recordings: Annotated[int, typer.Option(min=96, help="Number of recordings.")] = 600,
+    recordings: Annotated[int, typer.Option(min=96, max=1_000_000, help="Number of recordings.")] = 600,
     device: Device = "auto",
     params: Params = None,
     sets: Sets = None,

@@ -3,15 +3,20 @@
 import functools
 import inspect
 import logging
+import math
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from wav2tok import progress
+from wav2tok.errors import UserError
+from wav2tok.secrets import without_secrets
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
@@ -23,7 +28,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         stream = sys.stdout if record.levelno >= logging.INFO else sys.stderr
-        print(f"{level}{record.getMessage()}", file=stream, flush=True)
+        print(without_secrets(f"{level}{record.getMessage()}"), file=stream, flush=True)
 
 
 @contextmanager
@@ -82,6 +87,17 @@ def listen() -> None:
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 
+def _require_finite(options: Mapping[str, Any]) -> None:
+    """Refuse NaN, which lies in every range of typer.
+
+    Raises:
+        UserError: an option is not a finite number.
+    """
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{value} is not a finite number.", name)
+
+
 def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     """``verb`` with the options ``--quiet`` and ``--verbose``."""
 
@@ -90,6 +106,7 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
         progress.log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
         if quiet:
             progress.show_with(_nothing)
+        _require_finite(options)
         started = time.perf_counter()
         verb(*arguments, **options)
         progress.log.debug(f"{verb.__name__} took {time.perf_counter() - started:.1f} s")
@@ -105,10 +122,27 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _keep_libraries_quiet() -> None:
+    """Let only Python's own ``sys.stderr`` reach standard error, and no warnings of numpy there."""
+    warnings.simplefilter("ignore")
+    try:
+        direct = sys.stderr.fileno() == 2
+    except (OSError, ValueError):  # a test or a notebook has put something else in its place
+        direct = False
+    if direct:
+        own = os.dup(2)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 2)
+        os.close(silence)
+        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+
+
 def keep_output_clean() -> None:
     """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
 
-    A terminal on standard output gets no bar: the results themselves show the progress there.
+    A terminal on standard output gets no bar: the results themselves show the progress there. What libraries write to
+    standard error by themselves, such as the decoder of MP3, is dropped.
     """
+    _keep_libraries_quiet()
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

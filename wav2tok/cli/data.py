@@ -11,9 +11,9 @@ from wav2tok.extras import need
 
 def sample(
     out: Annotated[Path, typer.Argument(help="The folder to write; it must be empty or absent.")] = Path("data"),
-    seed: Annotated[int, typer.Option(help="Another seed gives another corpus.")] = 0,
-    melodies: Annotated[int, typer.Option(help="Number of classes.")] = 24,
-    singers: Annotated[int, typer.Option(help="Recordings per class.")] = 10,
+    seed: Annotated[int, typer.Option(max=2**32 - 1, help="Another seed gives another corpus.")] = 0,
+    melodies: Annotated[int, typer.Option(max=10_000, help="Number of classes.")] = 24,
+    singers: Annotated[int, typer.Option(max=10_000, help="Recordings per class.")] = 10,
 ) -> None:
     """Synthesize a corpus of hummed melodies: OUT/MELODY/SINGER_TAKE.flac."""
     from wav2tok.sample.corpus import make
@@ -25,9 +25,9 @@ def synthesize(
     out: Annotated[Path, typer.Option("--out", help="The folder to write; it must be empty or absent.")] = Path(
         "spoken"
     ),
-    words: Annotated[int, typer.Option(help="Number of classes.")] = 400,
-    voices: Annotated[int, typer.Option(help="Recordings per class.")] = 6,
-    seed: Annotated[int, typer.Option(help="Another seed gives other words.")] = 0,
+    words: Annotated[int, typer.Option(max=100_000, help="Number of classes.")] = 400,
+    voices: Annotated[int, typer.Option(max=1_000, help="Recordings per class.")] = 6,
+    seed: Annotated[int, typer.Option(max=2**32 - 1, help="Another seed gives other words.")] = 0,
 ) -> None:
     """Synthesize spoken pseudo-words with espeak-ng, for split --also: OUT/WORD/VOICE_N.flac."""
     from wav2tok.sample.speech import make

@@ -75,9 +75,12 @@ def doctor() -> None:
     if versions["onnxruntime-gpu"] or versions["onnxruntime"]:
         _onnxruntime(devices)
     if importlib.util.find_spec("mlflow"):
-        from wav2tok.tracking.store import connect
+        from wav2tok.tracking import reachable, store
 
-        typer.echo(f"MLflow store: {connect().get_tracking_uri()}")
+        typer.echo(f"MLflow store: {store.shown()}")
+        why = reachable.problem(store.location(), store.database(store.location()), writing=True)
+        if why is not None:
+            typer.echo(f"problem: the MLflow store {why}; {store.WAYS}.")
     if versions["onnxruntime"] and versions["onnxruntime-gpu"]:
         typer.echo(
             "problem: onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall both, "

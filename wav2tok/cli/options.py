@@ -21,5 +21,7 @@ Variant = Annotated[
     str | None, typer.Option(help="A smaller graph that was exported with the model: int8 or fp16; by default none.")
 ]
 DataFile = Annotated[Path, typer.Option("--data", help="The split, audios.bin.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all that this process may use.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPU threads; by default all that this process may use.")
+]
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

@@ -21,11 +21,13 @@ def serve(
     ] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Let other machines in without a key.")] = False,
     cors: Annotated[list[str] | None, typer.Option(help="Origin whose pages may ask; may be repeated.")] = None,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="MiB in a request.")] = 32,
-    max_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of audio in a request.")] = 600,
-    max_requests: Annotated[int, typer.Option(min=1, help="Requests worked on at the same time.")] = 256,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a request may take.")] = 60,
-    poll: Annotated[float, typer.Option(min=0, help="Seconds between looks at the registry; 0: only by /reload.")] = 10,
+    max_mb: Annotated[float, typer.Option(min=0.001, max=4096, help="MiB in a request.")] = 32,
+    max_seconds: Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of audio in a request.")] = 600,
+    max_requests: Annotated[int, typer.Option(min=1, max=65536, help="Requests worked on at the same time.")] = 256,
+    timeout: Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds that a request may take.")] = 60,
+    poll: Annotated[
+        float, typer.Option(min=0, max=86400, help="Seconds between looks at the registry; 0: only by /reload.")
+    ] = 10,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

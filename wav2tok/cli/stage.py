@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
+from wav2tok.untrusted import YAML_BYTES, parse_yaml, read_text
 
 SECONDS = Path(".dvc", "tmp", "stage-seconds.json")
 """How many seconds each stage took when it last ran in this project; git ignores it."""
@@ -48,11 +49,9 @@ def _stages(root: Path) -> list[str]:
     """The names of the stages in ``dvc.yaml``, in their order; none if it cannot be read."""
     if importlib.util.find_spec("yaml") is None:
         return []
-    import yaml
-
     try:
-        return list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
-    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return list(parse_yaml(read_text(root / "dvc.yaml", YAML_BYTES))["stages"])
+    except (UserError, KeyError, TypeError, ValueError):
         return []
 
 

@@ -34,7 +34,7 @@ By = Annotated[
     str,
     typer.Option(help="The distance: edit, or one that reads the codebook and needs an extra: weighted, dtw, local."),
 ]
-Top = Annotated[int, typer.Option(help="Maximum number of answers.")]
+Top = Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of answers.")]
 
 
 def tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized | None"]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 from pydantic_core import ErrorDetails
 
 from wav2tok.config.schema import PUBLISHED, STAGED, VALIDATOR, Config
 from wav2tok.errors import UserError
+from wav2tok.untrusted import YAML_BYTES, brief, parse_yaml, read_text, shown, why_not_regular
 
 PROFILES = Path(__file__).parent / "profiles"
+PROFILE_NAMES = frozenset(path.stem for path in PROFILES.glob("*.yaml"))
 
 
 def load(params: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -37,29 +38,31 @@ def load(params: Path | str | None = None, overrides: Sequence[str] = ()) -> Con
         params = Path("params.yaml") if Path("params.yaml").exists() else None
     values: dict[str, Any] = {}
     if params is not None:
+        if why_not_regular(params) == "does not exist":
+            raise UserError(f"{shown(params)} does not exist; use another file, or none.", "params")
         try:
-            values = yaml.safe_load(Path(params).read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            raise UserError(f"{params} does not exist; use another file, or none.", "params") from None
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{params} cannot be read as YAML: {' '.join(str(error).split())}.", "params") from None
+            values = parse_yaml(read_text(params, YAML_BYTES)) or {}
+        except UserError as error:
+            raise UserError(str(error), "params") from None
+        except ValueError as error:
+            raise UserError(f"{shown(params)} cannot be read as YAML: {error}.", "params") from None
         if not isinstance(values, dict):
-            raise UserError(f"{params} holds no mapping of parameters.", "params")
+            raise UserError(f"{shown(params)} holds no mapping of parameters.", "params")
     changes: dict[str, Any] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise UserError(f"{override!r} is not KEY=VALUE, such as train.epochs=3.", "overrides")
+            raise UserError(f"{brief(override)} is not KEY=VALUE, such as train.epochs=3.", "overrides")
         node = changes
         *parents, last = key.split(".")
         for parent in parents:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
-                raise UserError(f"{override!r}: {parent} has no parameters of its own.", "overrides")
+                raise UserError(f"{brief(override)}: {parent} has no parameters of its own.", "overrides")
         try:
-            node[last] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UserError(f"{override!r}: the value is not valid YAML.", "overrides") from None
+            node[last] = parse_yaml(text)
+        except ValueError:
+            raise UserError(f"{brief(override)}: the value is not valid YAML.", "overrides") from None
     name = changes.get("profile", values.get("profile"))
     return from_dict(_over(_over(values, _profile(name)), changes))
 
@@ -67,7 +70,7 @@ def load(params: Path | str | None = None, overrides: Sequence[str] = ()) -> Con
 def _profile(name: Any) -> dict[str, Any]:
     """The values of a profile; none for None, and none for a name that `from_dict` will refuse."""
     path = PROFILES / f"{name}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if name is not None and path.is_file() else {}
+    return parse_yaml(path.read_text(encoding="utf-8")) if isinstance(name, str) and name in PROFILE_NAMES else {}
 
 
 def _over(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,10 +120,11 @@ ALLOWED = {
     "dict_type": "a mapping of parameters",
     "dataclass_type": "a mapping of parameters",
     "finite_number": "a finite number",
-    "greater_than_equal": "at least {ge:g}",
-    "greater_than": "greater than {gt:g}",
-    "less_than_equal": "at most {le:g}",
-    "less_than": "less than {lt:g}",
+    "greater_than_equal": "at least {ge:.12g}",
+    "less_than_equal": "at most {le:.12g}",
+    "less_than": "less than {lt:.12g}",
+    "too_long": "a list of at most {max_length}",
+    "string_too_long": "at most {max_length} characters long",
     "multiple_of": "a multiple of {multiple_of}",
 }
 """What a value must be, by pydantic's type of error."""
@@ -147,13 +151,13 @@ def _sentence(error: ErrorDetails) -> str:
         # A rule of a section begins with the name of its parameter, a rule of them all with the dotted key.
         return f"{key}{'.' if key else ''}{context['error']}."
     if kind == "value_error":
-        return f"{key} is {error['input']!r}; {context['error']}."
+        return f"{key} is {brief(error['input'])}; {context['error']}."
     if kind == "literal_error":
         allowed = f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
     else:
         allowed = ALLOWED[kind].format(**context) if kind in ALLOWED else f"valid ({error['msg'].rstrip('.')})"
     null = ", or null" if types.NoneType in typing.get_args(expected) else ""
-    return f"{key} is {error['input']!r}; it must be {allowed}{null}."
+    return f"{key} is {brief(error['input'])}; it must be {allowed}{null}."
 
 
 def _annotation(place: Sequence[int | str]) -> Any:

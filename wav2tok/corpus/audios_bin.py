@@ -2,7 +2,7 @@
 
 ``audios.bin`` has the published format, so anyone's file works: a pickle of ``[X_train, X_test]`` or ``[X_train,
 X_valid, X_test]``, each a list of paths (Case 2) or a dictionary {class: [paths]} (Case 1). Pickles can run code when
-they are loaded; `read` accepts plain containers, strings and numbers and nothing else.
+they are loaded; `wav2tok.corpus.plain_pickle` reads lists, dictionaries, strings and numbers and nothing else.
 
 ``audios.json`` (the same name with the suffix ``.json``) has what the pickle cannot hold, one row per recording::
 
@@ -17,30 +17,22 @@ digests are unknown. The next split by the same rule leaves every recording in t
 
 import dataclasses
 import hashlib
-import io
-import json
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wav2tok.corpus import plain_pickle
 from wav2tok.corpus.recordings import Recordings, Splits
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing, sha256, write_json
 from wav2tok.progress import log
+from wav2tok.untrusted import parse_json, read_bytes, read_text, why_not_regular
 
+MOST_RECORDINGS = 5_000_000
+"""In a part of a split; a list that stands in it many times counts as often."""
 OWNER = "audios_bin"
 """The key of ``audios.json`` that names the file it belongs to."""
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Refuses every class and function before anything of it runs."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to an object outside the file")
 
 
 def details_path(path: Path | str) -> Path:
@@ -57,17 +49,17 @@ def read(path: Path | str) -> Splits:
             ``audios.json`` lacks recordings or values.
     """
     path = Path(path)
+    if why_not_regular(path) == "does not exist":
+        raise UserError(f"{path} does not exist; make it with: wav2tok split DIR --out {path}")
+    content = read_bytes(path, plain_pickle.MOST_BYTES)
     try:
-        content = path.read_bytes()
-        parts = _PlainUnpickler(io.BytesIO(content)).load()
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; make it with: wav2tok split DIR --out {path}") from None
-    except pickle.UnpicklingError as error:
+        parts = plain_pickle.read(content)
+    except plain_pickle.RefusedError as error:
         raise UserError(
-            f"{path} is refused ({error}); only lists, dictionaries, strings and numbers may be in it."
+            f"{path} is refused ({reason(error)}); only lists, dictionaries, strings and numbers may be in it."
         ) from None
-    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
-        raise UserError(f"{path} is not an audios.bin ({type(error).__name__}: {error}); make it again.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not an audios.bin ({reason(error)}); make it again.") from None
     if not isinstance(parts, list | tuple) or len(parts) not in (2, 3):
         raise UserError(
             f"{path} does not hold [X_train, X_test] or [X_train, X_valid, X_test]; make it with wav2tok split."
@@ -89,6 +81,9 @@ def read(path: Path | str) -> Splits:
 
 
 def _recordings(part: Any, path: Path, which: str) -> Recordings:
+    count = len(part) if isinstance(part, list | tuple) else _members(part)
+    if count > MOST_RECORDINGS:
+        raise UserError(f"{path}: its {which} part has {count:,} paths; at most {MOST_RECORDINGS:,} can be used.")
     if isinstance(part, list | tuple) and all(isinstance(p, str) for p in part):
         return Recordings(tuple(part))
     if isinstance(part, Mapping) and all(
@@ -97,6 +92,12 @@ def _recordings(part: Any, path: Path, which: str) -> Recordings:
         pairs = [(p, str(label)) for label, members in part.items() for p in members]
         return Recordings(tuple(p for p, _ in pairs), tuple(label for _, label in pairs))
     raise UserError(f"{path}: its {which} part is neither a list of paths nor a dictionary of such lists.")
+
+
+def _members(part: Any) -> int:
+    """How many paths a dictionary of lists holds, counted without going through them."""
+    lists = part.values() if isinstance(part, Mapping) else ()
+    return sum(len(members) for members in lists if isinstance(members, list | tuple))
 
 
 def _parts(splits: Splits) -> Iterator[tuple[str, Recordings]]:
@@ -149,8 +150,8 @@ def _all_of(kind: Any, values: tuple[Any, ...]) -> bool:
 def _table(path: Path) -> dict[str, Any] | None:
     """An ``audios.json``; None if there is no such file, or one that `write` did not write."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        table = parse_json(read_text(path))
+    except (UserError, ValueError):
         return None
     return table if isinstance(table, dict) and OWNER in table else None
 
@@ -164,11 +165,15 @@ def former(path: Path | str, rule: Mapping[str, Any]) -> dict[str, str]:
     Args:
         rule: what `write` was given.
     """
-    table = _table(details_path(path)) or {}
+    details = details_path(path)
+    table = _table(details) or {}
     if table.get("rule") != rule:
         return {}
-    folder = PurePosixPath(table["folder"])
-    paths = {PurePosixPath(row["path"]): row["part"] for row in table["recordings"]}
+    try:
+        folder = PurePosixPath(table["folder"])
+        paths = {PurePosixPath(row["path"]): str(row["part"]) for row in table["recordings"]}
+    except (KeyError, TypeError):
+        raise UserError(f"{details} lacks its folder or recordings; restore it, or delete it.", "out") from None
     return {path.relative_to(folder).as_posix(): part for path, part in paths.items() if path.is_relative_to(folder)}
 
 

@@ -21,6 +21,7 @@ from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, replacing, write_json
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
+from wav2tok.untrusted import parse_json, why_not_regular
 
 
 def save(
@@ -55,6 +56,9 @@ def save(
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a checkpoint, converting any failure to a `UserError`."""
+    irregular = why_not_regular(path)
+    if irregular not in (None, "does not exist"):
+        raise UserError(f"{path} {irregular}; name a checkpoint.")
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -63,7 +67,7 @@ def _opened(path: Path) -> Iterator[Any]:
             f"{path} does not exist; train first: wav2tok train --data audios.bin --out {path.parent}"
         ) from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{path} is not a checkpoint of wav2tok ({error}); train again.") from None
+        raise UserError(f"{path} is not a checkpoint of wav2tok ({reason(error)}); train again.") from None
 
 
 def _read(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -76,13 +80,16 @@ def _read(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, st
 def peek(path: Path) -> dict[str, Any]:
     """The info of a checkpoint; reads the header only."""
     with _opened(path) as file:
-        return json.loads(file.metadata()["info"])
+        info = parse_json(file.metadata()["info"])
+        if not isinstance(info, dict):
+            raise ValueError("its info is no JSON object")
+        return info
 
 
 def peek_config(path: Path) -> Config:
     """The configuration of a checkpoint; reads the header only."""
     with _opened(path) as file:
-        return from_dict(json.loads(file.metadata()["config"]))
+        return from_dict(parse_json(file.metadata()["config"]))
 
 
 def read_config(folder: Path) -> Config:
@@ -190,9 +197,13 @@ def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dic
     """Load model and optimizer as `save` wrote them; returns the info."""
     info = _fill(model, path)
     state: dict[int, dict[str, Tensor]] = {}
+    sizes = [weights.shape for group in optimizer.param_groups for weights in group["params"]]
     for key, value in _read(path, "optimizer.")[0].items():
-        index, name = key.split(".")
-        state.setdefault(int(index), {})[name] = value
+        index, _, name = key.partition(".")
+        number = int(index) if index.isdecimal() else len(sizes)
+        if number >= len(sizes) or value.shape not in (sizes[number], torch.Size([])):
+            raise UserError(f"{path} holds {key} of an optimizer of another model; train again.")
+        state.setdefault(number, {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return info
 

@@ -1,6 +1,7 @@
 """The tokenizer as one module: front end, encoder, codebook."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,30 @@ def create_encoder(config: Config, width: int) -> FrameEncoder:
     return ENCODERS[config.encoder.kind](config.encoder, width)
 
 
+MOST_NUMBERS = 500_000_000
+"""The most numbers in one part of a model: 2 GB."""
+
+
+def _require_size(sizes: Mapping[str, float]) -> None:
+    """Refuse a model before a large part of it is allocated: numbers in the part, by the parameters that decide."""
+    for names, size in sizes.items():
+        if size > MOST_NUMBERS:
+            raise UserError(
+                f"the model would hold {size:,.0f} numbers by {names}; at most {MOST_NUMBERS:,} are possible, so lower "
+                "one of them."
+            )
+
+
+def _front_end(config: Config) -> FrontEnd:
+    features = config.features
+    if features.kind == "cqt":
+        octaves = max(0.0, math.log2(config.data.sample_rate / 2 / features.min_hz))
+        # Cosines and sines of every bin, in float64 and with intermediate results.
+        waves = 12 * features.n_fft * features.bins_per_octave * octaves
+        _require_size({"features.n_fft and features.bins_per_octave": waves})
+    return FrontEnd(features, config.data.sample_rate)
+
+
 class Wav2Tok(nn.Module):
     """Waveform to tokens.
 
@@ -50,7 +75,15 @@ class Wav2Tok(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.front_end = FrontEnd(config.features, config.data.sample_rate)
+        self.front_end = _front_end(config)
+        with torch.device("meta"):  # which allocates nothing
+            weights = sum(x.numel() for x in create_encoder(config, self.front_end.width).parameters())
+        _require_size(
+            {
+                "encoder.hidden, encoder.layers, encoder.dim and encoder.ffn": weights,
+                "codebook.num_tokens and encoder.dim": config.codebook.num_tokens * config.encoder.dim,
+            }
+        )
         self.encoder = create_encoder(config, self.front_end.width)
         self.score = None if config.recipe.use_cosine else CodebookScore(config.encoder.dim)
         self.register_buffer("codebook", torch.zeros(config.codebook.num_tokens, config.encoder.dim))
@@ -89,7 +122,11 @@ class Wav2Tok(nn.Module):
 
 
 def create(config: Config) -> Wav2Tok:
-    """A new model whose weights depend only on ``config.seed``."""
+    """A new model whose weights depend only on ``config.seed``.
+
+    Raises:
+        UserError: its sizes do not fit together, or are too large.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Wav2Tok(config)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from wav2tok.errors import UserError
+from wav2tok.untrusted import parse_yaml
 
 Kind = Literal["flag", "whole", "number", "text"]
 Value = bool | int | float | str | None
@@ -65,8 +64,8 @@ def as_yaml(value: Value) -> str:
     if not isinstance(value, str):
         return repr(value)
     try:
-        same = yaml.safe_load(value) == value
-    except yaml.YAMLError:
+        same = parse_yaml(value) == value
+    except ValueError:
         same = False
     return value if same else json.dumps(value, ensure_ascii=False)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wav2tok.untrusted import parse_json, why_not_regular
+
 _TYPES = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _ALIGN = 64
@@ -44,13 +46,16 @@ def unpack(buffer: "bytes | mmap.mmap") -> tuple[dict[str, np.ndarray], dict[str
     length = int.from_bytes(buffer[:8], "little")
     if not 0 < length <= len(buffer) - 8:
         raise ValueError("no header")
-    header = json.loads(buffer[8 : 8 + length])
-    facts = header.pop("__metadata__")
+    try:
+        header = parse_json(buffer[8 : 8 + length])
+        facts = header.pop("__metadata__")
+        places = {name: (*about["data_offsets"], _TYPES[about["dtype"]]) for name, about in header.items()}
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("no header") from None
     arrays = {}
-    for name, about in header.items():
-        begin, end = about["data_offsets"]
-        kind = np.dtype(_TYPES[about["dtype"]]).newbyteorder("<")
-        if 8 + length + end > len(buffer):
+    for name, (begin, end, of) in places.items():
+        kind = np.dtype(of).newbyteorder("<")
+        if not (isinstance(begin, int) and isinstance(end, int) and 0 <= begin <= end <= len(buffer) - 8 - length):
             raise ValueError("cut off")
         arrays[name] = np.frombuffer(buffer, kind, (end - begin) // kind.itemsize, 8 + length + begin)
     return arrays, facts
@@ -58,5 +63,8 @@ def unpack(buffer: "bytes | mmap.mmap") -> tuple[dict[str, np.ndarray], dict[str
 
 def mapped(path: Path) -> "bytes | mmap.mmap":
     """A file's bytes, mapped into memory."""
+    irregular = why_not_regular(path)
+    if irregular not in (None, "does not exist"):
+        raise ValueError(irregular)
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

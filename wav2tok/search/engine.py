@@ -34,6 +34,7 @@ class Engine:
 
     def search(self, query: np.ndarray, top: int = 10, measure: nearest.Measure | None = None) -> Answers[Match]:
         """`wav2tok.search.index.Index.search`."""
+        _require_answers(top)
         query = np.asarray(query, dtype=np.int64)
         if not self.collection.recordings:
             return Answers([], "scan")
@@ -51,6 +52,7 @@ class Engine:
 
     def spot(self, query: np.ndarray, top: int = 10) -> Answers[Hit]:
         """`wav2tok.search.index.Index.spot`."""
+        _require_answers(top)
         query = np.asarray(query, dtype=np.int64)
         tokens = self.collection.tokens
         if not tokens:
@@ -102,3 +104,8 @@ class Engine:
 
 def _short(expected: float) -> float:
     return float(f"{expected:.3g}")
+
+
+def _require_answers(top: int) -> None:
+    if top < 1:
+        raise UserError(f"{top} answers were asked for; ask for at least 1.", "top")

@@ -26,6 +26,7 @@ from wav2tok.files import OF_FILE_MANAGERS, make_folder, sha256
 from wav2tok.matching.candidates import MAX_UNITS
 from wav2tok.search import container
 from wav2tok.search.segment import Rows, Segment, pack
+from wav2tok.untrusted import parse_json, read_text, why_not_regular
 
 MANIFEST = "index.json"
 LOCK = "writer.lock"
@@ -92,10 +93,15 @@ def read(folder: Path) -> Manifest:
             "index",
         )
     try:
-        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if why_not_regular(folder / MANIFEST) == "does not exist":
+            raise FileNotFoundError
+        values = parse_json(read_text(folder / MANIFEST))
         if values.pop("format") != FORMAT:
             raise UserError(f"{folder} was written by a newer wav2tok; update wav2tok, or index again.", "index")
-        return Manifest(**values | {"parts": tuple(Part(**part) for part in values["parts"])})
+        manifest = Manifest(**values | {"parts": tuple(Part(**part) for part in values["parts"])})
+        if not _sound(manifest):
+            raise ValueError
+        return manifest
     except FileNotFoundError:
         problem = "does not exist" if not folder.exists() else f"has no {MANIFEST}, so it is not an index"
         raise UserError(f"{folder} {problem}; make one with: wav2tok index FOLDER --out {folder}", "index") from None
@@ -103,6 +109,19 @@ def read(folder: Path) -> Manifest:
         raise UserError(
             f"{folder / MANIFEST} is damaged; make the index again: wav2tok index FOLDER --out {folder}", "index"
         ) from None
+
+
+def _sound(manifest: Manifest) -> bool:
+    """Whether the values of a manifest can be those of an index; its files lie in its folder."""
+    files = [name for part in manifest.parts for name in (part.file, part.dead) if name]
+    return (
+        isinstance(manifest.num_tokens, int)
+        and 2 <= manifest.num_tokens <= 65_536
+        and isinstance(manifest.frame_seconds, int | float)
+        and 0 < manifest.frame_seconds < 3600
+        and all(isinstance(text, str) for text in (manifest.identity, manifest.model, manifest.root))
+        and all(isinstance(name, str) and _OWN.fullmatch(name) for name in files)
+    )
 
 
 def open_parts(
@@ -155,7 +174,10 @@ def snapshot(folder: Path, known: dict[str, Segment] | None = None) -> tuple[Man
 def _removed(folder: Path, part: Part) -> np.ndarray:
     if not part.dead:
         return np.zeros(0, dtype=np.int64)
-    return np.frombuffer((folder / part.dead).read_bytes(), "<u2").astype(np.int64)
+    removed = np.frombuffer((folder / part.dead).read_bytes(), "<u2").astype(np.int64)
+    if len(removed) and removed.max() >= part.recordings:
+        raise ValueError("a recording that is not there")
+    return removed
 
 
 def require_own(folder: Path) -> None:

@@ -275,7 +275,7 @@ class Index:
             Best first; ties keep the order of the index.
 
         Raises:
-            UserError: the query is so short that chance would bring its own string.
+            UserError: ``top`` is less than 1, or the query is so short that chance would bring its own string.
         """
         return self.engine.search(query, top, measure)
 
@@ -289,7 +289,7 @@ class Index:
             Best first; ties keep the order of the index.
 
         Raises:
-            UserError: the query is so short that chance would bring its own string.
+            UserError: ``top`` is less than 1, or the query is so short that chance would bring its own string.
         """
         return self.engine.spot(query, top)
 

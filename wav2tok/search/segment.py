@@ -163,6 +163,15 @@ class Segment:
         self.tokens, self.ends = arrays["tokens"], arrays["ends"]
         self.counts, self.keys, self.stamps = arrays["counts"], arrays["keys"], arrays["stamps"]
         self.documents = len(self.ends) - 1
+        # What is read by these places must lie within the arrays: the file may be a stranger's.
+        for ends, last in ((self.ends, len(self.tokens)), (arrays["path_ends"], len(arrays["paths"]))):
+            if not len(ends) or ends[0] or ends[-1] != last or (ends[1:] < ends[:-1]).any():
+                raise ValueError("places out of order")
+        each = (arrays["seconds"], self.keys, self.stamps, arrays["key_of"])
+        if any(len(one) != self.documents for one in each) or len(arrays["holds"]) != len(self.tokens):
+            raise ValueError("arrays of other lengths")
+        if self.documents and int(arrays["key_of"].max()) >= self.documents:
+            raise ValueError("a recording that is not there")
 
     @cached_property
     def lengths(self) -> np.ndarray:

@@ -39,6 +39,8 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     """
     report = ReportFolder(out)
     require_own(out, report.held_out.name, report.names)
+    if track and store.available():
+        store.check()
     gate.require(config.gate, config.evaluate.baselines)
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import match, page  # need the extra

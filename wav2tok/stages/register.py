@@ -144,7 +144,7 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
     run_id, classes = runs.run_of(exported.folder), set(audios_bin.read(data).train.classes or ())
     with runs.run(settings.experiment, run_id=run_id, name="register") as recorder:
         tags = _tags(exported, data, unapproved)
-        version = registry.register(exported.folder, name, tags, classes, tracked=run_id is not None)
+        version = registry.register(exported.folder, name, tags, classes, tracked=recorder.run_id == run_id)
         number = str(version.version)
         told = any(event.event == "registered" for event in history.of_version(version))
 

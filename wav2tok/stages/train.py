@@ -8,6 +8,7 @@ from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.corpus import splits
 from wav2tok.corpus.recordings import TrainingSplits
+from wav2tok.errors import reason
 from wav2tok.extras import need
 from wav2tok.files import read_json, write_json
 from wav2tok.machine import describe
@@ -23,6 +24,9 @@ from wav2tok.training.loop import Trainer, recorded
 from wav2tok.training.prepare import TrainRun, prepare
 from wav2tok.training.progress import Progress
 from wav2tok.training.recorder import Recorder, SilentRecorder
+
+UNSENT = "unsent.jsonl"
+"""In a model folder: metrics that the MLflow store has not taken yet."""
 
 
 def train(run: TrainRun, recorder: Recorder | None = None) -> Progress:
@@ -54,6 +58,7 @@ def train_tracked(run: TrainRun) -> None:
         run_id=runs.run_of(out) if resumed else None,
         name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
         training=not trainer.progress.finished,
+        kept=out / UNSENT,
     ) as recorder:
         runs.write_run(out, recorder.run_id, recorder.experiment_id)
         if not resumed:
@@ -66,13 +71,20 @@ def train_tracked(run: TrainRun) -> None:
         _write_lineage(trainer, parts, tags)
         recorder.tags(tags | ({"continues": before} if before else {}))
         progress = complete(trainer, recorder)
-        recorder.tags({"best_epoch": str(progress.best_epoch)})
-        recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
-        with training.folder() as figures:
-            training.training(read_json(ModelFolder(out).history), figures)
-            training.tokens(out, parts, figures)
-            recorder.artifact(figures, "figures")
-        _record_model(trainer, recorder)
+        try:
+            recorder.tags({"best_epoch": str(progress.best_epoch)})
+            recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
+            with training.folder() as figures:
+                training.training(read_json(ModelFolder(out).history), figures)
+                training.tokens(out, parts, figures)
+                recorder.artifact(figures, "figures")
+            _record_model(trainer, recorder)
+        except store.failures() as error:
+            log.warning(
+                f"the training is complete in {out}, and the MLflow store {store.shown()} did not take all of it "
+                f"({reason(error)}); run the same command again when it is back"
+            )
+            return
         log.info(f"MLflow run {recorder.run_id}; {links.how_to_open(recorder.experiment_id)}")
 
 
@@ -121,7 +133,9 @@ def _record_model(trainer: Trainer, recorder: MLflowRecorder) -> None:
     figures = {int(row["epoch"]): recorded(row) for row in progress.history}
     for stem, (epoch, files) in models.items():
         recorder.model(stem, files, epoch * trainer.steps, figures[epoch])
-    kept = [path for path in trainer.out.iterdir() if path.is_file() and path not in epochs.values()]
+    kept = [
+        path for path in trainer.out.iterdir() if path.is_file() and path.name != UNSENT and path not in epochs.values()
+    ]
     for path in kept:
         recorder.artifact(path, "model")
 

@@ -1,8 +1,9 @@
 """Tokenizing many files: decoded in threads, encoded in batches, returned in order; a bad file stops no others."""
 
+import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TextIO
 
 import numpy as np
@@ -44,17 +45,17 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
         stdin: ``-``, or no path at all, stands for its lines.
 
     Raises:
-        UserError: nothing is named and standard input is a terminal, or a folder holds no recordings.
+        UserError: nothing is named and standard input is a terminal or closed, or a folder holds no recordings.
     """
-    if stdin is not None and not paths:
-        if stdin.isatty():
+    if not paths:
+        if stdin is None or stdin.isatty():
             raise UserError("no PATH was given; name files or folders, or pipe a list of files in.")
         paths = ["-"]
     out: list[str] = []
     for path in paths:
         if path == "-" and stdin is not None:
-            out += [line.rstrip("\n") for line in stdin if line.strip()]
-        elif Path(path).is_dir():
+            out += _listed(stdin)
+        elif os.path.isdir(path):  # unlike Path.is_dir, it takes any text
             recordings = decode.find(path)
             if not recordings:
                 raise UserError(
@@ -64,6 +65,17 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
         else:
             out.append(path)
     return out
+
+
+def _listed(stdin: TextIO) -> Iterator[str]:
+    """The paths in a list, one a line, also from Windows: with a byte-order mark, and carriage returns."""
+    if isinstance(stdin, io.TextIOWrapper):
+        stdin.reconfigure(errors="surrogateescape")  # one odd name must not lose the others
+    for number, line in enumerate(stdin):
+        path = line.rstrip("\n").removesuffix("\r")
+        path = path.removeprefix("\ufeff") if number == 0 else path
+        if path.strip():
+            yield path
 
 
 def tokenize_files(paths: Sequence[str | decode.Content], tokenizer: Encoder) -> Iterator[Tokenized | Failure]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from wav2tok.untrusted import brief, parse_json
+
 METADATA_KEY = "wav2tok"
 FORMAT = 1
 """The version of the metadata. Version 1 is not named in the graph; a later one must add the key ``format``."""
@@ -57,6 +59,20 @@ def pack(codebook: np.ndarray) -> dict[str, Any]:
 def unpack(packed: Mapping[str, Any]) -> np.ndarray:
     """The codebook that `pack` was given, as float32 [K, d]."""
     return np.frombuffer(base64.b64decode(packed["float32"]), dtype="<f4").reshape(packed["shape"])
+
+
+_RANGES: dict[str, tuple[int, int]] = {
+    "sample_rate": (1_000, 768_000),
+    "hop": (1, 65_536),
+    "stack": (1, 256),
+    "tile": (1, 2**40),
+    "width": (1, 1_000_000),
+    "num_tokens": (2, 65_536),
+    "epoch": (0, 1_000_000),
+    "reach": (0, 1_000_000),
+}
+"""What the whole numbers of `Metadata` can be."""
+_OPTIONAL = frozenset({"tile", "epoch", "reach"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +135,47 @@ class Metadata:
         """Read what `to_json` wrote, now or in an earlier release.
 
         Raises:
-            ValueError: the text is of an older or a newer version than `FORMAT`, and says which.
+            ValueError: the text is of an older or a newer version than `FORMAT`, or its values cannot be right. The
+                message follows the name of the graph.
         """
-        values = json.loads(text)
+        try:
+            values = parse_json(text)
+        except ValueError as error:
+            raise ValueError(f"holds metadata that is not JSON ({error}); export it again") from None
+        if not isinstance(values, dict):
+            raise ValueError("holds metadata that is no JSON object; export it again")
         if values.pop("format", FORMAT) != FORMAT:
             raise ValueError("was exported by a newer wav2tok; update wav2tok")
         try:
+            codebook = unpack(values["codebook"])
             known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-            return cls(**known | {"codebook": unpack(values["codebook"])})
+            metadata = cls(**known | {"codebook": codebook})
         except (KeyError, TypeError):
             raise ValueError("was exported by an older wav2tok; export it again") from None
+        except ValueError:
+            raise ValueError("holds a codebook that is damaged; export it again") from None
+        wrong = metadata.wrong()
+        if wrong is not None:
+            raise ValueError(f"says that {wrong}, which no tokenizer of wav2tok does; export it again")
+        return metadata
+
+    def wrong(self) -> str | None:
+        """What cannot be in these values, such as "hop is -1"; None if they can be of a tokenizer."""
+        config = self.config if isinstance(self.config, Mapping) else {}
+        features = config.get("features")
+        values = {name: getattr(self, name) for name in _RANGES} | {
+            "n_fft": features.get("n_fft") if isinstance(features, Mapping) else None
+        }
+        for name, (low, high) in (_RANGES | {"n_fft": (2, 65_536)}).items():
+            value = values[name]
+            if value is None and name in _OPTIONAL:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                return f"{name} is {brief(value)}"
+        if self.score is not None and not isinstance(self.score, int | float):
+            return f"score is {brief(self.score)}"
+        if self.codebook.ndim != 2 or len(self.codebook) != self.num_tokens or not np.isfinite(self.codebook).all():
+            return f"num_tokens is {self.num_tokens} with a codebook of shape {self.codebook.shape}"
+        if self.pretrained is not None and not isinstance(self.pretrained, Mapping):
+            return f"pretrained is {brief(self.pretrained)}"
+        return None

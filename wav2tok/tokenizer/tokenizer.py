@@ -21,6 +21,7 @@ from wav2tok.tokenizer.format import METADATA_KEY, Metadata, identity
 from wav2tok.tokenizer.graph import cut
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_bound
+from wav2tok.untrusted import read_bytes
 
 SAMPLES_AT_ONCE = 1 << 20
 """Padded samples in a batch, 65 s at 16 kHz: larger batches are no faster and take more memory."""
@@ -34,6 +35,11 @@ token differed from the whole recording's; with a margin of 256 frames 38 differ
 """
 FEATURE_FRAMES = 768
 """Feature frames of a window that only features are computed of."""
+
+MOST_BYTES = 2 << 30
+"""The largest graph: what a protobuf message can hold."""
+EXTERNAL = b"\n\x08location\x12"
+"""How a graph names another file that holds weights of it; ONNX Runtime would open whatever it names."""
 
 
 class Tokenizer:
@@ -69,7 +75,7 @@ class Tokenizer:
     ) -> None:
         """Load a tokenizer, as `from_pretrained` does; ``source`` is what it is called, by default as it was found."""
         with located(model, variant) as (graph, name):
-            self._open(graph.read_bytes(), source or name, device, threads, spin)
+            self._open(read_bytes(graph, MOST_BYTES), source or name, device, threads, spin)
 
     def _open(self, content: bytes, source: str, device: str, threads: int | None, spin: bool) -> None:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
@@ -83,10 +89,15 @@ class Tokenizer:
         # By default a session tries all algorithms of a convolution at every new shape.
         cuda = [] if number is None else [(CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})]
         self._providers: list[Any] = [*cuda, CPU]
+        if EXTERNAL in content:
+            raise UserError(f"{source} keeps its weights in other files, which is not read; export it again.", "model")
         try:
             self.session = self._load(content)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
             raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
+        names = {one.name for one in self.session.get_inputs()}, {one.name for one in self.session.get_outputs()}
+        if names != ({"waveform", "samples"}, {"tokens", "frames"}):
+            raise UserError(f"{source} is not a tokenizer of wav2tok (its inputs or outputs are others).", "model")
         self.provider = self.session.get_providers()[0]
         self._number = number if self.provider == CUDA else None
         if number is not None and self._number is None:
@@ -182,14 +193,24 @@ class Tokenizer:
             (tokens int64 [B, T], how many of them are valid int64 [B]).
         """
         tokens, frames = self._run(self.session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
+        of_whole_numbers = tokens.dtype == frames.dtype == np.int64 and tokens.ndim == 2 and len(tokens) == len(samples)
+        if not of_whole_numbers or frames.shape != samples.shape or not self._in_range(tokens, frames):
+            raise UserError(f"{self.source} gives no tokens from 0 to {self.num_tokens - 1}; export it again.", "model")
         return tokens, frames
+
+    def _in_range(self, tokens: np.ndarray, frames: np.ndarray) -> bool:
+        counted = bool(((frames >= 0) & (frames <= tokens.shape[1])).all())
+        return counted and (not tokens.size or bool(tokens.min() >= 0 and tokens.max() < self.num_tokens))
 
     def _run(
         self, session: onnxruntime.InferenceSession, outputs: list[str], feed: dict[str, np.ndarray]
     ) -> list[np.ndarray]:
-        if self._number is None:
-            return session.run(outputs, feed)
-        return run_bound(session, outputs, feed, "cuda", self._number)
+        try:
+            if self._number is None:
+                return session.run(outputs, feed)
+            return run_bound(session, outputs, feed, "cuda", self._number)
+        except RuntimeError as error:  # ONNX Runtime's: the graph divides by a length of its own, or memory is gone
+            raise UserError(f"{self.source} fails in ONNX Runtime ({reason(error)}).", "model") from None
 
     def _stack(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """`_stack` for this device."""

@@ -112,7 +112,7 @@ def _by_mlflow(uri: str, name: str, alias: str | None, number: str | None) -> Ve
         found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, str(number))
     except MlflowException as error:
         raise UserError(
-            f"{uri} is not in the store {mlflow.get_tracking_uri()} ({reason(error)}); register a model with "
+            f"{uri} is not in the store {store.shown()} ({reason(error)}); register a model with "
             "wav2tok register, or set MLFLOW_TRACKING_URI.",
             "model",
         ) from None

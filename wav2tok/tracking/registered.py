@@ -47,7 +47,7 @@ def missing(outcome: Mapping[str, Any]) -> str | None:
         found = None
     if found == outcome["model_id"]:
         return None
-    return f"the MLflow store {store.location()} does not hold this {outcome['name']} version {outcome['version']}"
+    return f"the MLflow store {store.shown()} does not hold this {outcome['name']} version {outcome['version']}"
 
 
 def main() -> None:

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.config.parameters import flatten
+from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, write_json
+from wav2tok.progress import log
 from wav2tok.tracking import processes, store, view
 from wav2tok.tracking.store import connect, reaching
+from wav2tok.tracking.unsent import Unsent
 
 RUN_FILE = "run.json"
 """In a model folder: the id of its run."""
@@ -31,8 +34,11 @@ VERDICTS = ("refused", "approved")
 class MLflowRecorder:
     """A `wav2tok.training.recorder.Recorder` that records in an MLflow run."""
 
-    def __init__(self, mlflow: Any, run_id: str, experiment_id: str, *, system_metrics: bool = False) -> None:
-        """``system_metrics``: log CPU, memory, disk and GPU use until `close`."""
+    def __init__(
+        self, mlflow: Any, run_id: str, experiment_id: str, *, system_metrics: bool = False, kept: Path | None = None
+    ) -> None:
+        """``system_metrics``: log CPU, memory, disk and GPU use until `close`; ``kept``: as `run` takes it."""
+        self._unsent = None if kept is None else Unsent(kept)
         self.mlflow, self.run_id, self.experiment_id = mlflow, run_id, experiment_id
         self._awaited = system_metrics
         self._monitor: Any = None
@@ -54,14 +60,20 @@ class MLflowRecorder:
         entries = [Metric(key, float(value), now, step) for step, figures in rows for key, value in figures.items()]
         # The UI compares runs by the metric that was logged first: that is the loss, not the load of a processor.
         entries.sort(key=lambda entry: "loss" not in entry.key)
-        client = self.mlflow.MlflowClient()
-        for start in range(0, len(entries), 1000):
-            client.log_batch(self.run_id, metrics=entries[start : start + 1000])
+        if self._unsent is None:
+            self._send(entries)
+        elif not self._unsent.send(entries, self._send):
+            return
         if self._awaited:
             from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
             self._awaited, self._monitor = False, SystemMetricsMonitor(self.run_id, resume_logging=True)
             self._monitor.start()
+
+    def _send(self, entries: Sequence[Any]) -> None:
+        client = self.mlflow.MlflowClient()
+        for start in range(0, len(entries), 1000):
+            client.log_batch(self.run_id, metrics=entries[start : start + 1000])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -135,7 +147,12 @@ class MLflowRecorder:
 
 @contextlib.contextmanager
 def run(
-    experiment: str, *, run_id: str | None = None, name: str | None = None, training: bool = False
+    experiment: str,
+    *,
+    run_id: str | None = None,
+    name: str | None = None,
+    training: bool = False,
+    kept: Path | None = None,
 ) -> Iterator[MLflowRecorder]:
     """An MLflow run for the length of the block; Ctrl-C and SIGTERM end it as KILLED, other exceptions as FAILED.
 
@@ -145,8 +162,28 @@ def run(
         run_id: the run to resume; if the store does not have it, a new run is started.
         name: of a new run.
         training: the block is the training itself: it logs CPU, memory, disk and GPU use, and ends the run.
+        kept: a file for metrics that cannot be sent because the store has gone away; they are sent when it is back, and
+            the block does not fail for it.
+
+    Raises:
+        UserError: the store cannot be used, or goes away without ``kept``.
     """
     mlflow = connect()
+    left = False
+    try:
+        with _run(mlflow, experiment, run_id, name, training=training, kept=kept) as recorder:
+            yield recorder
+            left = True
+    except store.failures() as error:
+        if kept is None or not left:
+            raise UserError(f"the MLflow store {store.shown()} has failed ({reason(error)}); {store.WAYS}.") from None
+        log.warning(f"the MLflow store {store.shown()} is gone, so the run stays open there; the next verb closes it")
+
+
+@contextlib.contextmanager
+def _run(
+    mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, training: bool, kept: Path | None
+) -> Iterator[MLflowRecorder]:
     active = mlflow.active_run()
     if active is not None and run_id in (None, active.info.run_id):
         yield MLflowRecorder(mlflow, active.info.run_id, active.info.experiment_id)
@@ -165,7 +202,7 @@ def run(
         with (
             opened,
             contextlib.closing(
-                MLflowRecorder(mlflow, run_id, opened.info.experiment_id, system_metrics=training)
+                MLflowRecorder(mlflow, run_id, opened.info.experiment_id, system_metrics=training, kept=kept)
             ) as recorder,
         ):
             try:
@@ -187,11 +224,14 @@ def run(
 
 
 def _find(client: Any, run_id: str) -> Any | None:
-    """The run of an id, closed if its process is gone; None if the store does not have it."""
+    """The run of an id, closed if its process is gone; None if the store does not have it, or has deleted it."""
     from mlflow.exceptions import MlflowException
 
     try:
-        processes.close_if_gone(client, client.get_run(run_id))
+        found = client.get_run(run_id)
+        if found.info.lifecycle_stage == "deleted":  # somebody has deleted it in the UI
+            return None
+        processes.close_if_gone(client, found)
         return client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":

@@ -9,11 +9,14 @@ import importlib.util
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from wav2tok.errors import UserError, reason
+from wav2tok.secrets import without_secrets
+from wav2tok.tracking import reachable
 from wav2tok.tracking.moved import follow
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
@@ -25,7 +28,14 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # It prints links to its page for traces of language models; `wav2tok.tracking.links` has those to runs.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A server that has gone away is noticed within seconds instead of minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
+WAYS = "start it, set MLFLOW_TRACKING_URI to another, or work without tracking"
+_USABLE: set[tuple[str, bool]] = set()
+"""The stores that have answered, and whether they could be written to."""
 
 
 def available() -> bool:
@@ -64,16 +74,40 @@ def artifacts_of(uri: str, experiment: str) -> str | None:
     return str(path.parent / ARTIFACTS / re.sub(r"[^\w. -]", "_", experiment)) if path else None
 
 
-def connect() -> Any:
-    """The mlflow module, with its store set: `location`.
+def shown() -> str:
+    """The store's address for people and for files: without user and password."""
+    return without_secrets(location())
+
+
+def require_usable(*, writing: bool = True) -> None:
+    """Refuse a store that does not answer or cannot be used, within five seconds; each is asked once per process.
 
     Raises:
-        UserError: MLflow is not installed.
+        UserError: it cannot be used.
+    """
+    uri = location()
+    if (uri, writing) in _USABLE:
+        return
+    why = reachable.problem(uri, database(uri), writing=writing)
+    if why is not None:
+        raise UserError(f"the MLflow store {shown()} {why}; {WAYS}.")
+    _USABLE.add((uri, writing))
+
+
+def connect(*, writing: bool = True) -> Any:
+    """The mlflow module, with its store set: `location`.
+
+    Args:
+        writing: whether the store is to be written to.
+
+    Raises:
+        UserError: MLflow is not installed, or the store cannot be used.
     """
     if not available():
         raise UserError(
             'MLflow is not installed, so there is no registry; pip install "wav2tok[workflow]" or name a path.'
         )
+    require_usable(writing=writing)
     # MLflow has no other switches for these: it reads the environment, and telemetry starts when it is imported.
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
@@ -101,28 +135,31 @@ def existing(problem: str = "") -> Any:
     Raises:
         UserError: MLflow is not installed, or there is no store.
     """
-    mlflow = connect()
-    path = database(mlflow.get_tracking_uri())
-    if path is not None and not path.is_file():
+    path = database(location())
+    if available() and path is not None and not path.exists():
         before = f"{problem}: " if problem else ""
         raise UserError(
             f"{before}there is no MLflow store {path}; run this in the project's folder, or set MLFLOW_TRACKING_URI."
         )
-    return mlflow
+    return connect(writing=False)
 
 
 @contextlib.contextmanager
 def reaching(mlflow: Any) -> Iterator[None]:
     """Turn MLflow's errors within the block into a `UserError` that names the store."""
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except MlflowException as error:
-        raise UserError(
-            f"the MLflow store {mlflow.get_tracking_uri()} cannot be used ({reason(error)}); start it, set "
-            "MLFLOW_TRACKING_URI to another, or work without tracking."
-        ) from None
+    except failures() as error:
+        raise UserError(f"the MLflow store {shown()} cannot be used ({reason(error)}); {WAYS}.") from None
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """The errors by which a store refuses something, or shows that it is gone, locked or full."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, RequestException, SQLAlchemyError, sqlite3.Error, ConnectionError
 
 
 def check() -> None:
@@ -167,7 +204,7 @@ def _found(uri: str) -> Iterator[Any]:
         yield mlflow
     except (MlflowException, OSError) as error:
         raise UserError(
-            f"{uri} is not in the store {mlflow.get_tracking_uri()} ({reason(error)}); register a model with "
+            f"{uri} is not in the store {shown()} ({reason(error)}); register a model with "
             "wav2tok register, or set MLFLOW_TRACKING_URI.",
             "model",
         ) from None

@@ -24,7 +24,7 @@ def main() -> None:
         with store.reaching(mlflow):
             experiment = mlflow.get_experiment_by_name(name)
         if experiment is None:
-            raise UserError(f"the store {mlflow.get_tracking_uri()} has no experiment {name!r}; train a model first.")
+            raise UserError(f"the store {store.shown()} has no experiment {name!r}; train a model first.")
         # An experiment that an earlier version made has no view yet.
         if view.TAG not in experiment.tags:
             mlflow.MlflowClient().set_experiment_tag(experiment.experiment_id, view.TAG, view.state())

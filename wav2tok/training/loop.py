@@ -27,6 +27,7 @@ from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import Batches, LoadedBatch
+from wav2tok.training.memory import require_memory
 from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.pairs import PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
@@ -86,10 +87,10 @@ class Trainer:
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
         per_epoch = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
-        seconds = mean_seconds * (3 if config.train.mode == "triplets" else 2)
-        self.batch_size = min(
-            pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, seconds), max(2, per_epoch)
-        )
+        members = 3 if config.train.mode == "triplets" else 2
+        most = pairs_per_batch(self.recipe.batch_size, self.recipe.max_batch_seconds, mean_seconds * members)
+        self.batch_size = min(most, max(2, per_epoch))
+        require_memory(model, config, members * self.batch_size, mean_seconds, device)
         self.steps = config.train.steps_per_epoch or -(-per_epoch // self.batch_size)
         self.total = self.steps * config.train.epochs
         self.contrast_steps = round(self.recipe.contrast_share * self.total)

@@ -4,34 +4,51 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import pydantic
 
 from wav2tok.config.parameters import flatten, to_dict
 from wav2tok.config.schema import Config
+from wav2tok.config.values import Within
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
+from wav2tok.untrusted import brief
 
 
 @dataclasses.dataclass
 class Progress:
     """The state of a training; all of it is stored in the checkpoint."""
 
-    epoch: int = 0
-    step: int = 0
-    best: float = -1.0
-    best_epoch: int = 0
-    without_gain: int = 0
+    epoch: Annotated[int, Within(0, 1_000_000)] = 0
+    step: Annotated[int, Within(0, 10**12)] = 0
+    best: Annotated[float, Within(-1, 1)] = -1.0
+    best_epoch: Annotated[int, Within(0, 1_000_000)] = 0
+    without_gain: Annotated[int, Within(0, 1_000_000)] = 0
     finished: bool = False
-    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    # int | float: the numbers of epochs stay whole.
+    history: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def last_reported(cls, info: dict[str, Any]) -> "Progress":
-        """The progress that the info of a checkpoint holds."""
+        """The progress that the info of a checkpoint holds.
+
+        Raises:
+            UserError: a value in it cannot be of a training.
+        """
         fields = {f.name for f in dataclasses.fields(cls)}
-        return cls(**{k: v for k, v in info.items() if k in fields})
+        try:
+            return _STORED.validate_python({k: v for k, v in info.items() if k in fields})
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise UserError(f"the checkpoint says that {place} is {brief(first['input'])}; train again.") from None
+
+
+_STORED = pydantic.TypeAdapter(Progress)
 
 
 def data_digest(train: Recordings, valid: Recordings) -> str:

@@ -1,0 +1,71 @@
+"""Files of strangers: what is no regular file, too large or no text is refused; JSON and YAML fail in one way."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from wav2tok.errors import UserError
+from wav2tok.files import read_json
+from wav2tok.untrusted import brief, parse_json, parse_yaml, read_bytes, read_text, why_not_regular
+
+
+def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("x")
+    said = {
+        tmp_path / "pipe": "is a named pipe, not a file",
+        tmp_path: "is a folder, not a file",
+        Path("/dev/zero"): "is a device, not a file",
+        tmp_path / "none": "does not exist",
+        tmp_path / "file" / "below": "cannot be opened (Not a directory)",
+        tmp_path / "loop": "cannot be opened (Too many levels of symbolic links)",
+        Path("a/" * 3000): "is longer than a path may be",
+        Path("a\0b"): "is not a valid path",
+    }
+    assert {path: why_not_regular(path) for path in said} == said
+    assert why_not_regular(tmp_path / "file") is None
+
+
+def test_size_and_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\r")
+    assert read_text(path) == "a\nb\n"
+    with pytest.raises(UserError, match="has more than 5 bytes"):
+        read_bytes(path, 5)
+    path.write_bytes(b"ab\xff")
+    with pytest.raises(UserError, match=r"is not text in UTF-8 \(byte 2\)"):
+        read_text(path)
+
+
+ODD_JSON = ["", "[", "[" * 20_000, "NaN", "[1e999]", "-Infinity", "1" * 5000, "{'a': 1}", '"\\ud800', "\x00"]
+
+
+@pytest.mark.parametrize("text", ODD_JSON)
+def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match=r"a\.json is not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_yaml_that_would_grow_is_refused_at_once() -> None:
+    levels = ["a0: &a0 {x: 1, y: 2}", *(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 60))]
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="too large"):
+        parse_yaml("\n".join(levels))
+    assert time.perf_counter() - start < 5
+    with pytest.raises(ValueError, match="more than"):
+        parse_yaml("a" * 300_000)
+
+
+def test_a_value_is_shown_briefly() -> None:
+    laughs: list[object] = ["ha"] * 9
+    for _ in range(30):
+        laughs = [laughs] * 9
+    for value in (laughs, 10**5000, "a" * 10_000, {"a": {"b": {"c": {}}}}):
+        assert len(brief(value)) < 300
+    assert brief(0.5) == "0.5"

@@ -1,0 +1,128 @@
+"""Stores that cannot be used are noticed within five seconds, before any work, in one sentence without secrets."""
+
+import contextlib
+import http.server
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import free_port
+from wav2tok.errors import UserError
+from wav2tok.tracking import reachable, store
+from wav2tok.tracking.reachable import problem
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def other(answer: bytes) -> Iterator[str]:
+    """Another program on the port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(answer)
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_servers_that_do_not_answer() -> None:
+    start = time.perf_counter()
+    assert "Connection refused" in str(problem(f"http://127.0.0.1:{free_port()}", None, writing=True))
+    with other(b"HTTP/1.0 404 Not Found\r\n\r\n") as uri:
+        assert "not as MLflow does (HTTP 404)" in str(problem(uri, None, writing=True))
+    with other(b"SSH-2.0-OpenSSH_9.2\r\n") as uri:
+        assert "not as MLflow does" in str(problem(uri, None, writing=True))
+    with other(b"HTTP/1.0 401 Unauthorized\r\n\r\n") as uri:
+        assert problem(uri, None, writing=True) is None
+    assert time.perf_counter() - start < 5
+    with silent() as uri:
+        assert "does not answer" in str(problem(uri, None, writing=True))
+    assert time.perf_counter() - start < 12
+
+
+def test_databases_of_servers() -> None:
+    assert "needs the package psycopg2" in str(problem("postgresql://a:b@127.0.0.1:1/x", None, writing=True))
+    assert "needs the package pyodbc" in str(problem("mssql+pyodbc://a:b@127.0.0.1:1/x", None, writing=True))
+    said = str(problem("postgresql+psycopg://a:b@127.0.0.1:1/x", None, writing=True))
+    assert "does not answer" in said
+
+
+def _made(path: Path, *tables: str) -> Path:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        for table in tables:
+            database.execute(f"CREATE TABLE {table} (a)")
+    return path
+
+
+def test_files_that_are_no_store(tmp_path: Path) -> None:
+    def said(path: Path, *, writing: bool = True) -> str | None:
+        return problem(f"sqlite:///{path}", path, writing=writing)
+
+    good = _made(tmp_path / "good.db", *reachable._OURS)
+    assert said(good) is None
+    assert said(tmp_path / "new.db") is None
+    assert "not a folder" in str(said(tmp_path / "none" / "new.db"))
+    assert "another program" in str(said(_made(tmp_path / "foreign.db", "songs")))
+    (tmp_path / "junk.db").write_bytes(b"not a database" * 100)
+    assert "cannot be read (file is not a database)" in str(said(tmp_path / "junk.db"))
+    damaged = bytearray(good.read_bytes())
+    damaged[100:3000] = b"\xff" * 2900
+    (tmp_path / "damaged.db").write_bytes(damaged)
+    assert "cannot be read" in str(said(tmp_path / "damaged.db"))
+    os.mkfifo(tmp_path / "pipe.db")
+    assert said(tmp_path / "pipe.db") == "is not a file"
+    with contextlib.closing(sqlite3.connect(good)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        start = time.perf_counter()
+        assert "locked" in str(said(good))
+        assert time.perf_counter() - start < 6
+
+
+def test_a_verb_says_so_before_its_work_and_hides_the_password(
+    tmp_path: Path, tiny_split: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``train`` and ``evaluate`` in a real process: nothing is computed, and nothing is written."""
+    uri = f"http://someone:hunter2222@127.0.0.1:{free_port()}/team"
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": uri,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    }
+    for verb in (["train"], ["evaluate", "--model", str(tiny_model)]):
+        command = [sys.executable, "-m", "wav2tok", *verb, "--data", str(tiny_split), "--out", str(tmp_path / "out")]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        (sentence,) = done.stderr.splitlines()
+        assert f"the MLflow store {uri.replace('someone:hunter2222@', '')} does not answer" in sentence
+        assert "hunter2222" not in done.stdout + done.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_an_answer_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_USABLE", set())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{_made(tmp_path / 'foreign.db', 'songs')}")
+    with pytest.raises(UserError, match=r"the MLflow store sqlite:///.*foreign\.db is the database of another program"):
+        store.connect()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/new.db")
+    store.require_usable()
+    asked: list[str] = []
+    monkeypatch.setattr(reachable, "problem", lambda *arguments, **options: asked.append("again"))
+    store.require_usable()
+    assert asked == []

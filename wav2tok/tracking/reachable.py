@@ -1,0 +1,123 @@
+"""Whether an MLflow store can be used, found out within five seconds and without MLflow.
+
+MLflow itself tries again and again, for two minutes, before it says that a server does not answer or that a database
+cannot be opened.
+"""
+
+import contextlib
+import importlib.util
+import os
+import sqlite3
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+SECONDS = 5.0
+_OURS = frozenset({"experiments", "runs", "metrics", "alembic_version"})
+"""Tables of every MLflow database."""
+
+
+def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
+    """Why a store cannot be used, in a few words to follow its name; None if it can.
+
+    Args:
+        database: the SQLite file of the store; None for a store of another kind.
+        writing: whether it is to be written to.
+    """
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if database is not None:
+        return _within(lambda: _sqlite(database, writing))
+    if scheme in ("http", "https"):
+        return _within(lambda: _server(uri))
+    if scheme in ("postgresql", "mysql", "mssql"):
+        return _driver(uri) or _within(lambda: _other_database(uri))
+    if scheme in ("", "file"):
+        return _folder(Path(unquote(urlsplit(uri).path)), writing)
+    return None
+
+
+def _within(ask: Callable[[], str | None]) -> str | None:
+    """What ``ask`` says; a look-up of a name or a server that sends byte by byte must not take longer either."""
+    answers: list[str | None] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    return answers[0] if answers else f"does not answer within {SECONDS:g} s"
+
+
+def _server(uri: str) -> str | None:
+    where = urlsplit(uri)
+    plain = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
+    try:
+        with urllib.request.urlopen(f"{plain.rstrip('/')}/health", timeout=SECONDS):
+            return None
+    except urllib.error.HTTPError as error:
+        # It wants to know who asks, as it should.
+        return None if error.code in (401, 403) else f"answers, but not as MLflow does (HTTP {error.code})"
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        cause = getattr(error, "reason", error)
+        number = cause.errno if isinstance(cause, OSError) else None
+        said = os.strerror(number) if number is not None and number > 0 else str(cause)
+        return f"does not answer ({said})"
+    except Exception as error:  # http.client: whatever answers there does not speak HTTP
+        return f"answers, but not as MLflow does ({type(error).__name__})"
+
+
+def _sqlite(path: Path, writing: bool) -> str | None:
+    if not path.exists():
+        if not path.parent.is_dir():
+            return f"is in {path.parent}, which is not a folder"
+        return None if os.access(path.parent, os.W_OK) else f"cannot be made, because {path.parent} is read-only"
+    if not path.is_file():
+        return "is not a file"
+    try:
+        with contextlib.closing(sqlite3.connect(path.absolute().as_uri() + "?mode=rw", uri=True, timeout=4)) as found:
+            tables = {str(row[0]) for row in found.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and not tables >= _OURS:
+                return "is the database of another program"
+            if writing:
+                found.execute("BEGIN IMMEDIATE")
+                found.rollback()
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            return "is locked by another process"
+        if not os.access(path, os.R_OK):
+            return "cannot be read"
+        return f"cannot be {'written' if 'readonly' in str(error) else 'read'} ({error})"
+    if writing and not os.access(path.parent, os.W_OK):
+        return f"cannot be written, because {path.parent} is read-only"
+    return None
+
+
+def _driver(uri: str) -> str | None:
+    """Whether the package is missing that talks to such a database."""
+    dialect, _, driver = urlsplit(uri).scheme.partition("+")
+    module = driver or {"postgresql": "psycopg2", "mysql": "MySQLdb", "mssql": "pyodbc"}[dialect]
+    module = {"mysqldb": "MySQLdb"}.get(module, module)
+    if importlib.util.find_spec(module) is not None:
+        return None
+    way = "; postgresql+psycopg:// works with wav2tok[server]" if dialect == "postgresql" else ""
+    return f"needs the package {module}, which is not installed{way}"
+
+
+def _other_database(uri: str) -> str | None:
+    import sqlalchemy
+
+    try:
+        engine = sqlalchemy.create_engine(uri)
+        with engine.connect():
+            pass
+        engine.dispose()
+    except Exception as error:  # each driver has errors of its own
+        return f"does not answer ({' '.join(str(getattr(error, 'orig', error)).split())[:150].rstrip('.')})"
+    return None
+
+
+def _folder(path: Path, writing: bool) -> str | None:
+    if path.exists() and not path.is_dir():
+        return "is not a folder"
+    there = next((one for one in (path, *path.parents) if one.exists()), path)
+    return f"cannot be written, because {there} is read-only" if writing and not os.access(there, os.W_OK) else None

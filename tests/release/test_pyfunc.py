@@ -162,10 +162,10 @@ def test_mlflow_models_serve_takes_base64(registered, expected):
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/audio@champion", "-p", str(port)]
     # MLflow starts uvicorn by its name.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     server = subprocess.Popen(
         [*command, "--env-manager", "local"],
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": programs},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -345,6 +345,7 @@ def test_a_real_server_is_the_store(here, tiny_config, tmp_path, tiny_corpus, mo
         run = mlflow.get_run(run_id)
         assert (run.info.status, run.data.params["train.epochs"]) == ("FINISHED", "1")
         assert sorted(points(run_id, "step/loss")) == list(range(1, 9))
+        monkeypatch.delenv("DVC_EXP_NAME")  # an experiment would register nothing
         report(tmp_path / "work" / "report", tmp_path / "work" / "model", here / "audios.bin")
         wav2tok(monkeypatch, "export", "--model", "model", "--report", "report", "--out", "export")
         wav2tok(monkeypatch, "register", "--model", "export", "--report", "report", "--data", here / "audios.bin",

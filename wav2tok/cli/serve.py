@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import Device, Model, Threads
+from wav2tok.cli.options import Device, Model, Threads, Variant
 from wav2tok.cli.use import CHAMPION
 from wav2tok.extras import need
 
@@ -28,6 +28,7 @@ def serve(
     poll: Annotated[float, typer.Option(min=0, help="Seconds between looks at the registry; 0: only by /reload.")] = 10,
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Answer over HTTP: recordings in, tokens and matches out."""
     need("serve")
@@ -39,6 +40,7 @@ def serve(
         index,
         device,
         threads,
+        variant,
         host=host,
         keys=read_keys(api_keys),
         webhook_secret=os.environ.get(WEBHOOK_SECRET) or None,

@@ -9,8 +9,9 @@ The matcher and its law of chance are those of `wav2tok.search.index.Index.spot`
 it is asked; here the law follows from what was heard so far.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from wav2tok.matching.chance import Chance, information
 from wav2tok.matching.infix import Growing, begin_of
 from wav2tok.matching.strings import deduplicate
 
+SPARE, LONGEST_SECONDS = 1.5, 6.0
+"""How much longer than what is looked for a window is, and how long at most: each is encoded four times a second."""
 EXPECTED = 0.1
 """Alerts that chance may bring in an hour, by default."""
 WAIT_SECONDS = 1.0
@@ -29,6 +32,15 @@ _ENOUGH = 500
 """Until so many tokens were heard, the queries' own tokens in random order are added: strings more alike than chance."""
 _EVERY = 50
 """Tokens after which the law is fitted again."""
+
+
+def window_for(seconds: Iterable[float]) -> float:
+    """The seconds of a stream to normalise together (`StepStream`), to look for sounds of these lengths.
+
+    A query is normalised by itself, so what it is compared with should hold little else. Of spoken words in a stream of
+    words, windows of 1.5 s found 73 %, of 2.5 s 45 % and of 4 s 40 %.
+    """
+    return min(SPARE * median(seconds), LONGEST_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -207,9 +207,7 @@ class Tokenizer:
             blocks: returns the recording's samples from the beginning, float32 [n] each at the graph's rate.
         """
         statistics, core = self.statistics(blocks), self.steps(CORE_FRAMES)
-        return np.concatenate(
-            list(self._over_windows(blocks(), "tokens", statistics, self.step, core, self.margin))
-        )
+        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, self.margin)))
 
     def statistics(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
         """What a recording's tokens depend on beyond their surroundings, float32 [1, 1 + 2 W].

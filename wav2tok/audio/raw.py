@@ -40,5 +40,5 @@ def stream(file: Readable, encoding: str, channels: int = 1) -> Iterator[np.ndar
             yield samples.reshape(-1, channels).mean(axis=1)
     if rest:
         log.warning(
-            f"the sound ends within a sample of {size} bytes: {len(rest)} are left out; check encoding and channels"
+            f"the sound ends within a sample of {size} bytes, and {len(rest)} are left out; check encoding and channels"
         )

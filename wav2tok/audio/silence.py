@@ -9,7 +9,7 @@ LONGEST = 0.5
 
 
 def sounding(waveform: np.ndarray, sample_rate: int) -> slice:
-    """The part of a waveform, float [N], without the silence around it, if there is more than `LONGEST` of it on a side.
+    """A waveform's part, float [N], without the silence around it, if there is more than `LONGEST` of it on a side.
 
     Models normalise a recording by its own mean and variance, so seconds of silence change all of its tokens. It is cut
     to the first and last loud sample: a recording that begins and ends with sound, and the same one with silence around

@@ -50,7 +50,7 @@ class Cutter:
         return out
 
     def end(self) -> Window:
-        """The last window, with the frames that are left: ``after + 1`` to ``core + after``, or all if there are less."""
+        """The last window, with the frames left: ``after + 1`` to ``core + after``, or all of a short recording."""
         return Window(self._buffer, min(self.first, self.before), self.samples // self.hop + 1 - self.first)
 
 

@@ -3,9 +3,9 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,10 @@ from wav2tok.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from wav2tok.live.alerts import Alert
+    from wav2tok.live.recent import Answer
+    from wav2tok.live.stream import Token
+    from wav2tok.search.index import Index
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -31,16 +35,28 @@ class Encoding(StrEnum):
 
 
 Rows = list[dict[str, Any]]
-Hear = Callable[["np.ndarray"], Rows]
-"""What is to be printed after more samples, float32 [n]."""
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What listens: the rows to print after more samples, float32 [n], and those that are left at the end."""
+
+    push: Callable[["np.ndarray"], Rows]
+    close: Callable[[], Rows]
+
+
+Begin = Callable[[int], Hearing]
+"""Begins to listen at a sampling rate in Hz. What it is made of is checked before the microphone is opened."""
 
 
 def listen(
     pcm: Annotated[
         Encoding | None, typer.Option(help="Read raw samples from standard input instead of the microphone.")
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, help="Of --pcm: the sampling rate in Hz.")] = 16000,
-    channels: Annotated[int, typer.Option(min=1, help="Of --pcm: interleaved channels; they are averaged.")] = 1,
+    rate: Annotated[int | None, typer.Option(min=1, help="Of --pcm: Hz; by default 16000.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Of --pcm: how many, to be averaged; by default 1.")
+    ] = None,
     microphone: Annotated[
         str | None, typer.Option(help="Number, or part of the name, of a microphone; by default the system's.")
     ] = None,
@@ -75,56 +91,78 @@ def listen(
 
     if wanted and index is not None:
         raise UserError("it does not go with --index; start wav2tok listen twice.", "for")
+    for name, value in (("rate", rate), ("channels", channels)):
+        if pcm is None and value is not None:
+            raise UserError("it describes raw samples on standard input; name their encoding with --pcm, too.", name)
     if pcm is not None and microphone is not None:
         raise UserError("it does not go with --pcm, which reads standard input.", "microphone")
     if index is not None:
         loaded, tokenizer = opened(index, model, device, threads, variant)
+        begin = _matches(loaded, tokenizer, seconds, top, expected)
     else:
         tokenizer = Tokenizer.from_pretrained(model or CHAMPION, device, threads, variant)
-
-    def hearer(rate: int) -> tuple[Hear, Callable[[], Rows]]:
-        if index is not None:
-            from wav2tok.live.recent import Recent
-
-            recent = Recent(loaded, tokenizer, rate, seconds, top, expected)
-            return lambda samples: [_answer(one) for one in recent.push(samples)], list
-        return _alerts(wanted, tokenizer, rate, expected) if wanted else _tokens(tokenizer, rate)
-
-    hearer(rate)  # what is wrong with the options is said before the microphone is opened
+        begin = _alerts(wanted, tokenizer, expected) if wanted else _tokens(tokenizer)
     tokenizer.warm_up()
-    with _ending() as ending, _sound(pcm, rate, channels, microphone) as (rate, blocks):
-        hear, close = hearer(rate)
+    with _ending() as ending, _sound(pcm, rate or 16000, channels or 1, microphone) as (hertz, blocks):
+        hearing, heard = begin(hertz), 0
         source = "the microphone" if pcm is None else "standard input"
-        print(f"{tokenizer.source} listens to {source}, {rate} Hz", file=sys.stderr, flush=True)
-        heard = 0
+        print(f"{tokenizer.source} listens to {source}, {hertz} Hz", file=sys.stderr, flush=True)
         for block in ending.until_asked(blocks):
             heard += len(block)
-            _print(hear(block))
-        _print(close())
-        print(f"{heard / rate:.1f} s of sound were heard", file=sys.stderr, flush=True)
+            _print(hearing.push(block))
+        _print(hearing.close())
+        print(f"{heard / hertz:.1f} s of sound were heard", file=sys.stderr, flush=True)
 
 
-def _tokens(tokenizer: "Tokenizer", rate: int) -> tuple[Hear, Callable[[], Rows]]:
+def _tokens(tokenizer: "Tokenizer") -> Begin:
     from wav2tok.live.stream import TokenStream
 
-    stream = TokenStream(tokenizer, rate)
-    return (lambda samples: [asdict(one) for one in stream.push(samples)]), lambda: [asdict(x) for x in stream.close()]
+    def begin(rate: int) -> Hearing:
+        stream = TokenStream(tokenizer, rate)
+        return Hearing(lambda samples: _rows(stream.push(samples)), lambda: _rows(stream.close()))
+
+    return begin
 
 
-def _alerts(wanted: list[Path], tokenizer: "Tokenizer", rate: int, expected: float) -> tuple[Hear, Callable[[], Rows]]:
+def _alerts(wanted: list[Path], tokenizer: "Tokenizer", expected: float) -> Begin:
     from wav2tok.live.alerts import Watcher, window_for
     from wav2tok.live.stream import StepStream
     from wav2tok.search.query import query_of
 
     queries = [query_of(path, tokenizer) for path in wanted]
-    stream = StepStream(tokenizer, rate, window_for(query.seconds for query in queries))
     strings = {query.path: query.tokens for query in queries}
     watcher = Watcher(strings, tokenizer.num_tokens, tokenizer.frame_seconds, expected)
 
-    def close() -> Rows:
-        return [asdict(one) for one in [*watcher.push(stream.close()), *watcher.close()]]
+    def begin(rate: int) -> Hearing:
+        stream = StepStream(tokenizer, rate, window_for(query.seconds for query in queries))
+        return Hearing(
+            lambda samples: _rows(watcher.push(stream.push(samples))),
+            lambda: _rows([*watcher.push(stream.close()), *watcher.close()]),
+        )
 
-    return (lambda samples: [asdict(one) for one in watcher.push(stream.push(samples))]), close
+    return begin
+
+
+def _matches(index: "Index", tokenizer: "Tokenizer", seconds: float, top: int, expected: float) -> Begin:
+    from wav2tok.live.recent import Recent
+
+    def row(answer: "Answer") -> dict[str, Any]:
+        hits = [
+            {"path": hit.path, "start_s": hit.start, "end_s": hit.end}
+            | {"similarity": hit.similarity, "expected_by_chance": hit.expected_by_chance}
+            for hit in answer.hits
+        ]
+        return {"start": answer.start, "end": answer.end, "matches": hits}
+
+    def begin(rate: int) -> Hearing:
+        recent = Recent(index, tokenizer, rate, seconds, top, expected)
+        return Hearing(lambda samples: [row(answer) for answer in recent.push(samples)], list)
+
+    return begin
+
+
+def _rows(found: "Sequence[Token | Alert]") -> Rows:
+    return [asdict(one) for one in found]
 
 
 def _print(rows: Rows) -> None:
@@ -147,7 +185,8 @@ def _sound(
 
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError("standard input is closed or a terminal; pipe raw samples in.", "pcm")
-    yield rate, raw.stream(sys.stdin.buffer, pcm, channels)
+    with open(sys.stdin.fileno(), "rb", closefd=False) as file:
+        yield rate, raw.stream(file, pcm, channels)
 
 
 class _Ending:

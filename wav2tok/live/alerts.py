@@ -17,7 +17,7 @@ import numpy as np
 
 from wav2tok.errors import UserError
 from wav2tok.matching.chance import Chance, information
-from wav2tok.matching.infix import Growing, begin_of
+from wav2tok.matching.infix import Growing, begin_of, distances_to_ends
 from wav2tok.matching.strings import deduplicate
 
 SPARE, LONGEST_SECONDS = 1.5, 6.0
@@ -25,11 +25,11 @@ SPARE, LONGEST_SECONDS = 1.5, 6.0
 EXPECTED = 0.1
 """Alerts that chance may bring in an hour, by default."""
 WAIT_SECONDS = 1.0
-"""How long a better place for the same occurrence is waited for at most."""
+"""How long after the beginning of its last token an occurrence is reported at the latest."""
 _REMEMBERED = 20_000
 """Tokens that the law of chance rests on: about half an hour; older ones fade."""
 _ENOUGH = 500
-"""Until so many tokens were heard, the queries' own tokens in random order are added: strings more alike than chance."""
+"""Until so many tokens were heard, the queries' own tokens in random order are added: more alike than chance is."""
 _EVERY = 50
 """Tokens after which the law is fitted again."""
 
@@ -49,7 +49,8 @@ class Alert:
 
     Attributes:
         query: its name.
-        start, end: seconds from the beginning of the stream.
+        start, end: seconds from the beginning of the stream. A last token that is held for more than `WAIT_SECONDS`
+            counts for so long.
         similarity: 100 for the query's own string, 0 for nothing in common: 100 (1 - edits / tokens of the query).
         expected: how many occurrences as near as this one an hour of the stream would bring by chance.
     """
@@ -85,7 +86,8 @@ class Watcher:
         self._tokens: list[int] = []
         self._starts: list[int] = []
         self._dropped = 0
-        self._kept = 2 * (3 * max((len(query) for query in queries.values()), default=0) + 2)
+        # A place has at most 2 Q tokens, and is reported when at most 2 Q more were heard.
+        self._kept = 4 * max((len(query) for query in queries.values()), default=0) + 2
         hour = round(3600 / frame_seconds)
         warm = _shuffled(list(queries.values()), _ENOUGH)
         self._sought = [_Sought(name, query, warm, num_tokens, hour, expected) for name, query in queries.items()]
@@ -115,8 +117,8 @@ class Watcher:
         for one in self._sought:
             one.hear(token)
             one.look(end, self._tokens, self._dropped)
-        if len(self._tokens) > self._kept:
-            gone = len(self._tokens) - self._kept // 2
+        if len(self._tokens) > 2 * self._kept:
+            gone = len(self._tokens) - self._kept
             del self._tokens[:gone], self._starts[:gone]
             self._dropped += gone
         if end % _EVERY == 0:
@@ -134,24 +136,39 @@ class Watcher:
         """The best place of a query, once no better one can follow that shares tokens with it."""
         out = []
         while one.best is not None:
-            first, last, edits = one.best
-            heard = self._dropped + len(self._tokens)
-            # To save an edit takes a token that matches; each that does not costs one more.
-            if heard - last < 2 * edits and self._steps - self._starts[last - 1 - self._dropped] < wait:
+            best, heard = one.best, self._dropped + len(self._tokens)
+            # A token that matches saves an edit, any other costs one. The last token ends where the next begins.
+            hurry = self._steps - self._starts[best.last - 1 - self._dropped] >= wait
+            if heard - best.last < max(1, 2 * best.edits) and not hurry:
                 break
-            after = self._starts[last - self._dropped] if last < heard else self._steps
-            out.append(one.alert(self._starts[first - self._dropped] * self._seconds, after * self._seconds))
-            one.begin(last)
-            for end in range(last + 1, heard + 1):
+            begin = self._starts[best.first - self._dropped]
+            end = self._starts[best.last - self._dropped] if best.last < heard else self._steps
+            out.append(one.alert(best, begin * self._seconds, end * self._seconds))
+            one.begin(best.last)
+            for end in range(best.last + 1, heard + 1):
                 one.look(end, self._tokens, self._dropped)
         return out
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a query occurs: its first token, the one after its last, counted from the stream's first, and the edits."""
+
+    first: int
+    last: int
+    edits: int
+
+    @property
+    def tokens(self) -> int:
+        """How many it has."""
+        return self.last - self.first
 
 
 class _Sought:
     """What is known of one query.
 
     Attributes:
-        best: the best place so far that is not reported: its first token, the one after its last, its edits.
+        best: the best place so far that is not reported.
         decoys: how often the reversed query was at each distance, int64 [Q + 1].
     """
 
@@ -161,10 +178,9 @@ class _Sought:
         self.name, self.query, self._hour, self._expected = name, query, hour, expected
         self._warm_counts = np.bincount(warm, minlength=num_tokens)
         self._backwards = Growing(query[::-1])
-        self.decoys = np.zeros(len(query) + 1, dtype=np.int64)
-        for token in warm.tolist():
-            self.hear(token)
-        self._warm, self.decoys = self.decoys, np.zeros_like(self.decoys)
+        at_warm = distances_to_ends(query[::-1], warm, np.array([len(warm)]))
+        self._warm = np.bincount(at_warm, minlength=len(query) + 1)
+        self.decoys = np.zeros_like(self._warm)
         self.begin(0)
         by_chance = hour * np.exp(-information(query, self._warm_counts)) if len(query) else np.inf
         if by_chance > 1:
@@ -177,8 +193,8 @@ class _Sought:
     def begin(self, place: int) -> None:
         """Look from the token of this number on."""
         self._free, self._forwards = place, Growing(self.query)
-        self.best: tuple[int, int, int] | None = None
-        self._level = -1
+        self.best: _Place | None = None
+        self._plateau = -1
 
     def hear(self, token: int) -> None:
         """Learn what chance is like."""
@@ -196,28 +212,27 @@ class _Sought:
 
     def look(self, end: int, tokens: list[int], dropped: int) -> None:
         """Compare the query with what ends before token ``end``; ``tokens`` are the newest, from ``dropped`` on."""
-        edits = self._forwards.push(tokens[end - 1 - dropped])
-        if edits > self._most or edits >= len(self.query):
+        edits, size = self._forwards.push(tokens[end - 1 - dropped]), len(self.query)
+        if edits > self._most or edits >= size:
             return
-        better = self.best is None or edits < self.best[2]
+        nearest = size if self.best is None else self.best.edits
         # Of neighbouring ends of equal cost, the one whose substring's length is nearest to the query's.
-        if better or (edits == self.best[2] and end == self._level + 1):
-            self._level = end
+        if edits < nearest or (edits == nearest and end == self._plateau + 1):
+            self._plateau = end
             before = np.array(tokens[max(0, self._free - dropped) : end - dropped])
-            first = end - begin_of(self.query, before, edits)
-            size = len(self.query)
-            if better or abs(end - first - size) < abs(self.best[1] - self.best[0] - size):
-                self.best = (first, end, edits)
+            found = _Place(end - begin_of(self.query, before, edits), end, edits)
+            if self.best is None or edits < nearest or abs(found.tokens - size) < abs(self.best.tokens - size):
+                self.best = found
 
-    def alert(self, start: float, end: float) -> Alert:
-        """The best place as an alert."""
-        _, _, edits = self.best
-        similarity = round(100 * (1 - edits / len(self.query)), 2)
-        return Alert(self.name, round(start, 3), round(end, 3), similarity, float(f"{self._by_chance[edits]:.3g}"))
+    def alert(self, place: _Place, start: float, end: float) -> Alert:
+        """A place as an alert, with its seconds."""
+        similarity = round(100 * (1 - place.edits / len(self.query)), 2)
+        by_chance = float(f"{self._by_chance[place.edits]:.3g}")
+        return Alert(self.name, round(start, 3), round(end, 3), similarity, by_chance)
 
 
 def _shuffled(queries: list[np.ndarray], least: int) -> np.ndarray:
-    """The tokens of queries in random order, at least so many, the same every time; int64 [N], no two neighbours equal."""
+    """The tokens of queries in random order, at least so many, always the same; int64 [N], no two neighbours equal."""
     every = np.concatenate([*queries, np.zeros(0, dtype=np.int64)])
     rng = np.random.default_rng(0)
     parts = [rng.permutation(every) for _ in range(-(-2 * least // max(1, len(every))))]

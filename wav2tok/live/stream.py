@@ -25,7 +25,7 @@ WINDOW_SECONDS = 4.0
 CORE_SECONDS = 0.25
 """From one window to the next."""
 AFTER_SECONDS = 0.6
-"""Sound after a token that is waited for at most. Encoders of pretrained features need no more; recurrent ones would."""
+"""Sound after a token that is waited for at most. Linear encoders need no more; recurrent ones read on without end."""
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,8 @@ def listened(sound: bytes, *options: object) -> tuple[list[dict], str]:
 
 def begun(*options: object) -> subprocess.Popen:
     """A process that listens to its standard input."""
-    process = subprocess.Popen(
-        command(*options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-    )
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command(*options), stdin=pipe, stdout=pipe, stderr=pipe)
     assert b"listens to standard input, 16000 Hz" in process.stderr.readline()
     return process
 
@@ -81,11 +80,14 @@ def test_alerts_name_the_query_and_its_place(sung, take):
     options = [part for path in queries for part in ("--for", path)]
     rows, _ = listened(sound, "--pcm", "s16le", "--model", MODEL, "--expected", "1e-9", *options)
     assert {row["query"] for row in rows} == set(map(str, queries))
-    first = next(row for row in rows if row["query"] == str(queries[0]))
-    assert set(first) == {"query", "start", "end", "similarity", "expected"}
-    assert first["start"] == pytest.approx(1, abs=1)
-    assert first["end"] == pytest.approx(1 + decode.seconds(queries[0]), abs=1.5)
-    assert 0 <= first["expected"] <= 1e-9
+    begin = 0.0
+    for path in queries:
+        begin, end = begin + 1, begin + 1 + decode.seconds(path)
+        best = max((row for row in rows if row["query"] == str(path)), key=lambda row: row["similarity"])
+        assert set(best) == {"query", "start", "end", "similarity", "expected"}
+        assert min(end, best["end"]) - max(begin, best["start"]) > 0.7 * (end - begin)
+        assert 0 <= best["expected"] <= 1e-9
+        begin = end
 
 
 def test_no_sound_has_no_rows(take):
@@ -100,6 +102,7 @@ def test_the_first_match_comes_within_a_second_of_three_seconds_of_sound(sung, t
     Index.build([sung], tokenizer).save(tmp_path / "index")
     process = begun("--pcm", "s16le", "--index", tmp_path / "index", "--top", 2)
     process.stdin.write(pcm(take)[: 2 * 3 * SAMPLE_RATE])
+    process.stdin.flush()
     heard = time.monotonic()
     row = json.loads(process.stdout.readline())
     assert time.monotonic() - heard < 1
@@ -113,6 +116,7 @@ def test_the_first_match_comes_within_a_second_of_three_seconds_of_sound(sung, t
 def test_a_signal_ends_it_and_what_was_heard_is_printed(take, number):
     process = begun("--pcm", "s16le", "--model", MODEL)
     process.stdin.write(pcm(take))
+    process.stdin.flush()
     json.loads(process.stdout.readline())
     time.sleep(1)  # it waits for more sound
     process.send_signal(number)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wav2tok.cli import console
 from wav2tok.cli.options import Device, Threads, Variant
 from wav2tok.cli.use import CHAMPION, opened
 from wav2tok.errors import UserError
@@ -89,6 +90,7 @@ def listen(
     """
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
+    console.lines_aside()
     if wanted and index is not None:
         raise UserError("it does not go with --index; start wav2tok listen twice.", "for")
     for name, value in (("rate", rate), ("channels", channels)):

@@ -75,10 +75,10 @@ def test_another_rate_encoding_and_two_channels(take):
 
 
 def test_alerts_name_the_query_and_its_place(sung, take):
-    queries = sorted(sung.glob("*/singer02_01.flac"))
+    queries = sorted(sung.glob("*/singer02_01.flac"))[:2]
     sound = b"".join(bytes(2 * SAMPLE_RATE) + pcm(path) for path in queries) + bytes(4 * SAMPLE_RATE)
     options = [part for path in queries for part in ("--for", path)]
-    rows, _ = listened(sound, "--pcm", "s16le", "--model", MODEL, "--expected", "1e-9", *options)
+    rows, _ = listened(sound, "--pcm", "s16le", "--model", MODEL, *options)
     assert {row["query"] for row in rows} == set(map(str, queries))
     begin = 0.0
     for path in queries:
@@ -86,7 +86,7 @@ def test_alerts_name_the_query_and_its_place(sung, take):
         best = max((row for row in rows if row["query"] == str(path)), key=lambda row: row["similarity"])
         assert set(best) == {"query", "start", "end", "similarity", "expected"}
         assert min(end, best["end"]) - max(begin, best["start"]) > 0.7 * (end - begin)
-        assert 0 <= best["expected"] <= 1e-9
+        assert 0 <= best["expected"] <= 0.1
         begin = end
 
 
@@ -100,7 +100,7 @@ def test_no_sound_has_no_rows(take):
 def test_the_first_match_comes_within_a_second_of_three_seconds_of_sound(sung, take, tmp_path):
     tokenizer = Tokenizer.from_pretrained(MODEL, "cpu")
     Index.build([sung], tokenizer).save(tmp_path / "index")
-    process = begun("--pcm", "s16le", "--index", tmp_path / "index", "--top", 2)
+    process = begun("--pcm", "s16le", "--index", tmp_path / "index", "--top", 2, "--expected", 10)
     process.stdin.write(pcm(take)[: 2 * 3 * SAMPLE_RATE])
     process.stdin.flush()
     heard = time.monotonic()
@@ -115,15 +115,15 @@ def test_the_first_match_comes_within_a_second_of_three_seconds_of_sound(sung, t
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_what_was_heard_is_printed(take, number):
     process = begun("--pcm", "s16le", "--model", MODEL)
-    process.stdin.write(pcm(take))
+    seconds = 1.9  # of sound that a pipe holds, so it is read at once
+    process.stdin.write(pcm(take)[: 2 * round(seconds * SAMPLE_RATE)])
     process.stdin.flush()
     json.loads(process.stdout.readline())
-    time.sleep(1)  # it waits for more sound
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[-1])["end"] == pytest.approx(decode.seconds(take), abs=0.1)
-    assert err.decode() == f"{decode.seconds(take):.1f} s of sound were heard\n"
+    assert json.loads(out.splitlines()[-1])["end"] == pytest.approx(seconds, abs=0.1)
+    assert err.decode() == f"{seconds:.1f} s of sound were heard\n"
 
 
 def test_not_a_number_is_refused(take):

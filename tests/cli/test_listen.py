@@ -75,19 +75,16 @@ def test_another_rate_encoding_and_two_channels(take):
 
 
 def test_alerts_name_the_query_and_its_place(sung, take):
-    queries = sorted(sung.glob("*/singer02_01.flac"))[:2]
+    queries = sorted(sung.glob("ode_to_joy/*_01.flac"))
     sound = b"".join(bytes(2 * SAMPLE_RATE) + pcm(path) for path in queries) + bytes(4 * SAMPLE_RATE)
     options = [part for path in queries for part in ("--for", path)]
     rows, _ = listened(sound, "--pcm", "s16le", "--model", MODEL, *options)
     assert {row["query"] for row in rows} == set(map(str, queries))
-    begin = 0.0
-    for path in queries:
-        begin, end = begin + 1, begin + 1 + decode.seconds(path)
-        best = max((row for row in rows if row["query"] == str(path)), key=lambda row: row["similarity"])
-        assert set(best) == {"query", "start", "end", "similarity", "expected"}
-        assert min(end, best["end"]) - max(begin, best["start"]) > 0.7 * (end - begin)
-        assert 0 <= best["expected"] <= 0.1
-        begin = end
+    for row in rows:  # tests/live/test_alerts.py tests where they are
+        assert list(row) == ["query", "start", "end", "similarity", "expected"]
+        assert 0 <= row["start"] < row["end"] <= len(sound) / 2 / SAMPLE_RATE + 0.1
+        assert 0 < row["similarity"] <= 100
+        assert 0 <= row["expected"] <= 0.1
 
 
 def test_no_sound_has_no_rows(take):

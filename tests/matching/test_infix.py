@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.oracles import edit_distance
 from wav2tok.evaluation.spotting.kernels import edit_spans
 from wav2tok.matching import deduplicate, infix
-from wav2tok.matching.infix import begin_of, distances_to_ends, occurrences
+from wav2tok.matching.infix import Growing, begin_of, distances_to_ends, occurrences
 
 tokens = st.lists(st.integers(0, 4), max_size=12).map(lambda one: deduplicate(np.array(one, dtype=np.int64)))
 
@@ -34,6 +34,12 @@ def test_distances_are_those_of_the_table(query, strings, lanes):
         patch.setattr(infix, "_LANES", lanes)
         got = distances_to_ends(query, flat, np.array([len(one) for one in strings], dtype=np.int64))
     assert got.tolist() == [edits for one in strings for edits in to_ends(query, one)]
+
+
+@given(tokens, tokens)
+def test_a_growing_string_has_the_same_distances(query, string):
+    growing = Growing(query)
+    assert [growing.push(token) for token in string.tolist()] == to_ends(query, string)
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 200])

@@ -15,6 +15,7 @@ from wav2tok.search.index import Index
 from wav2tok.search.query import tokens_of
 from wav2tok.service.app import create_app
 from wav2tok.service.settings import Settings
+from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +299,14 @@ def test_openapi_has_examples_and_errors(client):
     models = schema["components"]["schemas"]
     assert set(models[error]["properties"]) == {"error", "request_id"}
     assert models["Tokens"]["properties"]["tokens"]["examples"] == [[5, 7, 2]]
+
+
+def test_a_variant_answers_with_its_own_tokens(started, graph, recording):
+    from wav2tok.release.variants import convert
+
+    assert convert(graph, graph.with_name("tiny.fp16.onnx"), "fp16")
+    smaller = Tokenizer(graph, "cpu", variant="fp16")
+    client = started(variant="fp16")
+    answer = client.post("/tokenize", content=recording.read_bytes()).json()
+    assert answer["identity"] == smaller.identity != Tokenizer(graph, "cpu").identity
+    assert answer["recordings"][0]["tokens"] == smaller.encode_file(recording).tolist()

@@ -7,7 +7,22 @@ from types import FrameType
 import typer
 
 from wav2tok import __version__
-from wav2tok.cli import benchmark, console, data, demo, doctor, faults, indexing, learn, params, serve, ship, stage, use
+from wav2tok.cli import (
+    benchmark,
+    console,
+    data,
+    demo,
+    doctor,
+    faults,
+    indexing,
+    learn,
+    listening,
+    params,
+    serve,
+    ship,
+    stage,
+    use,
+)
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
@@ -47,6 +62,7 @@ for verb in (
     use.tokenize,
     use.search,
     use.spot,
+    listening.listen,
     serve.serve,
     demo.demo,
     benchmark.benchmark,

@@ -23,11 +23,17 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on
 
 
 class _Lines(logging.Handler):
-    """Prints each record on standard output at once, with the level of warnings; details on standard error."""
+    """Prints each record on standard output at once, with the level of warnings; details on standard error.
+
+    Attributes:
+        aside: whether all of them go to standard error.
+    """
+
+    aside = False
 
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        stream = sys.stdout if record.levelno >= logging.INFO else sys.stderr
+        stream = sys.stderr if self.aside or record.levelno < logging.INFO else sys.stdout
         print(without_secrets(f"{level}{record.getMessage()}"), file=stream, flush=True)
 
 
@@ -84,6 +90,7 @@ def listen() -> None:
         progress.log.addHandler(_Lines())
         progress.log.setLevel(logging.INFO)
         progress.log.propagate = False
+    _Lines.aside = False
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 
@@ -146,3 +153,8 @@ def keep_output_clean() -> None:
     _keep_libraries_quiet()
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)
+
+
+def lines_aside() -> None:
+    """Show what the library reports on standard error: standard output is read by a program, line by line."""
+    _Lines.aside = True

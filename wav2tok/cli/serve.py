@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wav2tok.cli.options import Device, Model, Threads
+from wav2tok.cli.options import Device, Model, Threads, Variant
 from wav2tok.cli.use import CHAMPION
 from wav2tok.extras import need
 
@@ -30,6 +30,7 @@ def serve(
     ] = 10,
     device: Device = "auto",
     threads: Threads = None,
+    variant: Variant = None,
 ) -> None:
     """Answer over HTTP: recordings in, tokens and matches out."""
     need("serve")
@@ -41,6 +42,7 @@ def serve(
         index,
         device,
         threads,
+        variant,
         host=host,
         keys=read_keys(api_keys),
         webhook_secret=os.environ.get(WEBHOOK_SECRET) or None,

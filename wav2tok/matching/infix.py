@@ -94,6 +94,38 @@ def _columns(query: np.ndarray, text: np.ndarray, resets: np.ndarray, kind: type
     return out
 
 
+class Growing:
+    """The edits from a query to the nearest substring of a growing string that ends with its newest token.
+
+    Token by token the numbers of `distances_to_ends`, for one string.
+    """
+
+    def __init__(self, query: np.ndarray) -> None:
+        """For a query, int [Q]."""
+        self._query, self._ramp = query, np.arange(len(query) + 1)
+        self._row = self._ramp
+
+    def push(self, token: int) -> int:
+        """The edits once the string has one more token: 0 to Q."""
+        self._row = _next_row(self._row, self._query != token, 0, self._ramp)
+        return int(self._row[-1])
+
+
+def _next_row(row: np.ndarray, differs: np.ndarray, first: int, ramp: np.ndarray) -> np.ndarray:
+    """A row of Sellers' table, int [Q + 1], for a text that is one token longer.
+
+    Args:
+        row: of the text before.
+        differs: bool [Q], which tokens of the query are not the new one.
+        first: what an empty query costs: 0 if a substring may begin anywhere.
+        ramp: 0 to Q.
+    """
+    following = row + 1
+    following[0] = first
+    following[1:] = np.minimum(following[1:], row[:-1] + differs)
+    return np.minimum.accumulate(following - ramp) + ramp
+
+
 def begin_of(query: np.ndarray, before: np.ndarray, edits: int) -> int:
     """Where a nearest substring begins: how many of the last tokens of ``before`` [N] it has.
 
@@ -103,13 +135,11 @@ def begin_of(query: np.ndarray, before: np.ndarray, edits: int) -> int:
     size = len(query)
     text = before[::-1][: size + edits]
     # Of the mirrored strings, all of the query against each beginning of the text.
-    row = np.arange(size + 1)
+    row = ramp = np.arange(size + 1)
     best, length = size + edits + 1, 0
-    mirrored, ramp = query[::-1], np.arange(size + 1)
+    mirrored = query[::-1]
     for used, token in enumerate(text, 1):
-        following = row + 1
-        following[1:] = np.minimum(following[1:], row[:-1] + (mirrored != token))
-        row = np.minimum.accumulate(following - ramp) + ramp
+        row = _next_row(row, mirrored != token, used, ramp)
         if row[size] == edits and abs(used - size) < best:
             best, length = abs(used - size), used
     return length

@@ -14,12 +14,14 @@ class Tokenized:
         seconds: its length.
         tokens: int64 [L], no two neighbours equal.
         starts: int64 [L], the frame where each token begins.
+        before: seconds of the recording before its first frame: silence that was cut off.
     """
 
     path: str
     seconds: float
     tokens: np.ndarray
     starts: np.ndarray
+    before: float = 0.0
 
 
 # The first printable ASCII character after the space: rapidfuzz is twice as fast below 256, and no token becomes NUL,

@@ -20,15 +20,13 @@ import numpy as np
 import soundfile
 
 from wav2tok.audio.decode import Content
+from wav2tok.audio.raw import ENCODINGS
 from wav2tok.errors import UserError
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import pandas
-
-ENCODINGS = {"s16le": ("<i2", "PCM_16"), "f32le": ("<f4", "FLOAT")}
-"""Raw samples: numpy's type of them, and libsndfile's subtype."""
 
 
 class AudioModel:

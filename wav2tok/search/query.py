@@ -6,28 +6,36 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
-from wav2tok.audio.silence import trimmed
+from wav2tok.audio.silence import sounding
 from wav2tok.errors import UserError
+from wav2tok.matching import Tokenized
+from wav2tok.tokenizer.batch import tokenized
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 def tokens_of(path: str | Path, tokenizer: Tokenizer) -> np.ndarray:
-    """The token string of a recording that asks, int64 [L], without the silence around it.
+    """The token string of a recording that asks, int64 [L], without the silence around it (`query_of`)."""
+    return query_of(path, tokenizer).tokens
 
-    Silence changes the tokens of the sound next to it, so it is cut off (`wav2tok.audio.silence.trimmed`).
+
+def query_of(path: str | Path, tokenizer: Tokenizer) -> Tokenized:
+    """A recording that asks, without the silence around it: its ``seconds`` are those of the sound.
+
+    Silence changes the tokens of the sound next to it, so it is cut off (`sound`). A recording of more than
+    `wav2tok.audio.ahead.LONG_SAMPLES` samples is read as it is.
 
     Raises:
         UserError: the file is missing, not audio, damaged, empty or silent.
     """
-    waveform = decode.read(path, tokenizer.sample_rate)
-    if len(waveform) > LONG_SAMPLES:
-        return tokenizer.encode_file(path)
-    (tokens,) = tokenizer.encode([sound(waveform, tokenizer.sample_rate, path)], tokenizer.sample_rate)
-    return tokens
+    rate = tokenizer.sample_rate
+    waveform = decode.read(path, rate)
+    part = sound(waveform, rate, path) if len(waveform) <= LONG_SAMPLES else slice(0, len(waveform))
+    (frames,) = tokenizer.encode_frames([waveform[part]], rate)
+    return tokenized(str(path), (part.stop - part.start) / rate, frames, part.start / rate)
 
 
-def sound(waveform: np.ndarray, sample_rate: int, name: str | Path) -> np.ndarray:
-    """A waveform that asks, float [N], without the silence around it.
+def sound(waveform: np.ndarray, sample_rate: int, name: str | Path) -> slice:
+    """The part of a waveform, float [N], that asks: without the silence around it (`wav2tok.audio.silence.sounding`).
 
     Args:
         name: of the recording, for errors.
@@ -37,4 +45,4 @@ def sound(waveform: np.ndarray, sample_rate: int, name: str | Path) -> np.ndarra
     """
     if not np.abs(waveform).max(initial=0.0) > 0:
         raise UserError(f"{name} is silent, so there is nothing to look for; use another recording.", "query")
-    return trimmed(waveform, sample_rate)
+    return sounding(waveform, sample_rate)

@@ -123,7 +123,10 @@ class Batcher:
         waveforms = [job.recording.samples for job in jobs]
         try:
             frames = tokenizer.encode_frames([w for w in waveforms if isinstance(w, np.ndarray)], tokenizer.sample_rate)
-            strings = [tokenized(job.name, job.recording.seconds, f) for job, f in zip(jobs, frames, strict=True)]
+            strings = [
+                tokenized(job.name, job.recording.seconds, one, job.recording.before)
+                for job, one in zip(jobs, frames, strict=True)
+            ]
         except Exception as error:  # a fault of ours must not end the thread: it is logged, and answered with 500
             deliver([job.result for job in jobs], error)
             return

@@ -48,10 +48,12 @@ class Recording:
         seconds: its length.
         samples: float32 [N] at the model's rate, or a function that reads a long recording from the beginning, block by
             block.
+        before: seconds of it before the samples: silence that was cut off.
     """
 
     seconds: float
     samples: np.ndarray | Callable[[], Iterable[np.ndarray]]
+    before: float = 0.0
 
 
 def decoded(content: Content, sample_rate: int, allowance: Allowance) -> Recording:

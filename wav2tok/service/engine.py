@@ -98,8 +98,9 @@ class Engine:
         try:
             recording = decoded(content, tokenizer.sample_rate, allowance)
             if asks and isinstance(recording.samples, np.ndarray):
-                heard = sound(recording.samples, tokenizer.sample_rate, content.name)
-                recording = replace(recording, samples=heard)
+                rate = tokenizer.sample_rate
+                part = sound(recording.samples, rate, content.name)
+                recording = replace(recording, samples=recording.samples[part], before=part.start / rate)
         except Exception as error:  # unreadable or too long; a fault of ours becomes a 500
             self.batcher.forget()
             deliver([result], error)

@@ -22,7 +22,7 @@ class Settings:
     Attributes:
         model: a file, folder, URI or ready-made model, as `wav2tok.tokenizer.locate.located` takes it.
         index: what ``wav2tok index`` wrote, for ``/search``; None leaves it out.
-        device, threads: as `wav2tok.tokenizer.tokenizer.Tokenizer` takes them.
+        device, threads, variant: as `wav2tok.tokenizer.tokenizer.Tokenizer` takes them.
         host: the address that the service is reached at.
         keys: who has one of these may use the service; empty: everybody may.
         webhook_secret: what MLflow signs webhooks to ``/reload`` with; None: it takes an API key.
@@ -41,6 +41,7 @@ class Settings:
     index: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    variant: str | None = None
     host: str = "127.0.0.1"
     keys: frozenset[str] = field(default=frozenset(), repr=False)
     webhook_secret: str | None = field(default=None, repr=False)

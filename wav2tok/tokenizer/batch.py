@@ -109,10 +109,14 @@ def tokenize_files(paths: Sequence[str | decode.Content], tokenizer: Encoder) ->
     yield from flush()
 
 
-def tokenized(path: str, seconds: float, frames: np.ndarray) -> Tokenized:
-    """The token string of a recording, of its length in seconds and one token per step, int64 [T]."""
+def tokenized(path: str, seconds: float, frames: np.ndarray, before: float = 0.0) -> Tokenized:
+    """The token string of a recording, of its length in seconds and one token per step, int64 [T].
+
+    Args:
+        before: seconds of the recording before its first step.
+    """
     starts, _ = runs(frames)
-    return Tokenized(path, round(seconds, 4), frames[starts], starts)
+    return Tokenized(path, round(seconds, 4), frames[starts], starts, before)
 
 
 def _long(recording: LongRecording, tokenizer: Encoder) -> Tokenized | Failure:

@@ -122,6 +122,17 @@ class Metadata:
         """Feature frames before and after those of interest that must be read for their features to be right."""
         return 4 + -(-self.n_fft // (2 * self.hop)) if self.reach is None else self.reach
 
+    @property
+    def context(self) -> int | None:
+        """Feature frames on either side of a token that it depends on, if its recording's statistics are known.
+
+        None: an encoder that reads all of the recording.
+        """
+        encoder = self.config["encoder"]
+        if encoder["kind"] != "linear":
+            return None
+        return self.margin + self.stack * (1 + encoder.get("context", 0) * encoder.get("context_step", 1))
+
     def to_json(self) -> str:
         """The text that a graph holds; equal metadata give equal text."""
         values = vars(self) | {"codebook": pack(self.codebook)}

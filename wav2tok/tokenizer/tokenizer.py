@@ -220,13 +220,24 @@ class Tokenizer:
     def encode_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
         """One token per step of a recording of any length, in constant memory: int64 [T], T = N // step + 1.
 
-        The recording is read three times, in windows with margins: for the power of its loudest band, for the mean and
-        variance of its features, and for its tokens. The tokens are those of the whole recording up to rounding, but
-        not where a transformer would attend to all of it: there 7 of 4,501 frames differed. (A model that reads tiles
-        normalises each tile by itself, so the second reading is skipped; its windows are whole tiles.)
+        The recording is read three times, in windows with margins: twice for its `statistics`, and for its tokens. The
+        tokens are those of the whole recording up to rounding, but not where a transformer would attend to all of it:
+        there 7 of 4,501 frames differed.
 
         Args:
             blocks: returns the recording's samples from the beginning, float32 [n] each at the graph's rate.
+        """
+        statistics, core = self.statistics(blocks), self.steps(CORE_FRAMES)
+        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, self.margin)))
+
+    def statistics(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
+        """What a recording's tokens depend on beyond their surroundings, float32 [1, 1 + 2 W].
+
+        The power of its loudest band, then mean and variance of its W measured features. A model that reads tiles
+        normalises each tile by itself, so mean and variance are left at 0.
+
+        Args:
+            blocks: as for `encode_blocks`; the recording is read twice.
         """
         about = self.metadata
         statistics = np.zeros((1, 1 + 2 * about.width), dtype=np.float32)
@@ -234,8 +245,7 @@ class Tokenizer:
         for loudness in self._over_windows(blocks(), "loudness", statistics, about.hop, FEATURE_FRAMES, near):
             statistics[0, 0] = max(statistics[0, 0], loudness.max())
         if about.tile is not None:
-            core, margin = (-(-frames // about.tile) * about.tile // about.stack for frames in (CORE_FRAMES, near))
-            return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
+            return statistics
         count, total, squares = 0, np.float64(0), np.float64(0)
         for features in self._over_windows(blocks(), "features", statistics, about.hop, FEATURE_FRAMES, near):
             count += len(features)
@@ -243,8 +253,23 @@ class Tokenizer:
             squares = squares + np.square(features, dtype=np.float64).sum(axis=0)
         mean = total / count
         statistics[0, 1:] = np.concatenate([mean, squares / count - mean**2])
-        core, margin = (frames // about.stack for frames in (CORE_FRAMES, MARGIN_FRAMES))
-        return np.concatenate(list(self._over_windows(blocks(), "tokens", statistics, self.step, core, margin)))
+        return statistics
+
+    def steps(self, frames: int) -> int:
+        """Feature frames in steps, rounded up; of a model that reads tiles, to whole tiles."""
+        unit = self.metadata.tile or self.metadata.stack
+        return -(-frames // unit) * unit // self.metadata.stack
+
+    @property
+    def margin(self) -> int:
+        """Steps before and after a token that must be read for it to be right, if the recording's statistics are known.
+
+        For an encoder that reads whole recordings, after so many its tokens hardly change any more (`MARGIN_FRAMES`).
+        """
+        about = self.metadata
+        if about.tile is not None:
+            return self.steps(about.margin)
+        return self.steps(MARGIN_FRAMES if about.context is None else about.context)
 
     def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
@@ -274,6 +299,18 @@ class Tokenizer:
             (rows,) = self._run(session, [output], {name: feed[name] for name in needed})
             for i, window in enumerate(batch):
                 yield rows[i, window.skip : window.skip + window.keep]
+
+    def encode_window(self, waveform: np.ndarray, statistics: np.ndarray | None = None) -> np.ndarray:
+        """One token per step of part of a recording, float32 [N] at the graph's rate: int64 [T], T = N // step + 1.
+
+        Args:
+            statistics: of the whole recording (`statistics`); None: the part's own, as if it were a recording.
+        """
+        if statistics is None:
+            return self.encode_frames([waveform], self.sample_rate)[0]
+        feed = self._stack([waveform]) | {"statistics": statistics}
+        tokens, frames = self._run(self.session, ["tokens", "frames"], feed)
+        return tokens[0, : frames[0]]
 
     def encode_frames(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
         """One token per step: float [N] each, at ``sample_rate`` Hz -> int64 [T] each, T = N // step + 1.

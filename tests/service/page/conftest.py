@@ -18,8 +18,16 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Token strings are not kept in the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(_cache: None, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of the sample."""
     with service(tmp_path_factory.mktemp("demo"), sample, verb="demo") as running:
         yield running.url

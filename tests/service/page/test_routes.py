@@ -1,14 +1,19 @@
 """The routes of the page: recordings by number only, in parts for players; answers as the library's."""
 
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import wav2tok
+from tests.service.servers import service
 from wav2tok.service.page.routes import HEADERS
 
 pytestmark = pytest.mark.services
@@ -64,6 +69,30 @@ def test_a_match_has_its_place_and_alignment_and_is_that_of_the_library(address,
         assert 0 <= one["start_s"] < one["end_s"] <= one["duration_s"]
     left = json.loads(ask(f"{address}/page/search?top=3&leave_out=4", paths[4].read_bytes())[2])["matches"]
     assert [one["number"] for one in left[:2]] == [one["number"] for one in answer["matches"][1:]]
+
+
+def test_silence_around_a_sound_is_cut_off_as_on_the_command_line(address, recordings, sample, tmp_path):
+    """The answers are those of `wav2tok search`, and the tokens stand where the sound is."""
+    path = sorted(sample.glob("*/*.flac"))[4]
+    wave, rate = soundfile.read(path)
+    soundfile.write(tmp_path / "quiet.wav", np.concatenate([np.zeros(rate), wave, np.zeros(rate)]), rate)
+    index = tmp_path / "index"
+
+    def wav2tok(*arguments: object) -> str:
+        command = [sys.executable, "-m", "wav2tok", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+    wav2tok("index", sample, "--model", "wav2tok:humming", "--out", index)
+    rows = wav2tok("search", tmp_path / "quiet.wav", "--index", index, "--top", 5).splitlines()
+    expected = [(Path(row["path"]).stem, row["distance"]) for row in map(json.loads, rows)]
+    assert len(expected) == 5
+    answer = json.loads(ask(f"{address}/page/search?top=5", (tmp_path / "quiet.wav").read_bytes())[2])
+    assert [(one["name"], one["distance"]) for one in answer["matches"]] == expected
+    assert answer["query"]["times_s"][0] == pytest.approx(1, abs=0.5)
+    with service(tmp_path, "--model", "wav2tok:humming", "--index", index) as running:
+        (found,) = running.ask("/search?top=5", (tmp_path / "quiet.wav").read_bytes())[1]["recordings"]
+    assert [(Path(one["path"]).stem, one["distance"]) for one in found["matches"]] == expected
+    assert found["duration_s"] == pytest.approx(len(wave) / rate + 2, abs=1e-3)
 
 
 def test_passages_have_the_place_that_the_index_says(address, recordings, sample):

@@ -16,11 +16,11 @@ SHOWN = 1000
 
 
 def string(entry: Tokenized, frame_seconds: float) -> dict[str, Any]:
-    """A token string, with the second where each token begins."""
+    """A token string, with the second of the recording where each token begins."""
     return {
         "duration_s": entry.seconds,
         "tokens": entry.tokens.tolist(),
-        "times_s": (entry.starts * frame_seconds).round(3).tolist(),
+        "times_s": (entry.before + entry.starts * frame_seconds).round(3).tolist(),
     }
 
 

@@ -14,11 +14,14 @@ from wav2tok.matching import Tokenized
 from wav2tok.matching.layout import layout
 from wav2tok.progress import log
 from wav2tok.search.index import Index
+from wav2tok.service.page.kept import Kept
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 SHOWN_FAILURES = 20
 """Unreadable files that the page names."""
+KEPT_AT_ONCE = 256
+"""Token strings that are written together, so that a start which is broken off is not lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,18 +123,33 @@ class Collection:
 
     def _tokenize(self, files: list[str], tokenizer: Tokenizer) -> None:
         started = time.perf_counter()
-        entries: list[Tokenized] = []
-        for result in tokenize_files(files, tokenizer):
+        kept = Kept(self.folder, tokenizer)
+        strings = kept.unchanged(files)
+        new = [path for path in files if path not in strings]
+        self.done = len(files) - len(new)
+        waiting: list[Tokenized] = []
+        for result in tokenize_files(new, tokenizer):
             if self._ending.is_set():
-                return
+                break
             if isinstance(result, Failure):
                 self.failures.append(result)
-            elif len(result.tokens):
-                entries.append(result)
+            else:
+                strings[result.path] = result
+                waiting.append(result)
+            if len(waiting) == KEPT_AT_ONCE:
+                kept.add(waiting)
+                waiting = []
             self.done += 1
+        kept.add(waiting)
+        if self._ending.is_set():
+            return
+        entries = [strings[path] for path in files if path in strings]
         if not entries:
             raise UserError(f"none of the {len(files)} recordings in {self.folder} can be read; name another folder.")
         numbers = {entry.path: number for number, entry in enumerate(entries)}
         self.ready = Ready(tokenizer, Index.of(tokenizer, entries), entries, numbers)
-        log.info(f"{len(entries)} recordings of {self.folder} indexed in {time.perf_counter() - started:.1f} s")
+        log.info(
+            f"{len(entries)} recordings of {self.folder} indexed in {time.perf_counter() - started:.1f} s, "
+            f"{len(new)} of them new"
+        )
         self.points = layout([entry.tokens for entry in entries])

@@ -3,11 +3,11 @@
 import asyncio
 import mimetypes
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from fastapi import FastAPI, Query, Request
@@ -38,7 +38,12 @@ HEADERS = {
 """The page loads nothing from elsewhere, is in no frame of another page, and its recordings are for it alone."""
 TYPES = {".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav"}
 
-Strings = Callable[[Request, Tokenizer], Awaitable[list[Tokenized]]]
+
+class Strings(Protocol):
+    """The token strings of the recordings in a request, within the limits of the service."""
+
+    def __call__(self, request: Request, tokenizer: Tokenizer, *, asks: bool = False) -> Awaitable[list[Tokenized]]:
+        """``asks``: whether an index will be asked for them (`wav2tok.service.engine.Engine.tokenize`)."""
 
 
 class By(StrEnum):
@@ -49,11 +54,7 @@ class By(StrEnum):
 
 
 def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) -> None:
-    """Add the routes to a service.
-
-    Args:
-        strings: the token strings of the recordings in a request, within the limits of the service.
-    """
+    """Add the routes to a service."""
 
     def ready() -> Ready:
         if collection.error is not None:
@@ -111,7 +112,7 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
     ) -> Response:
         have = ready()
         started = time.perf_counter()
-        (query, *_) = await strings(request, have.tokenizer)
+        (query, *_) = await strings(request, have.tokenizer, asks=True)
         tokenized = time.perf_counter()
         try:
             found = await asyncio.get_running_loop().run_in_executor(

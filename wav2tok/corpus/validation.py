@@ -201,7 +201,12 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     Raises:
         UserError: no recordings, an impossible threshold, or a failed critical check (after all files are written).
     """
-    root, out, limits = Path(root), Path(out), config.validate
+    with files.locked(Path(out)):
+        return _validate(Path(root), Path(out), config)
+
+
+def _validate(root: Path, out: Path, config: Config) -> Report:
+    limits = config.validate
     files.require_own(out, "manifest.csv", ("validation.json", "docs"))
     if not 0 <= limits.max_unreadable_share <= 1:
         raise UserError(f"validate.max_unreadable_share is {limits.max_unreadable_share}; it must be in [0, 1].")
@@ -215,7 +220,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
-    with files.replacing_folder(out / "docs", datadocs.NAMES) as docs:
+    with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
         outcomes = _run(checks(limits, needed_rate), as_frame(entries), docs)
         summary = _summary(entries, outcomes)
         datadocs.make_offline(docs, summary, entries)

@@ -77,7 +77,7 @@ def export(
     verdict = _verdict(graph, report)
     if unapproved is not None and verdict["approved"]:
         raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
-    with replacing_folder(out, _WRITTEN) as folder:
+    with replacing_folder(out, _WRITTEN, (model, report, data, key)) as folder:
         if not verdict["approved"] and report is not None and unapproved is None:
             write_json(folder / EXPORT_FILE, verdict)
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))

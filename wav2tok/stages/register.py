@@ -69,7 +69,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, u
         raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
     table = read_text(exported.report.table).rstrip() if exported.sealed else ""
     written = RegisteredFolder(out)
-    with replacing_folder(out, (written.outcome.name, written.summary.name)) as folder:
+    with replacing_folder(out, (written.outcome.name, written.summary.name), (model, report, data)) as folder:
         result = _refused(exported, config.register, unapproved)
         if result is None:
             need("workflow", "mlflow")

@@ -108,6 +108,10 @@ class Trainer:
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
 
+    def write_to(self, folder: Path) -> None:
+        """Read and write checkpoints in ``folder`` from now on."""
+        self.out, self.files = folder, ModelFolder(folder)
+
     def info(self) -> dict[str, Any]:
         """The info that goes into a checkpoint."""
         return dataclasses.asdict(self.progress) | {"fingerprint": self.fingerprint}

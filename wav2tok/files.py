@@ -126,7 +126,9 @@ def locked(folder: Path) -> Iterator[None]:
     require_folder(folder)
     is_new = not folder.exists()
     make_folder(folder)
-    taken = UserError(f"another process is writing to {folder}; wait until it has finished, or name another folder.", "out")
+    taken = UserError(
+        f"another process is writing to {folder}; wait until it has finished, or name another folder.", "out"
+    )
     if os.name != "posix":
         lock = FileLock(folder.resolve().with_name(f".{folder.resolve().name}.lock"))
         try:
@@ -188,7 +190,9 @@ def require_replaceable(folder: Path, names: Collection[str], inputs: Iterable[P
         raise UserError(f"{folder} {what}, which cannot be replaced; name another.", "out")
     for one in inputs:
         if one is not None and one.exists() and one.resolve().is_relative_to(real):
-            raise UserError(f"{folder} would be replaced, but it holds {one}, which is read; name another folder.", "out")
+            raise UserError(
+                f"{folder} would be replaced, but it holds {one}, which is read; name another folder.", "out"
+            )
     foreign = next((name for name in _contents(real) if not any(fnmatchcase(name, own) for own in names)), None)
     if foreign is not None:
         raise UserError(
@@ -199,14 +203,14 @@ def require_replaceable(folder: Path, names: Collection[str], inputs: Iterable[P
 
 
 def _contents(folder: Path) -> Iterator[str]:
-    """The files below a folder, sorted, and its empty folders with a slash at the end, relative to it."""
+    """The files below a folder, sorted, and its empty folders, relative to it."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         inside = Path(place).relative_to(folder)
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         yield from ((inside / name).as_posix() for name in sorted([*files, *links]) if name not in OF_FILE_MANAGERS)
         if not folders and not files and Path(place) != folder:
-            yield f"{inside.as_posix()}/"
+            yield inside.as_posix()
 
 
 @contextlib.contextmanager

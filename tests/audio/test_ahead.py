@@ -11,6 +11,7 @@ import soundfile
 
 from wav2tok.audio import ahead, decode
 from wav2tok.audio.ahead import LongRecording, read_ahead
+from wav2tok.audio.find import find
 
 
 def workers() -> int:
@@ -28,7 +29,7 @@ def settled(count: Callable[[], int], expected: int) -> int:
 
 def test_recordings_come_in_order_as_audio_reads_them(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
-    good = [str(path) for path in decode.find(tiny_corpus)]
+    good = [str(path) for path in find(tiny_corpus)]
     paths = [*good[::-1], str(tmp_path / "bad.wav"), *good, str(tmp_path / "missing.wav"), good[3]]
     assert len(paths) > ahead.FILES_AHEAD
     got = list(read_ahead(paths, 16000))

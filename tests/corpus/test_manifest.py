@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.corpus import manifest
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
@@ -185,7 +186,7 @@ def test_build_keeps_the_order_of_find(tmp_path):
         write(tmp_path / f"c{i % 3}" / f"s{i}_0.flac", noise(3 if i == 0 else 0.2, seed=i))
     (tmp_path / "c0" / "notes.txt").write_text("not audio")
     entries = manifest.build(tmp_path)
-    assert [e.path for e in entries] == [p.relative_to(tmp_path).as_posix() for p in decode.find(tmp_path)]
+    assert [e.path for e in entries] == [p.relative_to(tmp_path).as_posix() for p in find(tmp_path)]
     with pytest.raises(UserError, match="is not a folder"):
         manifest.build(tmp_path / "nowhere")
 

@@ -2,9 +2,11 @@
 
 import functools
 import inspect
+import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -17,10 +19,37 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings a
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
 
 
+_NAMED = 5
+"""How many recordings are named for one kind of warning; there may be thousands."""
+
+
 class _Lines(logging.Handler):
-    """Prints each record on standard output at once, with the level of warnings; details on standard error."""
+    """Prints each record on standard output at once, with the level of warnings; details on standard error.
+
+    Attributes:
+        as_rows: the verb's standard output and standard error hold rows, so each record is a JSON object on standard
+            error, with the path of the recording that it is about, if it is about one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.as_rows = False
+        self._named: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.as_rows and record.levelno >= logging.INFO:
+            path = getattr(record, "path", None)
+            level = "warning" if record.levelno >= logging.WARNING else "info"
+            row = ({} if path is None else {"path": path}) | {level: record.getMessage()}
+            print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
+            return
+        kind = getattr(record, "kind", None)
+        if kind is not None:
+            self._named[kind] += 1
+            if self._named[kind] == _NAMED + 1:
+                print("warning: there are more such recordings; wav2tok validate names all", flush=True)
+            if self._named[kind] > _NAMED:
+                return
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         stream = sys.stdout if record.levelno >= logging.INFO else sys.stderr
         print(f"{level}{record.getMessage()}", file=stream, flush=True)
@@ -75,6 +104,8 @@ def _nothing(what: str, total: int) -> Iterator[Callable[[], object]]:
 
 def listen() -> None:
     """Show what the library reports: its lines, and its counted work as bars on a terminal or else as lines."""
+    for handler in [one for one in progress.log.handlers if isinstance(one, _Lines)]:
+        progress.log.removeHandler(handler)
     if not progress.log.handlers:
         progress.log.addHandler(_Lines())
         progress.log.setLevel(logging.INFO)
@@ -106,9 +137,12 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def keep_output_clean() -> None:
-    """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
+    """Show counted work at most as a bar, and lines as JSON on standard error: the verb's output is rows, line by line.
 
     A terminal on standard output gets no bar: the results themselves show the progress there.
     """
+    for handler in progress.log.handlers:
+        if isinstance(handler, _Lines):
+            handler.as_rows = True
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)

@@ -95,6 +95,8 @@ class Validate:
     """Share of samples at full scale."""
     max_silence_share: Number = 0.9
     """Share of silent frames of 20 ms."""
+    max_offset: NotNegative = 0.1
+    """Constant offset (DC) of the samples, where full scale is 1."""
     max_unreadable_share: Number = 0.05
     """Unreadable files are omitted; a larger share of them is an error."""
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
+from wav2tok.audio.doubts import Doubts, say
 from wav2tok.audio.silence import trimmed
 from wav2tok.errors import UserError
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -19,7 +20,9 @@ def tokens_of(path: str | Path, tokenizer: Tokenizer) -> np.ndarray:
     Raises:
         UserError: the file is missing, not audio, damaged, empty or silent.
     """
-    waveform = decode.read(path, tokenizer.sample_rate)
+    doubts = Doubts()
+    waveform = decode.read(path, tokenizer.sample_rate, doubts)
+    say(path, doubts.phrases)
     if len(waveform) > LONG_SAMPLES:
         return tokenizer.encode_file(path)
     (tokens,) = tokenizer.encode([sound(waveform, tokenizer.sample_rate, path)], tokenizer.sample_rate)

@@ -254,16 +254,37 @@ def write_json(path: Path | str, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path | str) -> Any:
+def read_json(path: Path | str, kind: Any = None) -> Any:
     """Read a JSON file.
 
+    Args:
+        kind: a dataclass whose fields the value must have, of these types, strictly: "no" is no bool and "3" no number.
+            It may have others. This needs pydantic.
+
     Raises:
-        UserError: the file is missing or is not JSON.
+        UserError: the file is missing, is not JSON or of another type, or holds NaN or an infinity.
     """
     try:
-        return json.loads(read_text(Path(path)))
+        text = read_text(Path(path))
+        value = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); make it again.") from None
+    if kind is not None:
+        import pydantic
+
+        try:
+            pydantic.TypeAdapter(kind).validate_json(text, strict=True)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise UserError(
+                f"{path} is not as it was written: {place} is {first['input']!r:.80} ({first['msg']}); make it again."
+            ) from None
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
 
 
 def sha256(path: Path | str) -> str:

@@ -70,12 +70,13 @@ def find(root: Path | str) -> list[Path]:
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; name one that holds recordings, such as data.")
     suffixes = readable_suffixes()
-    found: list[Path] = []
     left_out: list[Path] = []
     nowhere: list[Path] = []
     empty: list[Path] = []
 
-    def walk(folder: Path, above: frozenset[tuple[int, int] | str]) -> Iterator[Path]:
+    linked: set[Path] = set()
+
+    def walk(folder: Path, above: frozenset[tuple[int, int] | str], by_link: bool = False) -> Iterator[Path]:
         files = 0
         for entry in sorted(folder.iterdir(), key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name)):
             if entry.name.startswith("."):
@@ -85,10 +86,12 @@ def find(root: Path | str) -> list[Path]:
                 if here in above:
                     log.warning(f"{entry} leads back to a folder that it is in, and is not followed")
                 else:
-                    yield from walk(entry, above | {here})
+                    yield from walk(entry, above | {here}, by_link or entry.is_symlink())
             elif entry.is_symlink() and not entry.exists():
                 nowhere.append(entry)
             elif entry.suffix.lower() in suffixes:
+                if by_link or entry.is_symlink():
+                    linked.add(entry)
                 yield entry
             else:
                 files += 1
@@ -99,7 +102,9 @@ def find(root: Path | str) -> list[Path]:
 
     found = list(walk(root, frozenset({identity(root)})))
     _say_left_out(root, left_out, nowhere)
-    kept = [Path(path) for path in once(map(str, found))]
+    # A file has its own name where it has one here, and not that of a link.
+    own = {*once(map(str, sorted(found, key=linked.__contains__)))}
+    kept = [path for path in found if str(path) in own]
     _say_empty(root, empty, kept)
     return kept
 

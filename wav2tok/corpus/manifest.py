@@ -2,7 +2,8 @@
 
 Levels are relative to full scale, amplitude 1. ``rms_dbfs`` and ``silence_share`` describe the mean of the channels,
 which is the model's input, without its constant offset; ``clipped_share`` describes the channels themselves, since a
-channel overloads by itself. A file is measured at its own rate, in blocks, so ten hours need no more memory than ten seconds.
+channel overloads by itself. A file is measured at its own rate, in blocks, so ten hours need no more memory than ten
+seconds.
 """
 
 import csv

@@ -25,8 +25,10 @@ from wav2tok.corpus import datadocs, manifest, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
 from wav2tok.corpus.groups import groups_of
+from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
+from wav2tok.progress import log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,10 +229,20 @@ def _validate(root: Path, out: Path, config: Config) -> Report:
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 
+    warnings = [o.sentence(len(entries)) for o in failed if o.check.severity == "warning"]
+    warnings += doubtful(
+        [e.path for e in good],
+        [e.class_name for e in good] if config.split.kind == "dict" and any(e.class_name for e in good) else None,
+        [e.group for e in good],
+        config.split.group_by,
+    )
     page = out / "docs" / "index.html"
+    # Before an error, too: both have to be put right.
+    for warning in warnings:
+        log.warning(warning)
     critical = [o.sentence(len(entries)) for o in failed if o.check.severity == "critical"]
     if critical:
         raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
-    return Report([o.sentence(len(entries)) for o in failed], page, summary)
+    return Report(warnings, page, summary)

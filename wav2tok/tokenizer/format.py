@@ -116,6 +116,9 @@ class Metadata:
             raise ValueError("was exported by a newer wav2tok; update wav2tok")
         try:
             known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-            return cls(**known | {"codebook": unpack(values["codebook"])})
+            metadata = cls(**known | {"codebook": unpack(values["codebook"])})
         except (KeyError, TypeError):
             raise ValueError("was exported by an older wav2tok; export it again") from None
+        if not np.isfinite(metadata.codebook).all():
+            raise ValueError("has a codebook with numbers that are not finite; train it again")
+        return metadata

@@ -11,6 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from wav2tok.config.parameters import flatten
 from wav2tok.files import read_json, write_json
 from wav2tok.tracking import processes, store, view
 from wav2tok.tracking.store import connect, reaching
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What `RUN_FILE` holds; earlier releases wrote no experiment."""
+
+    run_id: str
+
 
 RUN_FILE = "run.json"
 """In a model folder: the id of its run."""
@@ -238,7 +247,7 @@ def outcome(run_id: str | None, text: str) -> None:
 
 def run_of(folder: Path) -> str | None:
     """The id of the run that made a model folder; None if it was not tracked."""
-    return read_json(folder / RUN_FILE)["run_id"] if (folder / RUN_FILE).exists() else None
+    return read_json(folder / RUN_FILE, RunFile)["run_id"] if (folder / RUN_FILE).exists() else None
 
 
 def write_run(folder: Path, run_id: str, experiment_id: str | None = None) -> None:

@@ -27,7 +27,7 @@ def test_warnings_and_a_summary_are_reported(
     *warnings, last = lines
     assert [line.partition(":")[0] for line in warnings] == ["unreadable"]
     assert "1 of 29 files, arch/bad_0.flac" in warnings[0]
-    assert last.startswith("28 recordings of 4 classes, 0.00 hours; manifest ")
+    assert last.startswith("28 recordings of 4 classes and 7 groups, 0.00 hours; manifest ")
     assert str(out / "manifest.csv") in last
     assert str(out / "docs" / "index.html") in last
     assert sorted(path.name for path in out.iterdir()) == ["docs", "manifest.csv", "validation.json"]

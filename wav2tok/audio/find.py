@@ -44,11 +44,12 @@ def once(paths: Iterable[str]) -> list[str]:
     out = []
     again: list[tuple[str, str]] = []
     for path in paths:
-        known = first.setdefault(identity(path), path)
-        if known is path:
-            out.append(path)
+        key = identity(path)
+        if key in first:
+            again.append((path, first[key]))
         else:
-            again.append((path, known))
+            first[key] = path
+            out.append(path)
     if again:
         path, known = again[0]
         spelled = "is named twice" if path == known else f"is the same file as {known}"

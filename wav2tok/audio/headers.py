@@ -229,9 +229,14 @@ def _caf(file: BinaryIO, head: bytes, size: int) -> _Stated | None:
     )
 
 
+_AU_BYTES = {3: 2, 4: 3, 5: 4, 6: 4, 7: 8}
+"""Bytes of a sample by the number of its encoding, where it is not one."""
+
+
 def _au(file: BinaryIO, head: bytes, size: int) -> _Stated | None:
-    begin, length = struct.unpack(">II", head[4:12])
-    return _Stated(begin, None if length == 0xFFFFFFFF else length, 1, None, ((8, ">I", 1, 0),))
+    begin, length, encoding, _, channels = struct.unpack(">5I", head[4:24])
+    block = _AU_BYTES.get(encoding, 1) * channels
+    return _Stated(begin, None if length == 0xFFFFFFFF else length, max(1, block), None, ((8, ">I", 1, 0),))
 
 
 def _sphere(file: BinaryIO, head: bytes, size: int) -> _Stated | None:

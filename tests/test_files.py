@@ -168,9 +168,14 @@ def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
 def test_a_file_that_comes_meanwhile_is_not_lost(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(UserError, match="it also holds notes"), replacing_folder(out) as folder:
-        (folder / "new").touch()
-        (out / "notes").write_text("mine")
+
+    def write() -> None:
+        with replacing_folder(out) as folder:
+            (folder / "new").touch()
+            (out / "notes").write_text("mine")
+
+    with pytest.raises(UserError, match="it also holds notes"):
+        write()
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes"]
 
 

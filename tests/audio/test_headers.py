@@ -113,7 +113,7 @@ STARTS = [b"RIFF\0\0\0\0WAVEfmt ", b"FORM\0\0\0\0AIFFCOMM", b"caff\0\1\0\0desc",
 
 @given(start=st.sampled_from(STARTS), rest=st.binary(max_size=200))
 def test_bytes_that_are_no_recording_are_refused(start: bytes, rest: bytes) -> None:
-    with pytest.raises(UnreadableError, match="^any "):
+    with pytest.raises(UnreadableError, match=r"^any "):
         decode.read(Content("any", start + rest), RATE)
 
 

@@ -26,7 +26,7 @@ def test_an_ordinary_corpus_is_not_doubted() -> None:
         (["yes/Ann_1.wav", "yes/ann_2.wav"], "the groups 'Ann', 'ann' differ in capitals or spaces alone"),
         (
             [f"yes/ann-{n}.wav" for n in range(5)],
-            "5 of 5 recordings are a group of their own, because their names have",
+            "5 of 5 recordings are a group of their own, because their names",
         ),
         ([f"yes/{n}.wav" for n in range(5)], "5 of 5 recordings are a group of their own, because few begin alike"),
     ],

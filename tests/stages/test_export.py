@@ -128,12 +128,12 @@ def test_a_folder_that_holds_the_inputs_is_not_replaced(place, tiny_split):
     """Neither the model nor the recordings, and not an export that is itself read."""
     before = names(place / "model")
     for out in (place / "model", place, tiny_split.parent):
-        with pytest.raises(UserError, match="cannot be replaced|would be replaced"):
+        with pytest.raises(UserError, match=r"cannot be replaced|would be replaced"):
             export(place / "model", None, out, data=tiny_split)
     assert names(place / "model") == before
     export(place / "model", None, place / "export")
     before = names(place / "export")
     shutil.copy(place / "export" / "tokenizer.onnx", place / "export" / "tokenizer.int8.onnx")
-    with pytest.raises(UserError, match="which is read; name another folder|it also holds"):
+    with pytest.raises(UserError, match=r"which is read; name another folder|it also holds"):
         pull(str(place / "export" / "tokenizer.int8.onnx"), place / "export")
     assert names(place / "export") == sorted([*before, "tokenizer.int8.onnx"])

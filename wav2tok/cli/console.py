@@ -106,10 +106,9 @@ def listen() -> None:
     """Show what the library reports: its lines, and its counted work as bars on a terminal or else as lines."""
     for handler in [one for one in progress.log.handlers if isinstance(one, _Lines)]:
         progress.log.removeHandler(handler)
-    if not progress.log.handlers:
-        progress.log.addHandler(_Lines())
-        progress.log.setLevel(logging.INFO)
-        progress.log.propagate = False
+    progress.log.addHandler(_Lines())
+    progress.log.setLevel(logging.INFO)
+    progress.log.propagate = False
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 

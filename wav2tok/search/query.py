@@ -22,10 +22,11 @@ def tokens_of(path: str | Path, tokenizer: Tokenizer) -> np.ndarray:
     """
     doubts = Doubts()
     waveform = decode.read(path, tokenizer.sample_rate, doubts)
-    say(path, doubts.phrases)
     if len(waveform) > LONG_SAMPLES:
         return tokenizer.encode_file(path)
-    (tokens,) = tokenizer.encode([sound(waveform, tokenizer.sample_rate, path)], tokenizer.sample_rate)
+    asks = sound(waveform, tokenizer.sample_rate, path)
+    say(path, doubts.phrases)
+    (tokens,) = tokenizer.encode([asks], tokenizer.sample_rate)
     return tokens
 
 

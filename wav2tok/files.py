@@ -124,7 +124,7 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: another process holds it, or ``folder`` is no folder.
     """
     require_folder(folder)
-    is_new = not folder.exists()
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     make_folder(folder)
     taken = UserError(
         f"another process is writing to {folder}; wait until it has finished, or name another folder.", "out"
@@ -149,8 +149,10 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-        if is_new and not any(folder.iterdir()):  # what was to be written was refused
-            folder.rmdir()
+        for place in made:  # empty if what was to be written was refused
+            if any(place.iterdir()):
+                break
+            place.rmdir()
 
 
 OF_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})

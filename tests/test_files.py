@@ -1,11 +1,15 @@
-"""A reader never sees half of a file."""
+"""A reader never sees half of a file, and nothing is replaced that a verb did not write."""
 
+import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from wav2tok.errors import UserError
-from wav2tok.files import read_json, replacing, replacing_folder, require_own, write_json
+from wav2tok.files import locked, read_json, replacing, replacing_folder, require_own, write_json
 
 
 def test_a_file_is_replaced_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -121,3 +125,107 @@ def test_missing_and_broken_json_are_named(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"c\.json"):
         read_json(tmp_path / "c.json")
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path(os.devnull), tmp_path / "pipe"):
+        before = path.stat().st_mode
+        with pytest.raises(UserError, match="which is not replaced"), replacing(path):
+            raise AssertionError("nothing is written")
+        with pytest.raises(UserError, match="is a device, a pipe or a socket; name a folder"), replacing_folder(path):
+            raise AssertionError("nothing is written")
+        with pytest.raises(UserError, match="is a device, a pipe or a socket; name a folder"):
+            require_own(path, "mark", ["a"])
+        assert path.stat().st_mode == before
+
+
+@pytest.mark.parametrize("inside", ["own/take.wav", "sub/own", "sub"])
+def test_what_lies_deeper_in_a_folder_is_not_lost(tmp_path: Path, inside: str) -> None:
+    """A folder that is called like a file of ours is not ours."""
+    path = tmp_path / "folder" / inside
+    path.parent.mkdir(parents=True)
+    path.mkdir() if inside == "sub" else path.write_text("mine")
+    with pytest.raises(UserError, match=f"it also holds {inside}"), replacing_folder(tmp_path / "folder", ["own"]):
+        raise AssertionError("nothing is written")
+    assert path.exists()
+
+
+def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "own").write_text("read")
+    (tmp_path / "link").symlink_to(out)
+    for given in (out, tmp_path / "link", tmp_path / "out" / ".." / "out"):
+        with (
+            pytest.raises(UserError, match="which is read; name another folder"),
+            replacing_folder(given, ["own"], [None, tmp_path / "absent", out / "own"]),
+        ):
+            raise AssertionError("nothing is written")
+    assert (out / "own").read_text() == "read"
+
+
+def test_a_file_that_comes_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def write() -> None:
+        with replacing_folder(out) as folder:
+            (folder / "new").touch()
+            (out / "notes").write_text("mine")
+
+    with pytest.raises(UserError, match="it also holds notes"):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes"]
+
+
+HOLD = """
+import sys, pathlib
+from wav2tok.files import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_writes_to_a_folder_and_its_death_lets_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("out")
+    (tmp_path / "out").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "out"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        for path in (tmp_path / "out", tmp_path / "link"):
+            with pytest.raises(UserError, match="another process is writing to"), locked(path):
+                raise AssertionError("it is locked")
+        holder.kill()
+        holder.wait()
+        with locked(tmp_path / "out"):
+            assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_folder_that_was_made_for_nothing_goes(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "new" / "deeper"):
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+@dataclasses.dataclass
+class Kind:
+    approved: bool
+    score: float
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"approved": "no", "score": 1}', '{"approved": 1, "score": 1}', '{"score": 1}', "[]",
+     '{"approved": true, "score": NaN}', '{"approved": true, "score": Infinity}', '{"approved": true, "score": "1"}'],
+)  # fmt: skip
+def test_a_file_of_other_types_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"approved": true, "score": 1, "more": []}')
+    assert read_json(path, Kind)["approved"] is True
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"a\.json is not (as it was written|valid JSON)"):
+        read_json(path, Kind)

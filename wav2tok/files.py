@@ -1,4 +1,8 @@
-"""Write files so that a reader never sees half of one."""
+"""Write files so that a reader never sees half of one, and replace only what a verb wrote before.
+
+A verb replaces files of its own names. It never replaces a folder that holds its inputs or anything else, nor the
+current folder, nor what is not a regular file; and one process at a time writes to a folder (`locked`).
+"""
 
 import contextlib
 import hashlib
@@ -6,12 +10,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from wav2tok import untrusted
 from wav2tok.errors import UserError
+from wav2tok.progress import log
+
+if os.name == "posix":
+    import fcntl
 
 
 def cache() -> Path:
@@ -31,14 +42,39 @@ def make_folder(path: Path) -> None:
         raise UserError(f"{path} cannot be made a folder, because a file is in the way; name another.") from None
 
 
+def require_folder(folder: Path) -> None:
+    """Refuse an output folder that is a file, a device or a pipe.
+
+    Raises:
+        UserError: ``folder`` exists and is no folder.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UserError(f"{folder} is {_kind(folder)}; name a folder.", "out")
+
+
+def require_file(path: Path) -> None:
+    """Refuse to replace what is not a regular file, such as a folder or ``/dev/null``.
+
+    Raises:
+        UserError: ``path`` exists and is no regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is {_kind(path)}, which is not replaced; name a file.")
+
+
+def _kind(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link that leads nowhere"
+    return "a folder" if path.is_dir() else "a file" if path.is_file() else "a device, a pipe or a socket"
+
+
 def require_empty(folder: Path) -> None:
     """Refuse a folder that holds something.
 
     Raises:
         UserError: ``folder`` is not empty, or is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder that does not exist yet.")
+    require_folder(folder)
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; name another folder or remove it yourself.")
 
@@ -59,10 +95,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path next to ``path``; if the block succeeds, it is renamed to ``path``.
 
     If the block fails, ``path`` is unchanged and the temporary file is deleted.
+
+    Raises:
+        UserError: ``path`` is not a regular file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file.")
+    require_file(path)
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -73,6 +111,48 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of an output folder while the block runs; the folder is made if necessary.
+
+    The kernel holds it (flock of the folder itself) and releases it when the process ends, however it ends. Windows
+    locks no folders, so there it is a file beside it.
+
+    Raises:
+        UserError: another process holds it, or ``folder`` is no folder.
+    """
+    require_folder(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    make_folder(folder)
+    taken = UserError(
+        f"another process is writing to {folder}; wait until it has finished, or name another folder.", "out"
+    )
+    if os.name != "posix":
+        lock = FileLock(folder.resolve().with_name(f".{folder.resolve().name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise taken from None
+        with lock:
+            yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise taken from None
+        except OSError as error:  # some network file systems
+            log.warning(f"{folder} cannot be locked ({error.strerror}), so do not write to it twice at a time")
+        yield
+    finally:
+        os.close(handle)
+        for place in made:  # empty if what was to be written was refused
+            if any(place.iterdir()):
+                break
+            place.rmdir()
 
 
 OF_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -89,8 +169,7 @@ def require_own(folder: Path, mark: str, names: Collection[str]) -> None:
     Raises:
         UserError: ``folder`` is a file, or holds one of ``names`` but not ``mark``.
     """
-    if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder.", "out")
+    require_folder(folder)
     foreign = [name for name in names if (folder / name).exists()]
     if foreign and not (folder / mark).exists():
         raise UserError(
@@ -100,35 +179,67 @@ def require_own(folder: Path, mark: str, names: Collection[str]) -> None:
         )
 
 
+def require_replaceable(folder: Path, names: Collection[str], inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse to replace a folder that may not be replaced (`replacing_folder`).
+
+    Raises:
+        UserError: as `replacing_folder` does.
+    """
+    require_folder(folder)
+    real = folder.resolve()
+    if Path.cwd().is_relative_to(real):
+        what = "is the current folder" if real == Path.cwd() else "holds the current folder"
+        raise UserError(f"{folder} {what}, which cannot be replaced; name another.", "out")
+    for one in inputs:
+        if one is not None and one.exists() and one.resolve().is_relative_to(real):
+            raise UserError(
+                f"{folder} would be replaced, but it holds {one}, which is read; name another folder.", "out"
+            )
+    foreign = next((name for name in _contents(real) if not any(fnmatchcase(name, own) for own in names)), None)
+    if foreign is not None:
+        raise UserError(
+            f"{folder} would be replaced, but it also holds {foreign}, which was not written there by this verb; "
+            "name another folder, or move the file away.",
+            "out",
+        )
+
+
+def _contents(folder: Path) -> Iterator[str]:
+    """The files below a folder, sorted, and its empty folders, relative to it."""
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        inside = Path(place).relative_to(folder)
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        yield from ((inside / name).as_posix() for name in sorted([*files, *links]) if name not in OF_FILE_MANAGERS)
+        if not folders and not files and Path(place) != folder:
+            yield inside.as_posix()
+
+
 @contextlib.contextmanager
-def replacing_folder(path: Path | str, names: Collection[str] = ()) -> Iterator[Path]:
+def replacing_folder(
+    path: Path | str, names: Collection[str] = (), inputs: Iterable[Path | None] = ()
+) -> Iterator[Path]:
     """Yield a new folder next to ``path``; if the block succeeds, it replaces ``path`` and all that is in it.
 
     Args:
-        names: what the folder may hold, because an earlier run wrote it.
+        names: the files that the folder may hold, because an earlier run wrote them: patterns of their paths below it,
+            as of `fnmatch`.
+        inputs: the files and folders that are read for it.
 
     Raises:
-        UserError: ``path`` is a file, is the current folder, or holds something else; it is unchanged then.
+        UserError: ``path`` is a file or a device, is or holds the current folder or one of ``inputs``, or holds
+            something else than ``names``; it is unchanged then.
     """
-    if Path(path).is_file():
-        raise UserError(f"{path} is a file; name a folder.", "out")
-    if Path(path).resolve() == Path.cwd():
-        raise UserError(f"{path} is the current folder, which cannot be replaced; name another.", "out")
-    if Path(path).exists():
-        foreign = sorted({entry.name for entry in Path(path).iterdir()} - {*names} - OF_FILE_MANAGERS)
-        if foreign:
-            raise UserError(
-                f"{path} would be replaced, but it also holds {foreign[0]}, which was not written there by this verb; "
-                "name another folder, or move the file away.",
-                "out",
-            )
-    path = Path(path).resolve()  # what a link points to is replaced, not the link
+    path = Path(path)
+    require_replaceable(path, names, inputs)
+    path = path.resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
+            require_replaceable(path, names, inputs)  # somebody may have put a file there meanwhile
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             path.replace(old / path.name)
             temporary.replace(path)
@@ -145,16 +256,33 @@ def write_json(path: Path | str, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path | str) -> Any:
+def read_json(path: Path | str, kind: Any = None) -> Any:
     """Read a JSON file.
 
+    Args:
+        kind: a dataclass whose fields the value must have, of these types, strictly: "no" is no bool and "3" no number.
+            It may have others. This needs pydantic.
+
     Raises:
-        UserError: the file is missing or is not JSON.
+        UserError: the file is missing, is not JSON or of another type, or holds NaN or an infinity.
     """
     try:
-        return untrusted.parse_json(read_text(Path(path)))
+        text = read_text(Path(path))
+        value = untrusted.parse_json(text)
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}); make it again.") from None
+    if kind is not None:
+        import pydantic
+
+        try:
+            pydantic.TypeAdapter(kind).validate_json(text, strict=True)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise UserError(
+                f"{path} is not as it was written: {place} is {first['input']!r:.80} ({first['msg']}); make it again."
+            ) from None
+    return value
 
 
 def sha256(path: Path | str) -> str:

@@ -11,6 +11,8 @@ import soundfile
 
 from wav2tok.audio import ahead, decode
 from wav2tok.audio.ahead import LongRecording, read_ahead
+from wav2tok.audio.doubts import Doubts
+from wav2tok.audio.find import find
 
 
 def workers() -> int:
@@ -28,7 +30,7 @@ def settled(count: Callable[[], int], expected: int) -> int:
 
 def test_recordings_come_in_order_as_audio_reads_them(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
-    good = [str(path) for path in decode.find(tiny_corpus)]
+    good = [str(path) for path in find(tiny_corpus)]
     paths = [*good[::-1], str(tmp_path / "bad.wav"), *good, str(tmp_path / "missing.wav"), good[3]]
     assert len(paths) > ahead.FILES_AHEAD
     got = list(read_ahead(paths, 16000))
@@ -80,9 +82,9 @@ def test_a_long_recording_that_is_cut_off_is_found_out_in_its_blocks(
 def test_no_more_files_are_held_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
 
-    def decode(path: str, sample_rate: int) -> np.ndarray:
+    def decode(path: str, sample_rate: int) -> tuple[np.ndarray, Doubts]:
         begun.append(path)
-        return np.array([float(path)])
+        return np.array([float(path)]), Doubts()
 
     monkeypatch.setattr(ahead, "_decode", decode)
     monkeypatch.setattr(ahead, "FILES_AHEAD", 5)
@@ -100,11 +102,11 @@ def test_stopping_early_waits_for_what_is_being_decoded_alone(monkeypatch: pytes
     begun: list[str] = []
     go = threading.Event()
 
-    def decode(path: str, sample_rate: int) -> np.ndarray:
+    def decode(path: str, sample_rate: int) -> tuple[np.ndarray, Doubts]:
         begun.append(path)
         if path != "0":
             go.wait(10)
-        return np.zeros(1)
+        return np.zeros(1), Doubts()
 
     before = workers()
     monkeypatch.setattr(ahead, "_decode", decode)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wav2tok import files
 from wav2tok.audio import decode
 from wav2tok.audio.decode import UnreadableError
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 
 
@@ -142,10 +143,10 @@ def test_find_walks_in_order_and_skips_hidden_files(tmp_path: Path) -> None:
     for name in ("b/2.FLAC", "b/1.wav", "a/c/3.mp3", "a/.hidden/4.wav", ".5.wav", "notes.txt", "z.ogg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = [p.relative_to(tmp_path).as_posix() for p in decode.find(tmp_path)]
+    found = [p.relative_to(tmp_path).as_posix() for p in find(tmp_path)]
     assert found == ["a/c/3.mp3", "b/1.wav", "b/2.FLAC", "z.ogg"]
     with pytest.raises(UserError, match="not a folder"):
-        decode.find(tmp_path / "z.ogg")
+        find(tmp_path / "z.ogg")
 
 
 def test_sha256(tmp_path: Path) -> None:

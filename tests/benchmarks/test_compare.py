@@ -10,6 +10,7 @@ import torch
 
 from benchmarks import compare, scaling
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.config.schema import Config
 from wav2tok.speed import parts
 from wav2tok.speed.parts import Bench
@@ -58,8 +59,8 @@ def test_corpora_of_links_and_long_files_have_their_length(tmp_path: Path, monke
     monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
     decode.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
     folder = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)
-    assert len(decode.find(folder)) == 120
-    assert sum(decode.seconds(path) for path in decode.find(folder)) == pytest.approx(60)
+    assert len(find(folder)) == 120
+    assert sum(decode.seconds(path) for path in find(folder)) == pytest.approx(60)
     train, test = pickle.loads((folder / "audios.bin").read_bytes())
     assert sum(map(len, train.values())) == 96
     assert sum(map(len, test.values())) == 24

@@ -71,8 +71,11 @@ def test_lines_stand_above_the_bar_on_one_terminal():
 def test_a_verb_with_results_on_its_output_prints_no_count():
     command = [sys.executable, "-c", WORK, "clean"]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["begun", "half", "warning: done with [brackets]"]
-    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["half"]
+    assert [json.loads(line) for line in done.stderr.splitlines()] == [
+        {"info": "begun"},
+        {"warning": "done with [brackets]"},
+    ]
     _, shown, _ = on_a_terminal(command, ["stdout", "stderr"])
     assert "counting" not in shown
     _, shown, piped = on_a_terminal(command, ["stderr"])

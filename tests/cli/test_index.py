@@ -124,7 +124,7 @@ def test_strings_of_two_tokenizers_never_compare(indexed, cli, folder, tiny_mode
 def test_a_silent_query_and_a_short_one_are_refused(indexed, cli, folder):
     soundfile.write("silent.flac", np.zeros(8000), 8000)
     assert "silent.flac is silent" in cli("search", "silent.flac").complaint
-    soundfile.write("click.flac", np.full(200, 0.5), 8000)
+    soundfile.write("click.flac", np.tile([0.5, -0.5], 100), 8000)
     assert "use a longer recording" in cli("spot", "click.flac").complaint
 
 

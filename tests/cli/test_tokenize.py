@@ -171,3 +171,25 @@ def test_a_model_in_the_registry(cli, expected, tiny_model, registry_store, monk
     assert done.code == 0
     (line,) = lines(done.out)
     assert (line["tokens"], line["model"]) == (expected[path], "models:/tiny/1")
+
+
+def test_what_is_doubtful_is_a_json_line_on_stderr_and_each_file_is_tokenized_once(cli, folder, expected, tiny_model):
+    good = sorted(expected)[0]
+    shutil.copy(good, "good.flac")
+    rng = np.random.default_rng(0)
+    soundfile.write("silent.wav", np.zeros(8000), 8000)
+    soundfile.write("scrap.wav", rng.uniform(-0.3, 0.3, 48), 8000)
+    Path("other.wv").write_text("a format that is not read")
+    Path("loop").symlink_to(".")
+    done = cli("tokenize", ".", "./good.flac", "loop/good.flac", "--model", tiny_model)
+    assert done.code == 0
+    rows = lines(done.out)
+    assert [row["path"] for row in rows] == ["good.flac", "scrap.wav", "silent.wav"]
+    assert rows[0]["tokens"] == expected[good]
+    warned = lines(done.err)
+    assert all(row["warning"] for row in warned)
+    about = {row["path"]: row["warning"] for row in warned if "path" in row}
+    assert about["silent.wav"] == "silent.wav is silent (-200 dBFS)"
+    assert about["scrap.wav"] == "scrap.wav has only 6 ms of sound"
+    assert "is taken once" in about["./good.flac"]
+    assert any("1 files with sound in . are not read (1 .wv)" in row["warning"] for row in warned)

@@ -35,5 +35,5 @@ def test_what_does_not_say_what_it_heard(tmp_path):
         heard.read(tmp_path)
     for text in ("[]", "{}", '{"recordings": 3}'):
         (tmp_path / "heard.json").write_text(text)
-        with pytest.raises(UserError, match="is not a list of digests"):
+        with pytest.raises(UserError, match="is not as it was written"):
             heard.read(tmp_path)

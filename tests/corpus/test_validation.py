@@ -148,9 +148,21 @@ def duplicate(root: Path) -> None:
     shutil.copy(root / "yes" / "speaker0_0.wav", root / "yes" / "copy_0.wav")
 
 
+def with_offset(root: Path) -> None:
+    wave, rate = soundfile.read(write(root / "no" / "offset_0.wav"))
+    soundfile.write(root / "no" / "offset_0.wav", (wave + 0.3).clip(-1, 1), rate)
+
+
+def cancelling(root: Path) -> None:
+    wave, rate = soundfile.read(write(root / "no" / "cable_0.wav"))
+    soundfile.write(root / "no" / "cable_0.wav", np.stack([wave, -wave], axis=1), rate)
+
+
 WARNINGS: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "unreadable": (unreadable, 1, "1 of 21 files, yes/bad_0.wav (cannot be read as audio (Format not recognised))"),
     "too_long": (lambda root: write(root / "no" / "long_0.wav", 5.1), 1, "no/long_0.wav (5.1 s)"),
+    "offset": (with_offset, 1, "no/offset_0.wav (0.3)"),
+    "doubtful": (cancelling, 1, "no/cable_0.wav (has channels that cancel each other, so only channel 1 is used)"),
     "mostly_silence": (lambda root: write(root / "no" / "pause_0.wav", 0.1, pause=1.9), 1, "no/pause_0.wav (95.0%)"),
     "clipped": (lambda root: write(root / "no" / "loud_0.wav", amplitude=0.5), 1, "no/loud_0.wav (4."),
     "duplicate": (duplicate, 2, "yes/copy_0.wav (SHA-256 "),

@@ -1,6 +1,7 @@
 """The exported graph against the module it came from, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
+from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import PARITY, compare, parity_report, write_onnx
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata
@@ -114,6 +116,26 @@ def test_a_graph_that_differs_is_not_written(tiny_model: Path, tmp_path: Path) -
     with pytest.raises(UserError, match="not exported"):
         write_onnx(model, config, tmp_path / "t.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("where", ["codebook", "encoder"])
+def test_weights_that_are_no_numbers_are_never_exported(tiny_model: Path, tmp_path: Path, where: str) -> None:
+    """torch and ONNX Runtime would agree on all frames: NaN is nearest to the token 0 in both."""
+    model, config, _ = checkpoint.load(tiny_model)
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    with torch.no_grad():
+        (model.codebook if where == "codebook" else next(model.encoder.parameters())).fill_(float("nan"))
+    if where == "encoder":
+        with pytest.raises(UserError, match="embeddings are not finite numbers"):
+            write_onnx(model, config, tmp_path / "t.onnx")
+    else:
+        with pytest.raises(UserError, match="codebook"):
+            write_onnx(model, config, tmp_path / "t.onnx")
+    best = ModelFolder(folder).best(config.train.name)
+    checkpoint.save(best, model, config, checkpoint.peek(best))
+    with pytest.raises(UserError, match="holds numbers that are not finite"):
+        checkpoint.load(folder)
+    assert not (tmp_path / "t.onnx").exists()
 
 
 def foreign(path: Path) -> Path:

@@ -10,6 +10,7 @@ import soundfile
 
 from wav2tok import progress
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.sample import corpus
 from wav2tok.sample.corpus import make
@@ -53,7 +54,7 @@ def test_layout_and_names(sample):
 
 
 def test_takes_are_short_mono_16_bit_and_neither_clipped_nor_silent(sample):
-    for path in decode.find(sample):
+    for path in find(sample):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
         assert 4.5 <= info.duration <= 7.5
@@ -62,7 +63,7 @@ def test_takes_are_short_mono_16_bit_and_neither_clipped_nor_silent(sample):
         assert abs(wave.mean()) < 1e-3
         frames = wave[: len(wave) // 800 * 800].reshape(-1, 800)
         assert (np.sqrt((frames**2).mean(axis=1)) > 1e-4).all()  # a room is never completely silent
-    assert len({soundfile.info(path).frames for path in decode.find(sample / "ode_to_joy")}) == 3
+    assert len({soundfile.info(path).frames for path in find(sample / "ode_to_joy")}) == 3
 
 
 def test_a_folder_with_something_in_it_is_refused_and_unchanged(tmp_path):

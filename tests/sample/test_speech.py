@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.sample import speech
 from wav2tok.sample.speech import LANGUAGES, PITCH, VOICES, WORDS_PER_MINUTE, Reading, make, readings, speak
@@ -67,7 +68,7 @@ def test_the_real_program_gives_the_same_trimmed_files_twice(tmp_path: Path, mon
     make(tmp_path / "two", words=12, voices=3, seed=1)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert list(contents(tmp_path / "one")) == sorted(reading.name for reading in readings(12, 3, seed=1))
-    for path in decode.find(tmp_path / "one"):
+    for path in find(tmp_path / "one"):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
         assert 0.05 < info.duration < 3.0

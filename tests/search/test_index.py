@@ -11,6 +11,7 @@ from tests.conftest import RATE
 from tests.oracles import edit_distance
 from tests.search.collections import HOP, K, index, random_strings, recording, same, tokenizer
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.evaluation.systems import tokenizer_systems
 from wav2tok.matching import Tokenized, candidates, edit_distances, rank, runs
@@ -31,7 +32,7 @@ def found(answers: list) -> list[str]:
 def test_an_index_comes_back_as_it_was(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
     written = Index.build([tiny_corpus], made_by)
-    assert [e.path for e in written.entries] == [str(p) for p in decode.find(tiny_corpus)]
+    assert [e.path for e in written.entries] == [str(p) for p in find(tiny_corpus)]
     written.save(tmp_path / "index")
     got = Index.load(tmp_path / "index", made_by)
     assert (got.identity, got.frame_seconds) == (made_by.identity, made_by.frame_seconds)
@@ -401,7 +402,7 @@ def test_an_index_in_memory_is_not_changed() -> None:
 
 def test_a_query_spoken_within_a_longer_recording_is_found(tiny_model: Path, tiny_corpus: Path) -> None:
     made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
-    waves = [decode.read(p, 8000) for p in decode.find(tiny_corpus)[::7]]
+    waves = [decode.read(p, 8000) for p in find(tiny_corpus)[::7]]
     frames = made_by.encode_frames([np.concatenate(waves)], 8000)[0]
     starts, _ = runs(frames)
     whole = Tokenized("whole", len(np.concatenate(waves)) / 8000, frames[starts], starts)

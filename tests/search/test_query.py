@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.search.index import Index
 from wav2tok.search.query import tokens_of
@@ -19,7 +19,7 @@ def tokenizer(tiny_model: Path) -> Tokenizer:
 
 
 def test_a_query_has_the_tokens_of_its_file(tokenizer, tiny_corpus):
-    for path in decode.find(tiny_corpus)[:5]:
+    for path in find(tiny_corpus)[:5]:
         assert np.array_equal(tokens_of(path, tokenizer), tokenizer.encode_file(path))
 
 
@@ -44,14 +44,14 @@ def check_silence(tokenizer: Tokenizer, index: Index, path: Path, folder: Path) 
 
 def test_silence_around_a_query_changes_no_answer(tokenizer, tiny_corpus, tmp_path):
     index = Index.build([tiny_corpus], tokenizer)
-    for path in decode.find(tiny_corpus)[::5]:
+    for path in find(tiny_corpus)[::5]:
         check_silence(tokenizer, index, path, tmp_path)
 
 
 def test_silence_around_real_words_changes_no_answer(real_data, tmp_path):
     tokenizer = Tokenizer.from_pretrained("wav2tok:speech", "cpu", threads=1)
     index = Index.build([real_data / "words" / "up"], tokenizer)
-    for path in decode.find(real_data / "words" / "up")[::16]:
+    for path in find(real_data / "words" / "up")[::16]:
         check_silence(tokenizer, index, path, tmp_path)
 
 

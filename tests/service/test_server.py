@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.service.servers import service
-from wav2tok.audio import decode
+from wav2tok.audio.find import find
 
 pytestmark = pytest.mark.services
 
@@ -109,7 +109,7 @@ with TestClient(create_app(Settings({str(graph)!r})), "http://127.0.0.1") as cli
 
 @pytest.mark.slow
 def test_64_clients_lose_nothing_and_get_the_command_lines_tokens(tmp_path, graph, tiny_corpus):
-    paths = [str(path) for path in decode.find(tiny_corpus)]
+    paths = [str(path) for path in find(tiny_corpus)]
     done = subprocess.run([sys.executable, "-m", "wav2tok", "tokenize", *paths, "--model", str(graph)],
                           capture_output=True, text=True, check=True)  # fmt: skip
     expected = {row["path"]: row["tokens"] for row in map(json.loads, done.stdout.splitlines())}

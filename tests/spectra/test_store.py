@@ -14,6 +14,7 @@ from tests.helpers import features
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
 from wav2tok.audio.decode import UnreadableError
+from wav2tok.audio.find import find
 from wav2tok.config.schema import Config, Features
 from wav2tok.errors import UserError
 from wav2tok.model.front_end import FrontEnd
@@ -103,7 +104,7 @@ def test_spectra_are_those_of_each_recording_alone(rng: np.random.Generator) -> 
 
 
 def test_build_reads_files_in_their_order(tiny_corpus: Path, tiny_config: Config, tmp_path: Path) -> None:
-    paths = [str(p) for p in decode.find(tiny_corpus)[::-5]]
+    paths = [str(p) for p in find(tiny_corpus)[::-5]]
     front_end = FrontEnd(tiny_config.features, 8000)
     got = build(paths, front_end, tmp_path / "new", CPU)
     assert got.frames.tolist() == [len(decode.read(p, 8000)) // 128 + 1 for p in paths]
@@ -145,7 +146,7 @@ def test_so_has_a_long_one_with_a_pretrained_network(kind: str, rng: np.random.G
 def test_build_names_the_file_that_cannot_be_read(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
     with pytest.raises(UnreadableError, match=r"bad\.wav"):
-        build([str(decode.find(tiny_corpus)[0]), str(tmp_path / "bad.wav")], FRONT, tmp_path, CPU)
+        build([str(find(tiny_corpus)[0]), str(tmp_path / "bad.wav")], FRONT, tmp_path, CPU)
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.stages.conftest import REASONS, report
 from wav2tok.errors import UserError
 from wav2tok.files import sha256
+from wav2tok.release.pull import pull
 from wav2tok.stages.export import NO_REPORT, export
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import runs
@@ -110,3 +111,30 @@ def test_a_report_that_was_edited_stops_the_export(place, tiny_split):
     with pytest.raises(UserError, match=r"gate\.json was changed after the evaluation"):
         export(place / "model", judged, place / "export")
     assert names(place) == ["model", "report"]
+
+
+@pytest.mark.parametrize("approved", ["no", 1, None])
+def test_a_verdict_that_is_no_yes_or_no_is_refused(place, tiny_split, approved):
+    judged = report(place / "report", place / "model", tiny_split)
+    (judged / "gate.json").write_text(json.dumps({"approved": approved, "reasons": []}))
+    values = json.loads((judged / "seal.json").read_text())
+    values["files"]["gate.json"] = sha256(judged / "gate.json")
+    (judged / "seal.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"gate\.json is not as it was written: approved is"):
+        export(place / "model", judged, place / "export")
+    assert names(place) == ["model", "report"]
+
+
+def test_a_folder_that_holds_the_inputs_is_not_replaced(place, tiny_split):
+    """Neither the model nor the recordings, and not an export that is itself read."""
+    before = names(place / "model")
+    for out in (place / "model", place, tiny_split.parent):
+        with pytest.raises(UserError, match=r"cannot be replaced|would be replaced"):
+            export(place / "model", None, out, data=tiny_split)
+    assert names(place / "model") == before
+    export(place / "model", None, place / "export")
+    before = names(place / "export")
+    shutil.copy(place / "export" / "tokenizer.onnx", place / "export" / "tokenizer.int8.onnx")
+    with pytest.raises(UserError, match=r"which is read; name another folder|it also holds"):
+        pull(str(place / "export" / "tokenizer.int8.onnx"), place / "export")
+    assert names(place / "export") == sorted([*before, "tokenizer.int8.onnx"])

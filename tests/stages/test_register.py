@@ -235,7 +235,7 @@ def test_a_champion_that_knows_more_classes_or_says_not_what_it_heard_is_kept(pl
         (lambda p: (p / "export" / "tokenizer.onnx").unlink(), "is not the graph that was exported"),
         (lambda p: edit(p / "export" / "export.json", report="0" * 64), "was exported from another report"),
         (lambda p: edit(p / "export" / "export.json", approved=False), "says not approved, and the verdict"),
-        (lambda p: (p / "export" / "export.json").write_text("{}"), "does not name its report; export the model again"),
+        (lambda p: (p / "export" / "export.json").write_text("{}"), "is not as it was written: approved is"),
         (lambda p: (p / "audios.bin").write_bytes((p / "other.bin").read_bytes()), "is not the split that"),
     ],
 )  # fmt: skip

@@ -3,9 +3,11 @@
 import dataclasses
 import pickle
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, manifest
@@ -36,7 +38,7 @@ def test_a_split_without_a_manifest(tiny_corpus: Path, tiny_config: Config, tmp_
     assert not set(parts.test.groups) & set((parts.train + parts.valid).groups)
     assert set(everything.seconds) == set(everything.digests) == {None}
     numbers = f"{len(parts.train)} train, {len(parts.valid)} validate, {len(parts.test)} test"
-    assert lines == [f"28 recordings of 4 classes: {numbers}; {tmp_path / 'audios.bin'}"]
+    assert lines == [f"28 recordings of 4 classes and 7 groups: {numbers}; {tmp_path / 'audios.bin'}"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audios.bin", "audios.json"]
 
 
@@ -83,7 +85,10 @@ def test_further_recordings_are_only_for_training(
     tiny_corpus: Path, tiny_config: Config, column: Path, tmp_path: Path, lines: list[str]
 ) -> None:
     more = tmp_path / "more"
-    shutil.copytree(tiny_corpus / "arch", more)
+    more.mkdir()
+    for path in (tiny_corpus / "arch").iterdir():
+        wave, rate = soundfile.read(path)
+        soundfile.write(more / path.name, wave / 2, rate)
     split(tiny_corpus, tmp_path / "audios.bin", by_column(tiny_config), manifest=column, also=[more])
     parts = audios_bin.read(tmp_path / "audios.bin")
     added = [recording for recording in parts.train if recording.path.startswith(str(more))]
@@ -177,3 +182,48 @@ def test_classes_that_training_never_hears_are_named(
     (never,) = set(parts.test.classes or ()) - set(parts.train.classes or ()) - set(parts.valid.classes or ())
     assert lines[-1] == f"training never hears 1 of the 4 test classes: {never}"
     assert len(parts.train) + len(parts.valid) == 3 * (7 - len(set(parts.test.groups)))
+
+
+def test_what_is_in_the_split_already_is_not_added_under_another_name(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
+) -> None:
+    """Neither the same files by another path or a link, nor copies of them."""
+    (tmp_path / "link").symlink_to(tiny_corpus)
+    shutil.copytree(tiny_corpus / "arch", tmp_path / "copies")
+    also = [tiny_corpus / ".." / tiny_corpus.name, tmp_path / "link", tmp_path / "copies"]
+    split(tiny_corpus, tmp_path / "audios.bin", tiny_config, also=also)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    assert len(parts.train + parts.valid + parts.test) == 28
+    assert [line.split()[0] for line in lines if "are in the split already" in line] == ["28", "28", "7"]
+
+
+def test_one_name_in_two_spellings_of_unicode_is_one_group_and_one_class(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted(tiny_corpus.rglob("*.flac"))):
+        form = ("NFC", "NFD")[number % 2]
+        label, speaker = (unicodedata.normalize(form, name) for name in (path.parent.name + "é", path.stem[:3] + "ü"))
+        (tmp_path / "data" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "data" / label / f"{speaker}_{number}.flac")
+    split(tmp_path / "data", tmp_path / "audios.bin", tiny_config)
+    parts = audios_bin.read(tmp_path / "audios.bin")
+    assert parts.valid is not None
+    every = parts.train + parts.valid + parts.test
+    assert (len(set(every.classes or ())), len(set(every.groups))) == (4, 7)
+    assert not set(parts.test.groups) & set((parts.train + parts.valid).groups)
+    assert all(Path(path).is_file() for path in every.paths)
+
+
+def test_a_layout_that_misleads_is_warned_of(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
+) -> None:
+    for number, path in enumerate(sorted(tiny_corpus.rglob("*.flac"))):
+        place = tmp_path / "data" / ("train", "test")[number % 2] / path.parent.name
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place / f"{path.stem[:3]}-{number}.flac")
+    split(tmp_path / "data", tmp_path / "audios.bin", tiny_config)
+    parts, groups, count = lines
+    assert parts.startswith("'test', 'train' are classes, and called like parts of a split")
+    assert groups.startswith("28 of 28 recordings are a group of their own, because their names have a - and no _")
+    assert count.startswith("28 recordings of 2 classes and 28 groups: ")

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from wav2tok.audio import ahead, decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import Tokenized
 from wav2tok.tokenizer import tokenizer as tokenizing
@@ -28,7 +29,7 @@ def tokenizer(tiny_model: Path) -> Tokenizer:
 
 
 def test_strings_come_in_the_order_of_the_files(tokenizer: Tokenizer, tiny_corpus: Path) -> None:
-    paths = [str(p) for p in decode.find(tiny_corpus)[::-1]]
+    paths = [str(p) for p in find(tiny_corpus)[::-1]]
     got = list(tokenize_files(paths, tokenizer))
     assert [t.path for t in got] == paths
     for one in got:
@@ -47,7 +48,7 @@ def test_more_files_than_are_held_at_once(
     """Batches end with the file that fills them, and a long file ends one and begins the next."""
     monkeypatch.setattr(tokenizer, "samples_at_once", 20_000)
     monkeypatch.setattr(ahead, "LONG_SAMPLES", 20_000)
-    some = [str(p) for p in decode.find(tiny_corpus)]
+    some = [str(p) for p in find(tiny_corpus)]
     lengths = [len(decode.read(path, 8000)) for path in some]
     long = str(tmp_path / "long.wav")
     soundfile.write(long, np.tile(decode.read(some[0], 8000), 6), 8000)
@@ -75,7 +76,7 @@ def test_more_files_than_are_held_at_once(
 
 def test_a_bad_file_is_reported_in_its_place(tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
-    good = [str(p) for p in decode.find(tiny_corpus)[:2]]
+    good = [str(p) for p in find(tiny_corpus)[:2]]
     paths = [str(tmp_path / "bad.wav"), good[0], str(tmp_path / "missing.wav"), good[1]]
     got = list(tokenize_files(paths, tokenizer))
     assert [type(t) for t in got] == [Failure, Tokenized, Failure, Tokenized]
@@ -93,7 +94,7 @@ def test_one_sample_at_a_high_rate_is_no_reason_to_stop(
     tokenizer: Tokenizer, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     decode.write(tmp_path / "click.wav", np.array([0.5]), 48000)
-    good = str(decode.find(tiny_corpus)[0])
+    good = str(find(tiny_corpus)[0])
     got = list(tokenize_files([str(tmp_path / "click.wav"), good], tokenizer))
     assert [t.path for t in got] == [str(tmp_path / "click.wav"), good]
     assert isinstance(got[1], Tokenized)
@@ -108,7 +109,7 @@ def test_a_long_file_is_tokenized_in_its_place(
     monkeypatch.setattr(tokenizing, "CORE_FRAMES", 64)
     monkeypatch.setattr(tokenizing, "MARGIN_FRAMES", 64)
     monkeypatch.setattr(tokenizing, "FEATURE_FRAMES", 48)
-    good = [str(path) for path in decode.find(tiny_corpus)]
+    good = [str(path) for path in find(tiny_corpus)]
     joined = np.concatenate([decode.read(path, 8000) for path in good])
     long, cut, bad = (str(tmp_path / name) for name in ("long.flac", "cut.flac", "bad.wav"))
     soundfile.write(long, joined, 8000)
@@ -138,7 +139,7 @@ def test_a_long_file_is_tokenized_in_its_place(
 def test_folders_and_standard_input_stand_for_their_files(tiny_corpus: Path) -> None:
     listed = io.StringIO("one.wav\n\n  \ntwo words.wav\n")
     got = expand(["a.wav", str(tiny_corpus / "arch"), "-"], listed)
-    assert got == ["a.wav", *map(str, decode.find(tiny_corpus / "arch")), "one.wav", "two words.wav"]
+    assert got == ["a.wav", *map(str, find(tiny_corpus / "arch")), "one.wav", "two words.wav"]
     assert expand([], io.StringIO("x.wav\ny.wav")) == ["x.wav", "y.wav"]
 
 

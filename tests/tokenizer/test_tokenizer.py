@@ -14,6 +14,7 @@ import soxr
 import torch
 
 from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.device import cuda_devices
@@ -36,7 +37,7 @@ def tokenizer(tiny_model: Path) -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def waves(tiny_corpus: Path) -> list[np.ndarray]:
-    return [decode.read(path, 8000) for path in decode.find(tiny_corpus)]
+    return [decode.read(path, 8000) for path in find(tiny_corpus)]
 
 
 def test_strings_are_tokens_of_steps_without_repeats(tokenizer: Tokenizer, waves: list[np.ndarray]) -> None:
@@ -71,7 +72,7 @@ def test_a_pickled_copy_needs_no_file(tiny_model: Path, tmp_path: Path, waves: l
 def test_files_give_what_their_waveforms_give(
     tokenizer: Tokenizer, waves: list[np.ndarray], tiny_corpus: Path, tmp_path: Path
 ) -> None:
-    paths = decode.find(tiny_corpus)
+    paths = find(tiny_corpus)
     assert [s.tolist() for s in tokenizer.encode_files(paths)] == [s.tolist() for s in tokenizer.encode(waves, 8000)]
     assert tokenizer.encode_file(str(paths[3])).tolist() == tokenizer.encode([waves[3]], 8000)[0].tolist()
     with pytest.raises(UserError, match=r"none\.wav cannot be read as audio \(no such file\)"):

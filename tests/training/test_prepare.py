@@ -21,6 +21,7 @@ from wav2tok.corpus.validation import with_sources
 from wav2tok.errors import UserError
 from wav2tok.files import sha256
 from wav2tok.model import checkpoint
+from wav2tok.release.export import compare
 from wav2tok.stages.cluster import cluster
 from wav2tok.stages.split import split
 from wav2tok.stages.train import TrainRun, train
@@ -113,15 +114,22 @@ def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config
         train(TrainRun(tmp_path / "audios.bin", tmp_path / "model", None, tiny_config, "cpu", False))
 
 
-def test_training_leaves_no_file_of_an_earlier_model(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
-    """A crash early in a second training must not leave the first graph next to the second weights."""
+def test_an_earlier_model_stays_whole_until_the_next_one_is(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    """A crash early in a second training leaves neither nothing nor the first graph next to the second weights."""
     train(TrainRun(tiny_split, tmp_path, None, tiny_config, "cpu", False))
     values = to_dict(tiny_config)
     values["encoder"]["hidden"] = 6
     with interrupted_after(1):
         train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", True))
-    assert not (tmp_path / "tokenizer.onnx").exists()
-    assert checkpoint.load(tmp_path)[1].encoder.hidden == 6
+    model, config, _ = checkpoint.load(tmp_path)
+    assert config.encoder.hidden == tiny_config.encoder.hidden
+    assert not compare(model, Tokenizer(tmp_path / "tokenizer.onnx", "cpu"), config.data.sample_rate).differing
+    train(TrainRun(tiny_split, tmp_path, None, from_dict(values), "cpu", False))
+    model, config, _ = checkpoint.load(tmp_path)
+    assert config.encoder.hidden == 6
+    assert not compare(model, Tokenizer(tmp_path / "tokenizer.onnx", "cpu"), config.data.sample_rate).differing
 
 
 @pytest.mark.parametrize("own_validation", [True, False])

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from wav2tok.audio import decode
+from wav2tok.audio.doubts import Doubts, say
 
 LONG_SAMPLES = 1 << 20
 """A recording of more samples (65 s at 16 kHz) is not kept whole but read in blocks."""
@@ -21,38 +22,52 @@ class LongRecording:
 
     path: decode.Source
     sample_rate: int
+    _doubts: list[Doubts] = field(default_factory=list, compare=False)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Its samples from the beginning, float32 [n] each (`wav2tok.audio.decode.blocks`)."""
-        return decode.blocks(self.path, self.sample_rate)
+        """Its samples from the beginning, float32 [n] each (`wav2tok.audio.decode.blocks`); the first time it warns."""
+        if self._doubts:
+            yield from decode.blocks(self.path, self.sample_rate)
+            return
+        self._doubts.append(Doubts())
+        yield from decode.blocks(self.path, self.sample_rate, self._doubts[0])
+        say(self.path, self._doubts[0].phrases)
 
 
 Decoded = np.ndarray | LongRecording | decode.UnreadableError
 
 
-def _decode(path: decode.Source, sample_rate: int) -> Decoded:
+def _decode(path: decode.Source, sample_rate: int) -> tuple[Decoded, Doubts]:
+    doubts = Doubts()
     try:
         if decode.seconds(path) * sample_rate > LONG_SAMPLES:
-            return LongRecording(path, sample_rate)
-        return decode.read(path, sample_rate)
+            return LongRecording(path, sample_rate), doubts
+        return decode.read(path, sample_rate, doubts), doubts
     except decode.UnreadableError as error:
-        return error
+        return error, Doubts()
 
 
 def read_ahead(paths: Sequence[decode.Source], sample_rate: int) -> Iterator[Decoded]:
     """Recordings in order: a waveform, float32 [N], a `LongRecording`, or the error of a file that cannot be read.
 
-    At most `FILES_AHEAD` of them are in memory, for any number of files.
+    What is doubtful about one is warned of (`wav2tok.audio.doubts`). At most `FILES_AHEAD` of them are in memory, for
+    any number of files.
     """
+
+    def heeded(path: decode.Source, coming: Future[tuple[Decoded, Doubts]]) -> Decoded:
+        decoded, doubts = coming.result()
+        say(path, doubts.phrases)
+        return decoded
+
     with ThreadPoolExecutor(THREADS) as pool:
-        coming: deque[Future[Decoded]] = deque()
+        coming: deque[tuple[decode.Source, Future[tuple[Decoded, Doubts]]]] = deque()
         try:
             for path in paths:
-                coming.append(pool.submit(_decode, path, sample_rate))
+                coming.append((path, pool.submit(_decode, path, sample_rate)))
                 if len(coming) == FILES_AHEAD:
-                    yield coming.popleft().result()
+                    yield heeded(*coming.popleft())
             while coming:
-                yield coming.popleft().result()
+                yield heeded(*coming.popleft())
         finally:  # a caller that stops early waits only for the files being decoded
-            for future in coming:
+            for _, future in coming:
                 future.cancel()

@@ -1,47 +1,22 @@
-"""Read recordings: any format that libsndfile knows, as one channel, at the model's rate."""
+"""Read recordings: any format that libsndfile or ffmpeg knows, as one channel, at the model's rate."""
 
 import contextlib
 import io
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
+from wav2tok.audio import foreign, headers
+from wav2tok.audio.channels import Downmix
+from wav2tok.audio.doubts import Doubts
+from wav2tok.audio.source import Content, Source, UnreadableError
 from wav2tok.errors import UserError
 from wav2tok.untrusted import shown, why_not_regular
-
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"})
-
-
-@dataclass(frozen=True)
-class Content:
-    """A recording that is in no file: what messages call it, and its bytes."""
-
-    name: str
-    data: bytes
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Source = Path | str | Content
-"""Where a recording is: a file, or the bytes of one."""
-
-
-class UnreadableError(UserError):
-    """A file that is not audio, is damaged, or has no samples.
-
-    Attributes:
-        reason: what is wrong with it, to follow its name.
-    """
-
-    def __init__(self, path: Source, reason: str, remedy: str = "fix or delete it") -> None:
-        super().__init__(f"{path} {reason}; {remedy}.")
-        self.reason = reason
-
 
 BLOCK_SAMPLES = 1 << 18
 """How many samples of a file are decoded at once, and become at most so many at the model's rate."""
@@ -56,12 +31,23 @@ def _wrong_rate(rate: float) -> str | None:
     return f"has a sampling rate of {rate:g} Hz, which is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,}"
 
 
+LOUDEST = 65536.0
+"""No scale of samples in use has larger ones: full scale is 1, and 32768 for whole numbers of 16 bits as floats."""
+_UNKNOWN = 1 << 62
+"""libsndfile says that there are more samples where a file does not say how many."""
+
+
 class SequentialFile(soundfile.SoundFile):
     """A file that is read from beginning to end.
 
     `soundfile.SoundFile` seeks after every read, so it skips the holes of a damaged file. A file that cannot seek is
     read on from the current position, which reveals the damage.
+
+    Attributes:
+        header: what its header is worth.
     """
+
+    header = headers.Header()
 
     def seekable(self) -> bool:
         return False
@@ -70,31 +56,23 @@ class SequentialFile(soundfile.SoundFile):
         """All samples, float32 [size, channels] each; the last block is shorter, and may be empty.
 
         Raises:
-            UnreadableError: the file is truncated or empty, or has a value that is not finite.
+            UnreadableError: the file is truncated or empty, or has a value that no sound has.
         """
         count, ended = 0, False
         while not ended:
             block = self.read(size, dtype="float32", always_2d=True)
             count, ended = count + len(block), len(block) < size
-            # The sum, as the mean of the channels must be finite too.
-            if not np.isfinite(block.sum(axis=1) if block.shape[1] > 1 else block).all():
-                raise UnreadableError(self.name, "holds samples that are not finite numbers")
+            peak = max(block.max(initial=0.0), -block.min(initial=0.0))
+            if not peak <= LOUDEST:
+                what = "samples that are not finite numbers"
+                if np.isfinite(block).all():
+                    what = f"a sample of {peak:.3g}, where full scale is 1"
+                raise UnreadableError(self.name, f"holds {what}")
             if ended and count == 0:
                 raise UnreadableError(self.name, "holds no samples", "delete it")
-            if ended and count < self.frames:
+            if ended and count < self.frames and self.header.exact:
                 raise UnreadableError(self.name, f"ends after {count} of {self.frames} samples")
             yield block
-
-
-class _Bytes(io.BytesIO):
-    """A `Content` as a file, which `SequentialFile` calls by its name."""
-
-    def __init__(self, content: Content) -> None:
-        super().__init__(content.data)
-        self._name = content.name
-
-    def __str__(self) -> str:
-        return self._name
 
 
 @contextlib.contextmanager
@@ -109,7 +87,8 @@ def opened(path: Source) -> Iterator[SequentialFile]:
         reason = "no such file" if irregular == "does not exist" else f"it {irregular}"
         raise UnreadableError(shown(path), f"cannot be read as audio ({reason})")
     try:
-        with SequentialFile(_Bytes(path) if isinstance(path, Content) else str(path)) as file:
+        with contextlib.ExitStack() as stack:
+            file = _open(path, stack)
             wrong = _wrong_rate(file.samplerate)
             if wrong is not None:
                 raise UnreadableError(path, wrong, "convert it")
@@ -119,29 +98,77 @@ def opened(path: Source) -> Iterator[SequentialFile]:
         raise UnreadableError(path, f"cannot be read as audio ({reason})") from None
 
 
-def seconds(path: Source) -> float:
-    """The length of a recording by its header, in seconds.
+def _open(path: Source, stack: contextlib.ExitStack) -> SequentialFile:
+    if not isinstance(path, Content) and not Path(path).is_file():  # a pipe can be read only once; or nothing is there
+        return stack.enter_context(SequentialFile(str(path)))
+    raw = stack.enter_context(_bytes_of(path))
+    form = foreign.container(raw.read(64))
+    if form is None:
+        try:
+            return _by_libsndfile(path, raw, stack)
+        except soundfile.LibsndfileError:
+            raw.seek(0)
+            form = foreign.second_choice(raw.read(64))
+            if form is None:
+                raise
+    made, complaint = stack.enter_context(foreign.converted(path, form))
+    wav = headers.View(stack.enter_context(_bytes_of(made)), headers.Header(), str(path))
+    file = stack.enter_context(SequentialFile(wav))
+    file.header = headers.Header(doubt=f"is damaged, by what ffmpeg says ({complaint})" if complaint else "")
+    return file
+
+
+def _bytes_of(path: Source) -> BinaryIO:
+    return io.BytesIO(path.data) if isinstance(path, Content) else Path(path).open("rb")
+
+
+def _by_libsndfile(path: Source, raw: BinaryIO, stack: contextlib.ExitStack) -> SequentialFile:
+    header = headers.examine(raw)
+    if header.problem:
+        raise UnreadableError(path, header.problem)
+    # libsndfile reads a file faster than through Python.
+    direct = header.plain and not isinstance(path, Content)
+    file = stack.enter_context(SequentialFile(str(path) if direct else headers.View(raw, header, str(path))))
+    file.header = header
+    return file
+
+
+def seconds(path: Source, most: float = math.inf) -> float:
+    """The length of a recording in seconds: by its header, or counted where that does not say.
+
+    Args:
+        most: counting ends when there is more.
 
     Raises:
         UnreadableError: the file is missing or is not audio.
     """
     with opened(path) as file:
-        return file.frames / file.samplerate
+        if file.frames < _UNKNOWN:
+            return file.frames / file.samplerate
+        count = 0
+        for block in file.checked(BLOCK_SAMPLES):
+            count += len(block)
+            if count > most * file.samplerate:
+                break
+        return count / file.samplerate
 
 
-def blocks(path: Source, sample_rate: int) -> Iterator[np.ndarray]:
+def blocks(path: Source, sample_rate: int, doubts: Doubts | None = None) -> Iterator[np.ndarray]:
     """Decode a recording block by block, in constant memory: one channel at ``sample_rate`` (Hz).
 
-    Channels are averaged. The rate is converted with soxr, which takes a quarter of a millisecond per second of audio
-    and needs no torch, so tokenizing starts quickly.
+    Channels are averaged, unless they cancel each other (`wav2tok.audio.channels`). The rate is converted with soxr,
+    which takes a quarter of a millisecond per second of audio and needs no torch, so tokenizing starts quickly.
+
+    Args:
+        doubts: gets what is doubtful about the recording, when all of it was read.
 
     Yields:
         float32 [n], nominally in [-1, 1]; at least one sample in total.
 
     Raises:
-        UnreadableError: the file is missing, not audio, truncated or empty, or has a value that is not finite.
+        UnreadableError: the file is missing, not audio, truncated or empty, or has a value that no sound has.
     """
-    yielded = 0
+    yielded, downmix = 0, Downmix()
     with opened(path) as file:
         stream = None
         if file.samplerate != sample_rate:
@@ -149,7 +176,9 @@ def blocks(path: Source, sample_rate: int) -> Iterator[np.ndarray]:
         size = min(BLOCK_SAMPLES, max(1, BLOCK_SAMPLES * file.samplerate // sample_rate))
         for samples in file.checked(size):
             ended = len(samples) < size
-            mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
+            mono = downmix(samples)
+            if doubts is not None:
+                doubts.add(mono)
             if yielded == 0 and len(mono):
                 first = mono[:1]
             part = np.ascontiguousarray(mono) if stream is None else stream.resample_chunk(mono, last=ended)
@@ -158,11 +187,22 @@ def blocks(path: Source, sample_rate: int) -> Iterator[np.ndarray]:
             yielded += len(part)
             if len(part):
                 yield part
+        if doubts is not None:
+            doubts.phrases |= oddities(file, downmix)
+            doubts.conclude(file.samplerate, sample_rate)
 
 
-def read(path: Source, sample_rate: int) -> np.ndarray:
+def oddities(file: SequentialFile, downmix: Downmix) -> dict[str, str]:
+    """What is doubtful about a file that was read, apart from its samples, as `Doubts.phrases`."""
+    found = {"length": file.header.doubt} if file.header.doubt else {}
+    if downmix.used is not None:
+        found["channels"] = f"has channels that cancel each other, so only channel {downmix.used + 1} is used"
+    return found
+
+
+def read(path: Source, sample_rate: int, doubts: Doubts | None = None) -> np.ndarray:
     """A whole recording, float32 [N]: the `blocks` in one piece."""
-    parts = list(blocks(path, sample_rate))
+    parts = list(blocks(path, sample_rate, doubts))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -185,25 +225,3 @@ def resample(waveform: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
 def write(path: Path | str, waveform: np.ndarray, sample_rate: int) -> None:
     """Write float [N] as a 16-bit file in the format of the suffix; values outside [-1, 1] are clipped."""
     soundfile.write(str(path), np.clip(waveform, -1.0, 1.0), sample_rate, subtype="PCM_16")
-
-
-def find(root: Path | str) -> list[Path]:
-    """The recordings below ``root``, by suffix, sorted; hidden files and folders are skipped.
-
-    Raises:
-        UserError: ``root`` is not a folder.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder; name one that holds recordings, such as data.")
-
-    def walk(folder: Path) -> Iterator[Path]:
-        for entry in sorted(folder.iterdir()):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from walk(entry)
-            elif entry.suffix.lower() in SUFFIXES:
-                yield entry
-
-    return list(walk(root))

@@ -2,12 +2,14 @@
 
 import functools
 import inspect
+import json
 import logging
 import math
 import os
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -22,18 +24,39 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings a
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]
 
 
+_NAMED = 5
+"""How many recordings are named for one kind of warning; there may be thousands."""
+
+
 class _Lines(logging.Handler):
     """Prints each record on standard output at once, with the level of warnings; details on standard error.
 
     Attributes:
-        aside: whether all of them go to standard error.
+        as_rows: the verb's standard output and standard error hold rows, so each record is a JSON object on standard
+            error, with the path of the recording that it is about, if it is about one.
     """
 
-    aside = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.as_rows = False
+        self._named: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.as_rows and record.levelno >= logging.INFO:
+            path = getattr(record, "path", None)
+            level = "warning" if record.levelno >= logging.WARNING else "info"
+            row = ({} if path is None else {"path": path}) | {level: record.getMessage()}
+            print(without_secrets(json.dumps(row, ensure_ascii=False)), file=sys.stderr, flush=True)
+            return
+        kind = getattr(record, "kind", None)
+        if kind is not None:
+            self._named[kind] += 1
+            if self._named[kind] == _NAMED + 1:
+                print("warning: there are more such recordings; wav2tok validate names all", flush=True)
+            if self._named[kind] > _NAMED:
+                return
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        stream = sys.stderr if self.aside or record.levelno < logging.INFO else sys.stdout
+        stream = sys.stderr if record.levelno < logging.INFO else sys.stdout
         print(without_secrets(f"{level}{record.getMessage()}"), file=stream, flush=True)
 
 
@@ -86,11 +109,11 @@ def _nothing(what: str, total: int) -> Iterator[Callable[[], object]]:
 
 def listen() -> None:
     """Show what the library reports: its lines, and its counted work as bars on a terminal or else as lines."""
-    if not progress.log.handlers:
-        progress.log.addHandler(_Lines())
-        progress.log.setLevel(logging.INFO)
-        progress.log.propagate = False
-    _Lines.aside = False
+    for handler in [one for one in progress.log.handlers if isinstance(one, _Lines)]:
+        progress.log.removeHandler(handler)
+    progress.log.addHandler(_Lines())
+    progress.log.setLevel(logging.INFO)
+    progress.log.propagate = False
     progress.show_with(_bar if sys.stderr.isatty() else _tenths)
 
 
@@ -145,16 +168,14 @@ def _keep_libraries_quiet() -> None:
 
 
 def keep_output_clean() -> None:
-    """Show counted work at most as a bar: the verb's standard output and standard error hold results, line by line.
+    """Show counted work at most as a bar, and lines as JSON on standard error: the verb's output is rows, line by line.
 
     A terminal on standard output gets no bar: the results themselves show the progress there. What libraries write to
     standard error by themselves, such as the decoder of MP3, is dropped.
     """
     _keep_libraries_quiet()
+    for handler in progress.log.handlers:
+        if isinstance(handler, _Lines):
+            handler.as_rows = True
     loud = progress.log.isEnabledFor(logging.INFO)
     progress.show_with(_bar if loud and sys.stderr.isatty() and not sys.stdout.isatty() else _nothing)
-
-
-def lines_aside() -> None:
-    """Show what the library reports on standard error: standard output is read by a program, line by line."""
-    _Lines.aside = True

@@ -25,15 +25,13 @@ def demo(
 ) -> None:
     """Try it in the browser: hum or drop a recording, and hear what matches. Only this machine can reach the page."""
     need("serve")
-    from wav2tok.audio import decode
-    from wav2tok.errors import UserError
+    from wav2tok.audio.find import find, recordings_of
     from wav2tok.service.server import serve
     from wav2tok.service.settings import Settings
 
     if folder is None:
-        folder = DATA if DATA.is_dir() and decode.find(DATA) else _sample()
-    if not decode.find(folder):
-        raise UserError(f"{folder} holds no recordings ({', '.join(sorted(decode.SUFFIXES))}); name another folder.")
+        folder = DATA if DATA.is_dir() and find(DATA) else _sample()
+    recordings_of(folder)
     serve(Settings(model, recordings=folder, device=device, threads=threads, poll=0), port, show)
 
 

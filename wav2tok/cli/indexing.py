@@ -66,6 +66,7 @@ def build(
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
+    console.keep_output_clean()
     require_own(out)
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
@@ -95,6 +96,7 @@ def add(
         if not paths:
             print(f"the recordings of {index} are below {root}", file=sys.stderr)
             return
+    console.keep_output_clean()
     loaded, tokenizer = opened(index, model, device, threads, variant)
     files = expand(paths or [], sys.stdin)
     changed = loaded.changed(files)

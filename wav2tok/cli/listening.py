@@ -90,7 +90,7 @@ def listen(
     """
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
-    console.lines_aside()
+    console.keep_output_clean()
     if wanted and index is not None:
         raise UserError("it does not go with --index; start wav2tok listen twice.", "for")
     for name, value in (("rate", rate), ("channels", channels)):

@@ -41,7 +41,6 @@ def tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized |
     """The token strings of ``files`` in order; None for a file that cannot be read, with the reason on stderr."""
     from wav2tok.tokenizer.batch import Failure, tokenize_files
 
-    console.keep_output_clean()
     for result in progress.track(tokenize_files(files, tokenizer), "tokenizing", len(files)):
         if isinstance(result, Failure):
             failure = {"path": result.path, "error": result.error}
@@ -68,6 +67,7 @@ def tokenize(
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
+    console.keep_output_clean()
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     failed = False
@@ -98,6 +98,7 @@ def search(
     from wav2tok.search.nearest import measures
     from wav2tok.search.query import tokens_of
 
+    console.keep_output_clean()
     loaded, tokenizer = opened(index, model, device, threads, variant)
     measure = measures(tokenizer.codebook, is_transposable(tokenizer.metadata.config)).get(by)
     if measure is None:
@@ -124,6 +125,7 @@ def spot(
     """Print where QUERY occurs in the recordings of an index, one JSON line each with start and end in seconds."""
     from wav2tok.search.query import tokens_of
 
+    console.keep_output_clean()
     loaded, tokenizer = opened(index, model, device, threads, variant)
     with printing(form) as emit:
         found = loaded.spot(tokens_of(query, tokenizer), top)

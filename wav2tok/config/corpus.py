@@ -32,6 +32,8 @@ class Validate:
     """Share of samples at full scale."""
     max_silence_share: Share = 0.9
     """Share of silent frames of 20 ms."""
+    max_offset: Annotated[float, Within(0, 1)] = 0.1
+    """Constant offset (DC) of the samples, where full scale is 1."""
     max_unreadable_share: Share = 0.05
     """Unreadable files are omitted; a larger share of them is an error."""
 

@@ -17,11 +17,13 @@ digests are unknown. The next split by the same rule leaves every recording in t
 
 import dataclasses
 import hashlib
+import math
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wav2tok.audio.find import identity
 from wav2tok.corpus import plain_pickle
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError, reason
@@ -71,13 +73,17 @@ def read(path: Path | str) -> Splits:
     train, test = read_parts[0], read_parts[-1]
     if not len(train) or not len(test):
         raise UserError(f"{path} has an empty {'training' if not len(train) else 'test'} part; split again.")
-    valid = read_parts[1] if len(parts) == 3 and len(read_parts[1]) else None
-    test_paths = set(test.paths)
+    valid = read_parts[1] if len(parts) == 3 else None
+    tested = {identity(p) for p in test.paths}
     for name, part in (("training", train), ("validation", valid)):
-        shared = [p for p in part.paths if p in test_paths] if part else []
+        shared = [p for p in part.paths if identity(p) in tested] if part else []
         if shared:
             raise UserError(f"{path} has {shared[0]} in its {name} and its test part; a test recording must be unseen.")
-    return _with_details(Splits(train, valid, test), details_path(path), hashlib.sha256(content).hexdigest())
+    train, test = _once(train, path), _once(test, path)
+    valid = None if valid is None else _once(valid, path, train)
+    return _with_details(
+        Splits(train, valid if valid else None, test), details_path(path), hashlib.sha256(content).hexdigest()
+    )
 
 
 def _recordings(part: Any, path: Path, which: str) -> Recordings:
@@ -98,6 +104,24 @@ def _members(part: Any) -> int:
     """How many paths a dictionary of lists holds, counted without going through them."""
     lists = part.values() if isinstance(part, Mapping) else ()
     return sum(len(members) for members in lists if isinstance(members, list | tuple))
+
+
+def _once(part: Recordings, path: Path, others: Recordings | None = None) -> Recordings:
+    """``part`` with each real file once, however often and under whatever names it is there or in ``others``."""
+    seen = {identity(p) for p in others.paths} if others else set()
+    kept = []
+    for number, one in enumerate(part.paths):
+        key = identity(one)
+        if key not in seen:
+            kept.append(number)
+            seen.add(key)
+    if len(kept) == len(part):
+        return part
+    left_out = sorted({*range(len(part))} - {*kept})
+    log.warning(
+        f"{path} names {len(left_out)} files more than once, such as {part.paths[left_out[0]]}; each is taken once"
+    )
+    return part.take(kept)
 
 
 def _parts(splits: Splits) -> Iterator[tuple[str, Recordings]]:
@@ -133,7 +157,8 @@ def _with_details(splits: Splits, path: Path, owner: str) -> Splits:
         for name, part in _parts(splits):
             groups, seconds, digests, sources = zip(*(rows[p] for p in part.paths), strict=True)
             names = _all_of(str, groups) and _all_of(str, sources)
-            if not (names and _all_of(float | int | None, seconds) and _all_of(str | None, digests)):
+            finite = all(one is None or math.isfinite(one) for one in seconds)
+            if not (names and finite and _all_of(float | int | None, seconds) and _all_of(str | None, digests)):
                 raise TypeError
             parts[name] = dataclasses.replace(part, groups=groups, seconds=seconds, digests=digests, sources=sources)
     except (KeyError, TypeError):

@@ -47,6 +47,9 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
               f"are longer than {limits.max_seconds:g} s", "{:.6g} s".format),
         Check("silent", "critical", "rms_dbfs", between, {"min_value": limits.min_rms_dbfs},
               f"are silent, under {limits.min_rms_dbfs:g} dBFS", "{:.1f} dBFS".format),
+        Check("offset", "warning", "offset", between, {"min_value": -limits.max_offset, "max_value": limits.max_offset},
+              f"have a constant offset (DC) of more than {limits.max_offset:g} of full scale", "{:.3g}".format),
+        Check("doubtful", "warning", "doubt", among, {"value_set": [""]}, "are read with a doubt"),
         Check("mostly_silence", "warning", "silence_share", between, {"max_value": limits.max_silence_share},
               f"are silent for more than {limits.max_silence_share:.1%} of their time", "{:.1%}".format),
         Check("clipped", "warning", "clipped_share", between, {"max_value": limits.max_clipped_share},
@@ -84,6 +87,8 @@ def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
         "rms_dbfs": "float64",
         "silence_share": "float64",
         "clipped_share": "float64",
+        "offset": "float64",
+        "doubt": "object",
         "sha256": "object",
         "source": "object",
     }

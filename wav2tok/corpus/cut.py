@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from wav2tok.corpus import sides
-from wav2tok.corpus.recordings import Recordings
+from wav2tok.corpus.recordings import Recordings, name_of
 from wav2tok.errors import UserError
 
 PARTS = ("train", "valid", "test")
@@ -25,7 +25,7 @@ def names(paths: Sequence[str], folder: Path | None = None) -> list[str]:
         first, last = min(parents), max(parents)
         shared = zip(first, last, strict=False)
         depth = next((i for i, (one, other) in enumerate(shared) if one != other), min(len(first), len(last)))
-    return ["/".join(one[depth:]) for one in parts]
+    return [name_of("/".join(one[depth:])) for one in parts]
 
 
 def cut(

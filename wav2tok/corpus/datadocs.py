@@ -16,7 +16,7 @@ from typing import Any
 
 from wav2tok.corpus.manifest import Entry
 
-NAMES = ("index.html", "validations", "expectations")
+NAMES = ("index.html", "validations/*.html", "expectations/*.html")
 """What the folder of the Data Docs holds."""
 OFFENDERS = 5  # per check, on the index
 BARS = 20  # of the classes and of the groups, on the index: the largest

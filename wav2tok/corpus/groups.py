@@ -8,6 +8,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from wav2tok.corpus.recordings import name_of
 from wav2tok.errors import UserError, reason
 
 TABLE = "groups.csv"
@@ -27,14 +28,14 @@ def groups_of(folder: Path, names: Sequence[str]) -> list[str]:
             missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise UserError(f"{table} has no column {missing[0]!r}; its first line must name path and group.")
-            groups = {row["path"]: (row["group"] or "").strip() for row in rows}
+            groups = {name_of(row["path"]): name_of((row["group"] or "").strip()) for row in rows}
     except FileNotFoundError:
         raise UserError(
             f"split.group_by is column, and {table} does not exist; write it with the columns path and group."
         ) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{table} is not a table in UTF-8 ({reason(error)}); write it again.") from None
-    unknown = next((name for name in names if not groups.get(name)), None)
+    unknown = next((name for name in names if not groups.get(name_of(name))), None)
     if unknown is not None:
         raise UserError(f"{table} has no group of {unknown}; add a line for it.")
-    return [groups[name] for name in names]
+    return [groups[name_of(name)] for name in names]

@@ -5,15 +5,20 @@ can leave these recordings out, whatever they are called by then and whichever s
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
-from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
 
 HEARD_FILE = "heard.json"
 """In a model folder, an export folder and a registered version: ``{"recordings": [SHA-256 in hexadecimal, ...]}``."""
+
+
+@dataclass(frozen=True)
+class _Heard:
+    recordings: list[str]
 
 
 def write(folder: Path, recordings: Recordings, before: Iterable[str] = ()) -> None:
@@ -32,11 +37,7 @@ def read(folder: Path) -> frozenset[str]:
     Raises:
         UserError: it holds none; then it is unknown which recordings are unseen.
     """
-    path = folder / HEARD_FILE
-    try:
-        return frozenset(map(str, read_json(path)["recordings"]))
-    except (KeyError, TypeError):
-        raise UserError(f"{path} is not a list of digests that wav2tok train wrote; train the model again.") from None
+    return frozenset(read_json(folder / HEARD_FILE, _Heard)["recordings"])
 
 
 def known(folder: Path) -> frozenset[str]:

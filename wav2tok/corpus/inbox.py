@@ -21,16 +21,8 @@ from wav2tok.files import make_folder, replacing
 
 REASONS_FILE = "reasons.jsonl"
 """In the quarantine folder: a line ``{"path", "reasons", "time"}`` for every recording that was put there."""
-_KEEP_NOTHING_OUT = {
-    "lone_recording",
-    "low_sample_rate",
-    "mostly_silence",
-    "clipped",
-    "too_long",
-    "shared_audio",
-    "too_many_unreadable",
-}
-"""Checks that only warn, or that judge the corpus as a whole."""
+_KEEP_OUT, _OF_THE_CORPUS = {"unreadable", "duplicate"}, {"too_many_unreadable"}
+"""Warnings of a corpus that keep a new recording out all the same, and what no single recording fails."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,8 @@ def _failures(old: Sequence[Entry], new: Sequence[Entry], config: Config) -> lis
     found = []
     for outcome in validation.run(checks(config.validate, config.data.sample_rate), frame(entries)):
         check = outcome.check
-        if outcome.success or check.name in _KEEP_NOTHING_OUT:
+        keeps_out = check.severity == "critical" or check.name in _KEEP_OUT
+        if outcome.success or not keeps_out or check.name in _OF_THE_CORPUS:
             continue
         for shown, value in outcome.offenders:
             path = shown.removesuffix("/")

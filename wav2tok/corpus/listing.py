@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.config.schema import Split
 from wav2tok.corpus.groups import TABLE, groups_of
 from wav2tok.corpus.manifest import read_csv
-from wav2tok.corpus.recordings import Recordings, names_group
+from wav2tok.corpus.recordings import Recordings, class_of, names_group
 from wav2tok.corpus.sources import joined
 from wav2tok.errors import UserError
 
@@ -33,7 +33,7 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
             parameter="manifest",
         )
     if manifest is None:
-        names = [path.relative_to(folder).as_posix() for path in decode.find(folder)]
+        names = [path.relative_to(folder).as_posix() for path in find(folder)]
         recordings = Recordings(_below(folder, names), groups=tuple(groups_of(folder, names)) if by_column else ())
     else:
         entries = [entry for entry in read_csv(manifest) if not entry.error]
@@ -60,7 +60,7 @@ def listing(folder: Path, config: Split, manifest: Path | None) -> Recordings:
         raise UserError(
             f"{folder / loose[0]} is not in a class folder; move it into one, or split without classes (kind: list)."
         )
-    return replace(recordings, classes=tuple(name.split("/", 1)[0] for name in names))
+    return replace(recordings, classes=tuple(map(class_of, names)))
 
 
 def _below(folder: Path, names: list[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The manifest: one line of measurements for every recording of a corpus, and a digest of the whole.
 
 Levels are relative to full scale, amplitude 1. ``rms_dbfs`` and ``silence_share`` describe the mean of the channels,
-which is the model's input; ``clipped_share`` describes the channels themselves, since a channel overloads by itself. A
-file is measured at its own rate, in blocks, so ten hours need no more memory than ten seconds.
+which is the model's input, without its constant offset; ``clipped_share`` describes the channels themselves, since a
+channel overloads by itself. A file is measured at its own rate, in blocks, so ten hours need no more memory than ten
+seconds.
 """
 
 import csv
@@ -19,7 +20,9 @@ import numpy as np
 
 from wav2tok import files
 from wav2tok.audio import decode
-from wav2tok.corpus.recordings import group_of
+from wav2tok.audio.channels import Downmix
+from wav2tok.audio.find import find
+from wav2tok.corpus.recordings import class_of, group_of
 from wav2tok.errors import UserError
 from wav2tok.progress import track
 
@@ -44,10 +47,14 @@ class Entry:
     silence_share: float = 0.0
     sha256: str = ""  # of the file's bytes; "" if even those cannot be read
     error: str = ""
+    offset: float = 0.0  # the mean of the samples: a constant offset (DC)
+    doubt: str = ""  # what is odd about the file or its channels, though it can be read
     source: str = ""  # the path of the first of the recordings that it shares audio with; "" if there is none
 
 
-MEASUREMENTS = ("seconds", "sample_rate", "rms_dbfs", "clipped_share", "silence_share")
+MEASUREMENTS = ("seconds", "sample_rate", "rms_dbfs", "clipped_share", "silence_share", "offset")
+ADDED = {"source": "", "offset": "0", "doubt": ""}
+"""What a manifest of an earlier release lacks."""
 COLUMNS = tuple("class" if f.name == "class_name" else f.name for f in dataclasses.fields(Entry))
 
 
@@ -59,9 +66,10 @@ class Levels:
     rms_dbfs: float
     clipped_share: float
     silence_share: float
+    offset: float
 
 
-def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
+def levels(blocks: Iterable[np.ndarray], frame: int, downmix: Downmix | None = None) -> Levels:
     """Measure a recording given in blocks.
 
     A frame is silent if its power is at least `SILENT_BELOW_LOUDEST_DB` below that of the loudest frame, so in a file
@@ -70,38 +78,49 @@ def levels(blocks: Iterable[np.ndarray], frame: int) -> Levels:
     Args:
         blocks: float32 [N, C] each, at least one sample in all; every N but the last is a multiple of ``frame``.
         frame: samples per frame.
+        downmix: how channels become one.
     """
     samples = values = clipped = 0
-    energy = 0.0
-    powers = []
+    energy = total = 0.0
+    powers, means = [], []
+    downmix = downmix or Downmix()
     for block in blocks:
-        mono = block.mean(axis=1)
+        mono = downmix(block)
         samples += len(block)
         values += block.size
         clipped += int(np.count_nonzero(np.abs(block) >= CLIPPED_AT))
         squares = np.square(mono, dtype=np.float64)
         energy += float(squares.sum())
+        total += float(mono.sum(dtype=np.float64))
         starts = np.arange(0, len(squares), frame)
-        powers.append(np.add.reduceat(squares, starts) / np.diff(starts, append=len(squares)))
-    power = np.concatenate(powers)
+        lengths = np.diff(starts, append=len(squares))
+        powers.append(np.add.reduceat(squares, starts) / lengths)
+        means.append(np.add.reduceat(mono.astype(np.float64), starts) / lengths)
+    offset = total / samples
+    # The power of x - offset.
+    power = np.maximum(np.concatenate(powers) - 2 * offset * np.concatenate(means) + offset**2, 0.0)
     threshold = power.max() * 10 ** (-SILENT_BELOW_LOUDEST_DB / 10)
-    mean_square = energy / samples
+    mean_square = max(0.0, energy / samples - offset**2)
     rms_dbfs = 10 * math.log10(mean_square) if mean_square > 0 else FLOOR_DBFS
-    return Levels(samples, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)))
+    return Levels(samples, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)), offset)
 
 
-def _measurements(path: Path) -> dict[str, float | int]:
+def _measurements(path: Path) -> dict[str, float | int | str]:
     """The measured fields of an `Entry`, rounded so that manifests do not depend on a processor's last bits."""
     with decode.opened(path) as file:
         rate = file.samplerate
         frame = max(1, round(rate * FRAME_SECONDS))
-        measured = levels(file.checked(frame * BLOCK_FRAMES), frame)
+        downmix = Downmix()
+        measured = levels(file.checked(frame * BLOCK_FRAMES), frame, downmix)
+        doubt = "; ".join(decode.oddities(file, downmix).values())
     return {
         "seconds": round(measured.samples / rate, 6),
         "sample_rate": rate,
         "rms_dbfs": round(measured.rms_dbfs, 3),
         "clipped_share": round(measured.clipped_share, 6),
         "silence_share": round(measured.silence_share, 6),
+        "offset": round(measured.offset, 6),
+        "doubt": doubt,
     }
 
 
@@ -110,7 +129,7 @@ def measure(path: Path, root: Path) -> Entry:
     relative = path.relative_to(root)
     entry = Entry(
         path=relative.as_posix(),
-        class_name=relative.parts[0] if len(relative.parts) > 1 else "",
+        class_name=class_of(relative.as_posix()),
         group=group_of(relative.name),
     )
     try:
@@ -129,7 +148,7 @@ def build(root: Path) -> list[Entry]:
         UserError: ``root`` is not a folder.
     """
     root = Path(root)
-    paths = decode.find(root)
+    paths = find(root)
     # Decoding and hashing release the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         return list(track(pool.map(lambda path: measure(path, root), paths), "measuring", len(paths)))
@@ -172,14 +191,13 @@ def read_csv(path: Path | str) -> list[Entry]:
         raise UserError(f"{path} does not exist; run wav2tok validate first.") from None
     except (ValueError, csv.Error):
         rows, header = [], []
-    # Manifests of before have no sources.
-    missing = [name for name in COLUMNS if name not in header and name != "source"]
+    missing = [name for name in COLUMNS if name not in header and name not in ADDED]
     if missing:
         raise UserError(f"{path} is not a manifest (it has no column {missing[0]}); run wav2tok validate again.")
     entries = []
     for number, row in enumerate(rows, start=2):
         try:
-            entries.append(_entry({"source": ""} | row))
+            entries.append(_entry(ADDED | row))
         except ValueError:
             raise UserError(
                 f"{path} is not a manifest (row {number} cannot be read); run wav2tok validate again."

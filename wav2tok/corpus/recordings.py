@@ -1,5 +1,6 @@
 """A recording and what is known about it, and how recordings are divided into parts."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,19 @@ class TrainingSplits(Splits):
     valid: Recordings
 
 
+def name_of(text: str) -> str:
+    """A class or group in NFC: a letter with an accent can be encoded in two ways, and both are one name."""
+    return unicodedata.normalize("NFC", text)
+
+
+def class_of(name: str) -> str:
+    """The class of a recording by its path below the corpus: the first folder; "" directly in the corpus."""
+    return name_of(name.split("/", 1)[0]) if "/" in name else ""
+
+
 def group_of(path: str) -> str:
     """The speaker or singer by the file name: its stem up to the first ``_``, or the whole stem."""
-    return Path(path).stem.split("_", 1)[0]
+    return name_of(Path(path).stem.split("_", 1)[0])
 
 
 def names_group(path: str) -> bool:

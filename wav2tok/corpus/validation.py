@@ -25,8 +25,10 @@ from wav2tok.corpus import datadocs, manifest, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
 from wav2tok.corpus.groups import groups_of
+from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
+from wav2tok.progress import log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +210,12 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     Raises:
         UserError: no recordings, an impossible threshold, or a failed critical check (after all files are written).
     """
-    root, out, limits = Path(root), Path(out), config.validate
+    with files.locked(Path(out)):
+        return _validate(Path(root), Path(out), config)
+
+
+def _validate(root: Path, out: Path, config: Config) -> Report:
+    limits = config.validate
     files.require_own(out, "manifest.csv", ("validation.json", "docs"))
     if not 0 <= limits.max_unreadable_share <= 1:
         raise UserError(f"validate.max_unreadable_share is {limits.max_unreadable_share}; it must be in [0, 1].")
@@ -222,17 +229,27 @@ def validate(root: Path, out: Path, config: Config) -> Report:
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
-    with files.replacing_folder(out / "docs", datadocs.NAMES) as docs:
+    with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
         outcomes = run(checks(limits, needed_rate), as_frame(entries), docs)
         summary = _summary(entries, outcomes)
         datadocs.make_offline(docs, summary, entries)
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 
+    warnings = [o.sentence(len(entries)) for o in failed if o.check.severity == "warning"]
+    warnings += doubtful(
+        [e.path for e in good],
+        [e.class_name for e in good] if config.split.kind == "dict" and any(e.class_name for e in good) else None,
+        [e.group for e in good],
+        config.split.group_by,
+    )
     page = out / "docs" / "index.html"
+    # Before an error, too: both have to be put right.
+    for warning in warnings:
+        log.warning(warning)
     critical = [o.sentence(len(entries)) for o in failed if o.check.severity == "critical"]
     if critical:
         raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
-    return Report([o.sentence(len(entries)) for o in failed], page, summary)
+    return Report(warnings, page, summary)

@@ -186,6 +186,9 @@ def _fill(model: Wav2Tok, path: Path) -> dict[str, Any]:
     """Load the weights of a checkpoint into ``model``; returns its info."""
     info = peek(path)
     tensors, _ = _read(path, "model.")
+    broken = next((name for name, values in tensors.items() if not bool(values.isfinite().all())), None)
+    if broken is not None:
+        raise UserError(f"{path} is no model: {broken} holds numbers that are not finite; train again.")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
-from wav2tok.audio.decode import Content
 from wav2tok.audio.raw import ENCODINGS
+from wav2tok.audio.source import Content
 from wav2tok.errors import UserError
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer

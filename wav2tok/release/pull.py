@@ -34,7 +34,7 @@ def pull(model: str, out: Path, key: Path | None = None) -> Path:
             is no tokenizer; or the signature does not hold. ``out`` is unchanged then.
     """
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    with replacing_folder(out, {name for name in held if _is_ours(name)}) as folder:
+    with replacing_folder(out, {name for name in held if _is_ours(name)}, (Path(model), key)) as folder:
         name = _bring(model, folder)
         _check(folder, name)
         if key is not None:

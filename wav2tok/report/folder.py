@@ -1,5 +1,6 @@
 """The folders that ``wav2tok evaluate`` and ``wav2tok register`` write: what each file in them is called."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -44,6 +45,23 @@ class ReportFolder:
     def sealed(self) -> tuple[Path, ...]:
         """The files that export and register act on."""
         return (self.gate, self.held_out, self.headline, self.retrieval, self.markdown, self.table)
+
+
+@dataclass(frozen=True)
+class GateFile:
+    """What ``gate.json`` holds, apart from the clauses."""
+
+    approved: bool
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class HeldOutFile:
+    """What ``heldout.json`` holds."""
+
+    score: float
+    test_digest: str
+    approved: bool
 
 
 class RegisteredFolder:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.files import OF_FILE_MANAGERS, make_folder, sha256
+from wav2tok.files import OF_FILE_MANAGERS, make_folder, require_folder, sha256
 from wav2tok.matching.candidates import MAX_UNITS
 from wav2tok.search import container
 from wav2tok.search.segment import Rows, Segment, pack
@@ -86,7 +86,7 @@ def read(folder: Path) -> Manifest:
     Raises:
         UserError: there is none, or it is not of this release.
     """
-    if folder.is_file():
+    if folder.exists() and not folder.is_dir():
         raise UserError(
             f"{folder} is a file, and an index is a folder; if an earlier release wrote it, move it away and index "
             f"again: wav2tok index FOLDER --out {folder}",
@@ -186,8 +186,7 @@ def require_own(folder: Path) -> None:
     Raises:
         UserError: ``folder`` is a file, or holds something else.
     """
-    if folder.is_file():
-        raise UserError(f"{folder} is a file, and an index is a folder; name another, or move the file away.", "out")
+    require_folder(folder)
     if folder.exists():
         foreign = [one.name for one in folder.iterdir() if not _OWN.fullmatch(one.name)]
         foreign = sorted(set(foreign) - OF_FILE_MANAGERS)

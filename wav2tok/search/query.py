@@ -6,6 +6,7 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
+from wav2tok.audio.doubts import Doubts, say
 from wav2tok.audio.silence import sounding
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
@@ -28,8 +29,11 @@ def query_of(path: str | Path, tokenizer: Tokenizer) -> Tokenized:
         UserError: the file is missing, not audio, damaged, empty or silent.
     """
     rate = tokenizer.sample_rate
-    waveform = decode.read(path, rate)
+    doubts = Doubts()
+    waveform = decode.read(path, rate, doubts)
     part = sound(waveform, rate, path) if len(waveform) <= LONG_SAMPLES else slice(0, len(waveform))
+    # One that is too short for the index is refused there.
+    say(path, {kind: phrase for kind, phrase in doubts.phrases.items() if kind != "short"})
     (frames,) = tokenizer.encode_frames([waveform[part]], rate)
     return tokenized(str(path), (part.stop - part.start) / rate, frames, part.start / rate)
 

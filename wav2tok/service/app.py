@@ -20,8 +20,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from wav2tok import __version__
-from wav2tok.audio.decode import Content
 from wav2tok.audio.foreign import NeedsFfmpegError
+from wav2tok.audio.source import Content
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.service import schemas

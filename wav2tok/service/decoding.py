@@ -10,11 +10,8 @@ import numpy as np
 
 from wav2tok.audio import decode, foreign
 from wav2tok.audio.ahead import LONG_SAMPLES
-from wav2tok.audio.decode import Content, UnreadableError
+from wav2tok.audio.source import Content
 from wav2tok.service.refusals import Refused
-
-ENDLESS = 1e9
-"""Seconds. libsndfile says more than that of a FLAC that does not say how long it is."""
 
 
 class Allowance:
@@ -67,10 +64,8 @@ def decoded(content: Content, sample_rate: int, allowance: Allowance) -> Recordi
     if form is not None:
         # A little more than allowed, so that a longer recording is refused and not cut.
         content = foreign.to_wav(content, form, allowance.seconds + 1)
-    # No more is ever decoded than the header says.
-    seconds = decode.seconds(content)
-    if seconds > ENDLESS:
-        raise UnreadableError(content, "does not say how long it is", "encode it to a file, not to a pipe")
+    # No more is ever decoded than that.
+    seconds = decode.seconds(content, allowance.seconds)
     allowance.take(seconds)
     if seconds * sample_rate > LONG_SAMPLES:
         return Recording(seconds, partial(decode.blocks, content, sample_rate))

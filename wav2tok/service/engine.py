@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wav2tok.audio.decode import Content
+from wav2tok.audio.source import Content
 from wav2tok.device import available_cpus
 from wav2tok.matching import Tokenized
 from wav2tok.search.query import sound

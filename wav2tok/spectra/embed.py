@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wav2tok.errors import UserError
 from wav2tok.model.codebook import assign
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.spectra.store import Segments, SpectrumStore
@@ -35,6 +36,8 @@ def frame_tokens(model: Wav2Tok, store: SpectrumStore, most_frames: int | None =
     segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
     for positions, z, frames in embeddings(model, store, segments):
         tokens = assign(z, model.codebook).cpu().numpy()
+        if not bool(z[torch.arange(z.shape[1])[None, :] < frames[:, None]].isfinite().all()):
+            raise UserError("the model's embeddings are no longer finite numbers; lower the recipe's learning_rate.")
         for position, row, length in zip(positions.tolist(), tokens, frames.tolist(), strict=True):
             out[position] = row[:length]
     return out

@@ -5,7 +5,7 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
-from wav2tok.files import require_own
+from wav2tok.files import locked, require_own
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
@@ -17,6 +17,11 @@ from wav2tok.training.pairs import PairSampler
 
 def cluster(data: Path, out: Path, config: Config, device: str) -> None:
     """Write the untrained encoder with its first codebook into the model folder ``out``."""
+    with locked(out):
+        _cluster(data, out, config, device)
+
+
+def _cluster(data: Path, out: Path, config: Config, device: str) -> None:
     folder = ModelFolder(out)
     require_own(out, folder.config.name, (folder.untrained.name,))
     used = choose(device)

@@ -11,7 +11,7 @@ from wav2tok.corpus import audios_bin
 from wav2tok.evaluation import gate, held_out
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
-from wav2tok.files import require_own, write_json
+from wav2tok.files import locked, require_own, write_json
 from wav2tok.progress import log
 from wav2tok.report import files, seal, tables, training
 from wav2tok.report.folder import ReportFolder
@@ -37,6 +37,11 @@ def evaluate(data: Path, model: str, out: Path, config: Config, device: str, tra
     Returns:
         Whether the gate approves the model, and why.
     """
+    with locked(out):
+        return _evaluate(data, model, out, config, device, track)
+
+
+def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, track: bool) -> gate.Verdict:
     report = ReportFolder(out)
     require_own(out, report.held_out.name, report.names)
     if track and store.available():

@@ -24,7 +24,7 @@ from wav2tok.release import passport, signature, variants
 from wav2tok.release.export import Parity, copy_onnx, parity_report, write_onnx
 from wav2tok.report import seal
 from wav2tok.report.card.card import model_card
-from wav2tok.report.folder import ReportFolder
+from wav2tok.report.folder import GateFile, HeldOutFile, ReportFolder
 from wav2tok.tokenizer.format import (
     CARD_FILE,
     EXPORT_FILE,
@@ -81,7 +81,7 @@ def export(
     verdict = _verdict(graph, report)
     if unapproved is not None and verdict["approved"]:
         raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
-    with replacing_folder(out, _WRITTEN) as folder:
+    with replacing_folder(out, _WRITTEN, (model, report, data, key)) as folder:
         if not verdict["approved"] and report is not None and unapproved is None:
             write_json(folder / EXPORT_FILE, verdict)
             log.info("not approved, so nothing is exported: " + " ".join(verdict["reasons"]))
@@ -126,7 +126,7 @@ def _verdict(graph: Path, report: Path | None) -> dict[str, Any]:
             "first.",
             "report",
         )
-    gate = read_json(folder.gate)
+    gate = read_json(folder.gate, GateFile)
     return {"approved": gate["approved"], "reasons": gate["reasons"], "report": sealed.digest}
 
 
@@ -147,7 +147,7 @@ def _passport(
         info=info,
         evaluation=None if report is None else _evaluation(ReportFolder(report)),
         pretrained=None if pretrained is None else pretrained.to_dict(),
-        run=read_json(run) if run.exists() else None,
+        run=read_json(run, runs.RunFile) if run.exists() else None,
         dvc_lock=lineage.known_digest(Path("dvc.lock")),
     )
 
@@ -157,7 +157,7 @@ def _evaluation(report: ReportFolder) -> dict[str, Any]:
     rows = list(csv.DictReader(read_text(report.retrieval).splitlines()))
     figures = {"value": float, "low": float, "high": float, "queries": int}
     scores = [{key: figures.get(key, str)(value) for key, value in row.items()} for row in rows]
-    return read_json(report.held_out) | read_json(report.gate) | {"scores": scores}
+    return read_json(report.held_out, HeldOutFile) | read_json(report.gate, GateFile) | {"scores": scores}
 
 
 def _variants(folder: Path, data: Path | None, settings: Export, seed: int) -> list[dict[str, Any]]:

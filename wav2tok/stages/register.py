@@ -17,12 +17,22 @@ from wav2tok.progress import log
 from wav2tok.release import champion, history, passport, registry, versions
 from wav2tok.release.champion import Standing
 from wav2tok.report import seal
-from wav2tok.report.folder import RegisteredFolder, ReportFolder
+from wav2tok.report.folder import GateFile, HeldOutFile, RegisteredFolder, ReportFolder
 from wav2tok.report.seal import Seal
 from wav2tok.stages import contest
 from wav2tok.tokenizer.format import CARD_FILE, EXPORT_FILE, GRAPH_NAMES, PASSPORT_FILE, identity_of
 from wav2tok.tracking import lineage, links, runs
 from wav2tok.tracking.lookup import logged_model
+
+
+@dataclass(frozen=True)
+class _ExportFile:
+    """What ``export.json`` holds, as far as it decides."""
+
+    approved: bool
+    reasons: list[str]
+    report: str | None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, u
         raise UserError("the gate approved this model, so nothing has to be overridden; leave it out.", "unapproved")
     table = read_text(exported.report.table).rstrip() if exported.sealed else ""
     written = RegisteredFolder(out)
-    with replacing_folder(out, (written.outcome.name, written.summary.name)) as folder:
+    with replacing_folder(out, (written.outcome.name, written.summary.name), (model, report, data)) as folder:
         result = _refused(exported, config.register, unapproved)
         if result is None:
             need("workflow", "mlflow")
@@ -85,10 +95,8 @@ def register(model: Path, report: Path, data: Path, out: Path, config: Config, u
 
 def _read(folder: Path, report: ReportFolder, data: Path) -> _Export:
     """An export, after checking that graph, verdict, report and data are those of one model."""
-    values = read_json(folder / EXPORT_FILE)
+    values = read_json(folder / EXPORT_FILE, _ExportFile)
     graph = folder / GRAPH_NAMES[0]
-    if not isinstance(values, dict) or not {"approved", "reasons", "report"} <= set(values):
-        raise UserError(f"{folder / EXPORT_FILE} does not name its report; export the model again.", "model")
     identity = identity_of(graph) if graph.is_file() else None
     if identity != values.get("model"):
         raise UserError(f"{graph} is not the graph that was exported; export the model again.", "model")
@@ -102,7 +110,7 @@ def _read(folder: Path, report: ReportFolder, data: Path) -> _Export:
         raise UserError(f"{graph} is not the model that {report.path} is of; evaluate and export it again.", "model")
     if lineage.file_digest(data) != sealed.data:
         raise UserError(f"{data} is not the split that {report.path} was made with; evaluate the model again.", "data")
-    gate = read_json(report.gate)
+    gate = read_json(report.gate, GateFile)
     if gate["approved"] is not values["approved"]:
         raise UserError(
             f"{folder / EXPORT_FILE} says {'approved' if values['approved'] else 'not approved'}, and the verdict in "
@@ -201,7 +209,7 @@ def _tags(exported: _Export, data: Path, unapproved: str | None) -> dict[str, An
         "data_digest": lineage.file_digest(data),
     }
     if exported.sealed is not None:
-        held_out = read_json(exported.report.held_out)
+        held_out = read_json(exported.report.held_out, HeldOutFile)
         tags |= {"score": held_out["score"], "test_digest": held_out["test_digest"], "report": exported.sealed.digest}
     if unapproved is not None:
         tags |= {"unapproved": f"{history.who()}: {history.require_reason(unapproved)}"}

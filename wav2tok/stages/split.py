@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from wav2tok.audio.find import identity
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.cut import names
+from wav2tok.corpus.digests import contents
+from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.listing import listing
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
@@ -55,7 +58,8 @@ def split(
     former = audios_bin.former(out, rule)
     others = Recordings(())
     for more in also:
-        others += listing(more, replace(config.split, kind="list", group_by="none"), None)
+        found = listing(more, replace(config.split, kind="list", group_by="none"), None)
+        others += _new(found, more, recordings + others)
     if only_test:
         if test_groups or test_classes:
             raise UserError("the test is all of the folder already; name no test groups or classes.", "only_test")
@@ -80,7 +84,11 @@ def split(
     if former:
         stay = sum(name in former for name in names(recordings.paths, folder))
         log.info(f"{stay} of {len(recordings)} recordings stay in the part that they had in {out}")
-    what = "recordings" if recordings.classes is None else f"recordings of {len(set(recordings.classes))} classes"
+    labels = "" if recordings.classes is None else f"{len(set(recordings.classes))} classes and "
+    what = f"recordings of {labels}{len(set(recordings.groups))} groups"
+    called = names(recordings.paths, folder)
+    for sentence in doubtful(called, recordings.classes, recordings.groups, config.split.group_by):
+        log.warning(sentence)
     more_text = f" and {len(others)} others for training" if len(others) else ""
     log.info(
         f"{len(recordings)} {what}{more_text}: {len(result.train)} train, {len(result.valid)} validate, "
@@ -92,3 +100,19 @@ def split(
         log.info(
             f"training never hears {len(never)} of the {len(set(result.test.classes or ()))} test classes: {shown}"
         )
+
+
+def _new(more: Recordings, folder: Path, known: Recordings) -> Recordings:
+    """``more`` of a folder without the files that are among the ``known`` ones, or are copies of them."""
+    files, copies = {identity(path) for path in known.paths}, {*contents(known)}
+    kept = more.take(
+        i
+        for i, (path, content) in enumerate(zip(more.paths, contents(more), strict=True))
+        if identity(path) not in files and content not in copies
+    )
+    if len(kept) < len(more):
+        log.warning(
+            f"{len(more) - len(kept)} recordings of {folder} are in the split already, or are copies of such, and are "
+            "left out of training"
+        )
+    return kept

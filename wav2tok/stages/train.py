@@ -10,7 +10,7 @@ from wav2tok.corpus import splits
 from wav2tok.corpus.recordings import TrainingSplits
 from wav2tok.errors import reason
 from wav2tok.extras import need
-from wav2tok.files import read_json, write_json
+from wav2tok.files import locked, read_json, write_json
 from wav2tok.machine import describe
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
@@ -20,21 +20,21 @@ from wav2tok.report import training
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tracking import lineage, links, names, runs, store
 from wav2tok.tracking.runs import MLflowRecorder
+from wav2tok.tracking.unsent import UNSENT
 from wav2tok.training.loop import Trainer, recorded
 from wav2tok.training.prepare import TrainRun, prepare
 from wav2tok.training.progress import Progress
 from wav2tok.training.recorder import Recorder, SilentRecorder
-
-UNSENT = "unsent.jsonl"
-"""In a model folder: metrics that the MLflow store has not taken yet."""
+from wav2tok.training.replacement import settle
 
 
 def train(run: TrainRun, recorder: Recorder | None = None) -> Progress:
     """Train and export the best model, reporting metrics to ``recorder`` if there is one."""
-    parts = splits.read_splits(run.data, run.config)
-    trainer = prepare(run)
-    _write_lineage(trainer, parts, _tags(run, parts))
-    return complete(trainer, recorder or SilentRecorder())
+    with locked(run.out):
+        parts = splits.read_splits(run.data, run.config)
+        trainer = prepare(run)
+        _write_lineage(trainer, parts, _tags(run, parts))
+        return complete(trainer, run.out, recorder or SilentRecorder())
 
 
 def train_tracked(run: TrainRun) -> None:
@@ -44,6 +44,11 @@ def train_tracked(run: TrainRun) -> None:
     earlier one.
     """
     need("evaluate", "matplotlib", "pandas")
+    with locked(run.out):
+        _train_tracked(run)
+
+
+def _train_tracked(run: TrainRun) -> None:
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
@@ -55,12 +60,12 @@ def train_tracked(run: TrainRun) -> None:
     base = flatten(_compared(lineage.committed(run.config)))
     with runs.run(
         config.register.experiment,
-        run_id=runs.run_of(out) if resumed else None,
+        run_id=runs.run_of(trainer.out) if resumed else None,
         name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
         training=not trainer.progress.finished,
-        kept=out / UNSENT,
+        kept=trainer.out / UNSENT,
     ) as recorder:
-        runs.write_run(out, recorder.run_id, recorder.experiment_id)
+        runs.write_run(trainer.out, recorder.run_id, recorder.experiment_id)
         if not resumed:
             recorder.params(values)
             digest = lineage.file_digest(run.data)
@@ -70,7 +75,8 @@ def train_tracked(run: TrainRun) -> None:
         tags = _tags(run, parts)
         _write_lineage(trainer, parts, tags)
         recorder.tags(tags | ({"continues": before} if before else {}))
-        progress = complete(trainer, recorder)
+        progress = complete(trainer, out, recorder)
+        recorder.keep_in(out / UNSENT)
         try:
             recorder.tags({"best_epoch": str(progress.best_epoch)})
             recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
@@ -140,19 +146,20 @@ def _record_model(trainer: Trainer, recorder: MLflowRecorder) -> None:
         recorder.artifact(path, "model")
 
 
-def complete(trainer: Trainer, recorder: Recorder) -> Progress:
-    """Train to the end and write the ONNX graph of the best model into the model folder."""
-    out, config = trainer.out, trainer.config
+def complete(trainer: Trainer, out: Path, recorder: Recorder) -> Progress:
+    """Train to the end and write the ONNX graph of the best model into the model folder ``out``."""
+    place, config = trainer.out, trainer.config
     try:
         progress = trainer.run(recorder)
     except KeyboardInterrupt:
         log.info(f"stopped after {trainer.progress.epoch} finished epochs; the same command resumes from {out}")
         raise
-    best, _, info = checkpoint.load(out)
-    graph = out / GRAPH_NAMES[0]
-    parity = write_onnx(best, config, graph, info["best_epoch"], info["best"])
+    best, _, info = checkpoint.load(place)
+    parity = write_onnx(best, config, place / GRAPH_NAMES[0], info["best_epoch"], info["best"])
+    settle(out, config.train.name)
+    trainer.write_to(out)
     log.info(
-        f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {graph} agrees with "
+        f"best epoch {progress.best_epoch}, validation score {progress.best:.3f}; {out / GRAPH_NAMES[0]} agrees with "
         f"torch on {parity.frames - parity.differing} of {parity.frames} frames"
     )
     return progress

@@ -16,10 +16,8 @@ def validate(folder: Path, out: Path, config: Config) -> None:
     """
     need("workflow", "great_expectations", "pandas")
     report = judge(folder, out, config)
-    for warning in report.warnings:
-        log.warning(warning)
     summary = report.summary
     log.info(
-        f"{summary['recordings']} recordings of {summary['classes']} classes, "
+        f"{summary['recordings']} recordings of {summary['classes']} classes and {summary['groups']} groups, "
         f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}"
     )

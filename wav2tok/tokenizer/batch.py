@@ -10,6 +10,7 @@ import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LongRecording, read_ahead
+from wav2tok.audio.find import once, recordings_of
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, runs
 
@@ -39,7 +40,7 @@ class Failure:
 
 
 def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
-    """Turn arguments into files: a folder stands for the recordings below it.
+    """Turn arguments into files, each once: a folder stands for the recordings below it.
 
     Args:
         stdin: ``-``, or no path at all, stands for its lines.
@@ -56,15 +57,10 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
         if path == "-" and stdin is not None:
             out += _listed(stdin)
         elif os.path.isdir(path):  # unlike Path.is_dir, it takes any text
-            recordings = decode.find(path)
-            if not recordings:
-                raise UserError(
-                    f"{path} holds no recordings ({', '.join(sorted(decode.SUFFIXES))}); name another folder."
-                )
-            out += map(str, recordings)
+            out += map(str, recordings_of(path))
         else:
             out.append(path)
-    return out
+    return once(out)
 
 
 def _listed(stdin: TextIO) -> Iterator[str]:

@@ -11,6 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ from wav2tok.progress import log
 from wav2tok.tracking import processes, store, view
 from wav2tok.tracking.store import connect, reaching
 from wav2tok.tracking.unsent import Unsent
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What `RUN_FILE` holds; earlier releases wrote no experiment."""
+
+    run_id: str
+
 
 RUN_FILE = "run.json"
 """In a model folder: the id of its run."""
@@ -42,6 +51,11 @@ class MLflowRecorder:
         self.mlflow, self.run_id, self.experiment_id = mlflow, run_id, experiment_id
         self._awaited = system_metrics
         self._monitor: Any = None
+
+    def keep_in(self, path: Path) -> None:
+        """Say where the file of metrics that wait is now, if it was moved."""
+        if self._unsent is not None:
+            self._unsent.path = path
 
     def close(self) -> None:
         """Stop what this recorder has started; the run itself stays open."""
@@ -278,7 +292,7 @@ def outcome(run_id: str | None, text: str) -> None:
 
 def run_of(folder: Path) -> str | None:
     """The id of the run that made a model folder; None if it was not tracked."""
-    return read_json(folder / RUN_FILE)["run_id"] if (folder / RUN_FILE).exists() else None
+    return read_json(folder / RUN_FILE, RunFile)["run_id"] if (folder / RUN_FILE).exists() else None
 
 
 def write_run(folder: Path, run_id: str, experiment_id: str | None = None) -> None:

@@ -10,6 +10,8 @@ from wav2tok.progress import log
 from wav2tok.tracking import store
 from wav2tok.untrusted import parse_json
 
+UNSENT = "unsent.jsonl"
+"""In a model folder: metrics that the MLflow store has not taken yet."""
 RETRY_SECONDS = 60.0
 """How long a store that has gone away is left alone; each try can take some seconds."""
 

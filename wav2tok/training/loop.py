@@ -51,6 +51,12 @@ def recorded(row: dict[str, float]) -> dict[str, float]:
     return {name.replace("valid_", "valid/"): value for name, value in row.items() if name != "epoch"}
 
 
+def _extent(recordings: Recordings) -> str:
+    """How many classes and groups there are, in words."""
+    labels = "" if recordings.classes is None else f"{len(set(recordings.classes))} classes and "
+    return f"{labels}{len(set(recordings.groups))} groups"
+
+
 class Trainer:
     """One training: the model, its data and its progress.
 
@@ -83,7 +89,8 @@ class Trainer:
         mean_seconds = float(clips.float().mean()) / self.frame_rate
         frames = int(self.store.frames.sum() + self.valid_store.frames.sum())
         log.info(
-            f"read {len(train)} training and {len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
+            f"read {len(train)} training recordings of {_extent(train)} and "
+            f"{len(valid)} validation recordings, {frames / self.frame_rate:,.0f} s of "
             f"audio, in {time.perf_counter() - started:.1f} s"
         )
         per_epoch = len(self.sampler.subset(config.train.subset_share, config.seed, 0).labels)
@@ -108,6 +115,10 @@ class Trainer:
         self.extended = False
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
+
+    def write_to(self, folder: Path) -> None:
+        """Read and write checkpoints in ``folder`` from now on."""
+        self.out, self.files = folder, ModelFolder(folder)
 
     def info(self) -> dict[str, Any]:
         """The info that goes into a checkpoint."""

@@ -20,6 +20,7 @@ from wav2tok.training.denoising import denoise
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
 from wav2tok.training.progress import differences
+from wav2tok.training.replacement import NEXT, place_of, settle
 from wav2tok.training.whitening import whiten
 
 
@@ -76,6 +77,9 @@ def prepare(run: TrainRun) -> Trainer:
 
     Raises:
         UserError: the inputs contradict each other, or a file cannot be used. The folder is unchanged then.
+
+    A training that starts over beside a finished model runs in a folder within ``run.out``; the caller calls
+    `wav2tok.training.replacement.settle` when it is whole.
     """
     config, out, start = debug_run(run.config), run.out, run.config.train.start_epoch
     if run.fresh and start:
@@ -83,6 +87,8 @@ def prepare(run: TrainRun) -> Trainer:
             f"train.start_epoch is {start}, which resumes, and fresh is set, which starts over; use only one of them.",
             parameter="fresh",
         )
+    if out.is_dir():
+        settle(out, config.train.name)
     device = choose(run.device)
     splits = read_splits(run.data, config)
     recordings = splits.train + splits.valid
@@ -94,11 +100,11 @@ def prepare(run: TrainRun) -> Trainer:
     trainer = Trainer(model, config, splits.train, splits.valid, out, device)
     if start:
         trainer.rewind(start)
-    if start or (not run.fresh and trainer.resume(longer=not run.replace)):
-        p = trainer.progress
-        log.info(f"{'finished' if p.finished else 'resuming'} after epoch {p.epoch} in {out}")
-        heard.write(out, recordings, heard.known(out))
-        checkpoint.write_config(out, config)
+    if start or (not run.fresh and _resumed(trainer, out, longer=not run.replace)):
+        p, place = trainer.progress, trainer.out
+        log.info(f"{'finished' if p.finished else 'resuming'} after epoch {p.epoch} in {place}")
+        heard.write(place, recordings, heard.known(place))
+        checkpoint.write_config(place, config)
         return trainer
     if not (run.fresh or run.replace):
         _require_nothing_lost(config, out)
@@ -116,14 +122,24 @@ def prepare(run: TrainRun) -> Trainer:
         if config.encoder.whitening:
             whiten(trainer)
             log.info("whitened the differences of aligned frames")
-    # Only now, when no error can occur any more.
-    folder = ModelFolder(out)
-    heard.write(out, recordings, _heard_before(config, out, source))
-    for path in (*folder.outdated_by(config.train.name), out / GRAPH_NAMES[0]):
+    # Only now, when the inputs are known to be good. A finished model stays until the new one is whole.
+    before, place = _heard_before(config, out, source), place_of(out)
+    trainer.write_to(place)
+    for path in trainer.files.outdated_by(config.train.name):
         path.unlink(missing_ok=True)
-    checkpoint.write_config(out, config)
-    checkpoint.save(folder.untrained, untrained, config, {})
+    heard.write(place, recordings, before)
+    checkpoint.write_config(place, config)
+    checkpoint.save(trainer.files.untrained, untrained, config, {})
     return trainer
+
+
+def _resumed(trainer: Trainer, out: Path, *, longer: bool) -> bool:
+    """Whether the training was resumed: first one that was to replace that in ``out``, then that itself."""
+    for place in (out / NEXT, out):
+        trainer.write_to(place)
+        if trainer.resume(longer=longer):
+            return True
+    return False
 
 
 def _require_model_folder(config: Config, out: Path) -> None:

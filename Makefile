@@ -82,7 +82,7 @@ test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed 
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)
 
-bench: setup  ## measure the cost on this machine; tables and curves go to benchmarks/ (25 minutes, 8 GB of disk)
+bench: setup  ## measure the cost on this machine; tables and curves go to benchmarks/ (30 minutes, 15 GB of disk)
 	python -m benchmarks
 	python -m benchmarks.search --out benchmarks/search.md
 

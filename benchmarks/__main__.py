@@ -2,7 +2,7 @@
 
     python -m benchmarks --out benchmarks --hours 100
 
-(``make bench``) takes a quarter of an hour on two cores and up to 8 GB of disk; ``--hours 10`` takes half of both.
+(``make bench``) takes a quarter of an hour on two cores and up to 15 GB of disk; ``--hours 10`` takes half of both.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """How time and memory grow with the length of recordings and the sizes of corpus, batch and codebook."""
 
 import dataclasses
-import os
 import pickle
 import shutil
 import sys
@@ -24,7 +23,7 @@ from wav2tok.speed.timing import median_seconds, peak_memory
 from wav2tok.training.pairs import Pairs
 
 PROGRAM = [sys.executable, "-c", "from wav2tok.cli import main; main()"]
-RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora link to them
+RECORDING_SECONDS, DISTINCT = 10.0, 360  # an hour of different recordings; larger corpora copy them
 LENGTHS = (1.0, 4.0, 15.0, 60.0)
 SLOW_SECONDS = 5.0  # with longer recordings the other systems would take minutes
 FILE_MINUTES = (1, 10, 60, 600)
@@ -35,13 +34,13 @@ HOUR = 3600.0
 
 
 def corpus(folder: Path, files: Sequence[str], hours: float) -> Path:
-    """A corpus of ``hours`` in 24 classes, made of links to ``files`` in turn, and its ``audios.bin``."""
+    """A corpus of ``hours`` in 24 classes, made of copies of ``files`` in turn, and its ``audios.bin``."""
     classes: dict[str, list[str]] = {}
     for i in range(round(hours * HOUR / RECORDING_SECONDS)):
-        link = folder / f"class{i % 24:02}" / f"voice{i // 24:06}_0.flac"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(files[i % len(files)], link)
-        classes.setdefault(link.parent.name, []).append(str(link))
+        copy = folder / f"class{i % 24:02}" / f"voice{i // 24:06}_0.flac"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[i % len(files)], copy)
+        classes.setdefault(copy.parent.name, []).append(str(copy))
     test = {name: paths[:1] for name, paths in classes.items()}
     train = {name: paths[1:] for name, paths in classes.items()}
     (folder / "audios.bin").write_bytes(pickle.dumps([train, test]))

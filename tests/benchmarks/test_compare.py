@@ -55,7 +55,7 @@ def test_targets_that_compare_with_others_are_judged(row: Row, plain: float, pre
     assert compare.with_others([row], {}, {})[0].plain is None
 
 
-def test_corpora_of_links_and_long_files_have_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corpora_of_copies_and_long_files_have_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "RECORDING_SECONDS", 0.5)
     decode.write(tmp_path / "a.flac", scaling.workload.waveform(0, 0, 0.5, 8000), 8000)
     folder = scaling.corpus(tmp_path / "corpus", [str(tmp_path / "a.flac")], 60 / 3600)

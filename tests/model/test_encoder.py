@@ -170,7 +170,7 @@ def test_a_stated_input_width_must_be_the_features(kind: str, features: str, wid
     config = Config(features=Features(kind=features), encoder=Encoder(kind=kind, hidden=8, dim=2 * width))
     for good in (None, width):
         create(dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, input_dim=good)))
-    for bad in (0, 2 * width, 40):
+    for bad in (1, 2 * width, 40):
         stated = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, input_dim=bad))
         with pytest.raises(UserError) as error:
             create(stated)

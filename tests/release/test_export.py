@@ -83,7 +83,7 @@ def test_metadata_without_epoch_and_score_do_not_name_them() -> None:
     ("change", "message"), [({"format": 2}, "newer wav2tok"), ({"tile": ...}, "older wav2tok"), ({"new": 1}, None)]
 )
 def test_metadata_of_another_release(change: dict[str, object], message: str | None) -> None:
-    metadata = Metadata(8000, 128, 2, None, 24, 4, {}, np.ones((4, 3), np.float32))
+    metadata = Metadata(8000, 128, 2, None, 24, 4, {"features": {"n_fft": 256}}, np.ones((4, 3), np.float32))
     values = {key: value for key, value in (json.loads(metadata.to_json()) | change).items() if value is not ...}
     if message is None:
         assert Metadata.from_json(json.dumps(values)).hop == 128

@@ -137,7 +137,7 @@ def test_what_the_version_says_of_itself(registered):
     assert info.metadata == {versions.CLASSES: ["fall"]}
     folder = Path(mlflow.artifacts.download_artifacts("models:/audio@champion"))
     copied = list((folder / "code").rglob("*.*"))
-    assert sum(file.stat().st_size for file in copied) < 250_000
+    assert sum(file.stat().st_size for file in copied) < 300_000
     assert {file.suffix for file in copied} == {".py"}
     requirements = (folder / "requirements.txt").read_text().split()
     assert set(pyfunc.REQUIREMENTS) < set(requirements)

@@ -92,7 +92,7 @@ def test_a_search_ranks_recordings_as_the_report_does(name: str, row: int, tiny_
     """From the files on: each recording asks the index of all, and the report's system of the same distance."""
     made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
     indexed = Index.build([tiny_corpus], made_by)
-    paths = [str(path) for path in decode.find(tiny_corpus)]
+    paths = [str(path) for path in find(tiny_corpus)]
     system = tokenizer_systems(lambda waveforms: made_by.encode(waveforms, RATE), made_by.codebook)[row]
     strings = system.represent([decode.read(path, RATE) for path in paths])
     distances = system.distances(strings, strings)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.conftest import RATE
-from wav2tok.audio import decode
+from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.stages.drift import drift
 from wav2tok.stages.export import export
@@ -23,7 +23,7 @@ def exported(tiny_model, tiny_split, tmp_path_factory):
 
 
 def test_the_corpus_itself_is_no_drift_and_noise_is(exported, tiny_corpus, tiny_config, tmp_path, rng, lines):
-    known = [str(path) for path in decode.find(tiny_corpus)]
+    known = [str(path) for path in find(tiny_corpus)]
     assert drift(known, str(exported), tmp_path / "same", tiny_config, "cpu").drifted == ()
     noise = [str(tmp_path / f"voice_{i}.flac") for i in range(12)]
     for path in noise:
@@ -42,7 +42,7 @@ def test_the_corpus_itself_is_no_drift_and_noise_is(exported, tiny_corpus, tiny_
 
 def test_a_recording_that_cannot_be_read_is_left_out(exported, tiny_corpus, tiny_config, tmp_path, caplog):
     (tmp_path / "broken.flac").write_bytes(b"not audio")
-    known = [str(path) for path in decode.find(tiny_corpus)]
+    known = [str(path) for path in find(tiny_corpus)]
     result = drift([*known, str(tmp_path / "broken.flac")], str(exported), tmp_path / "out", tiny_config, "cpu")
     assert result.recordings == (28, 28)
     assert "broken.flac" in caplog.text

@@ -93,11 +93,10 @@ def test_the_pitch_matrix_takes_content_from_where_the_shifted_frequency_came(se
         assert torch.allclose(centers @ matrix, expected, rtol=1e-3, atol=0.5)
 
 
-@pytest.mark.parametrize("direction", [1, -1])
-def test_a_shift_moves_a_tone_to_the_frequency_it_should_have(direction: int, generator: torch.Generator) -> None:
+def test_a_shift_moves_a_tone_to_the_frequency_it_should_have(generator: torch.Generator) -> None:
     front_end = front("stft")
     x, frames = tone(front_end, 1500.0, 100)
-    config = Augment(share=1.0, semitones=6.0 * direction, min_tempo=1.0, max_tempo=1.0)
+    config = Augment(share=1.0, semitones=6.0, min_tempo=1.0, max_tempo=1.0)
     got, _ = augment(x, frames, front_end, config, generator)
     shift = 12 * torch.log2(rate_of(got.mean(1).argmax(1), front_end) / 1500.0)
     assert shift.abs().max() < 6.2

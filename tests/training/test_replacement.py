@@ -2,14 +2,17 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from tests.helpers import changed
 from tests.training.trainings import fit, interrupted_after
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
 from wav2tok.files import locked
+from wav2tok.training import loop
 from wav2tok.training.replacement import NEXT, SETTLING, settle
 
 
@@ -22,10 +25,19 @@ def old(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def test_a_training_that_fails_leaves_the_finished_model(tiny_split: Path, tiny_config: Config, old: Path) -> None:
+def test_a_training_that_fails_leaves_the_finished_model(
+    tiny_split: Path, tiny_config: Config, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = contents(old)
+
+    def diverges(*arguments: Any, **options: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        loss, parts = objective(*arguments, **options)
+        return loss * torch.nan, {name: part * torch.nan for name, part in parts.items()}
+
+    objective = loop.objective
+    monkeypatch.setattr(loop, "objective", diverges)
     with pytest.raises(UserError, match="not finite"):
-        fit(tiny_split, old, changed(tiny_config, recipe={"alpha": 1.7e308, "contrast_share": 0.0}), fresh=True)
+        fit(tiny_split, old, changed(tiny_config, encoder={"dim": 12}), fresh=True)
     assert contents(old) == before
 
 

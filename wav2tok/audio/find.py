@@ -33,7 +33,7 @@ def identity(path: str | Path) -> tuple[int, int] | str:
     """What a path means, however it is spelled: device and inode of the file; without a file the path, normalised."""
     try:
         about = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL
         return unicodedata.normalize("NFC", os.path.abspath(path))
     return about.st_dev, about.st_ino
 

@@ -56,7 +56,7 @@ def ingest(
     quarantine: Annotated[Path, typer.Option(help="Where recordings go that fail a check.")] = Path("quarantine"),
     out: Out = Path("artifacts/ingest.json"),
     settle: Annotated[
-        float, typer.Option(min=0, help="Leave files that changed in the last so many seconds: they may be incomplete.")
+        float, typer.Option(min=0, max=86400, help="Leave files that changed less than this many seconds ago.")
     ] = 10.0,
     params: Params = None,
     sets: Sets = None,

@@ -54,9 +54,9 @@ def listen(
     pcm: Annotated[
         Encoding | None, typer.Option(help="Read raw samples from standard input instead of the microphone.")
     ] = None,
-    rate: Annotated[int | None, typer.Option(min=1, help="Of --pcm: Hz; by default 16000.")] = None,
+    rate: Annotated[int | None, typer.Option(min=1000, max=768_000, help="Of --pcm: Hz; by default 16000.")] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, help="Of --pcm: how many, to be averaged; by default 1.")
+        int | None, typer.Option(min=1, max=1024, help="Of --pcm: how many, to be averaged; by default 1.")
     ] = None,
     microphone: Annotated[
         str | None, typer.Option(help="Number, or part of the name, of a microphone; by default the system's.")
@@ -68,12 +68,18 @@ def listen(
     index: Annotated[
         Path | None, typer.Option(help="Print what the last seconds are like in the index of this folder.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=3, help="Of --index: how much of the last sound is searched for.")] = 5,
-    top: Annotated[int, typer.Option(min=1, help="Of --index: maximum number of matches at a time.")] = 1,
+    seconds: Annotated[
+        float, typer.Option(min=3, max=3600, help="Of --index: how much of the last sound is searched for.")
+    ] = 5,
+    top: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Of --index: maximum number of matches at a time.")
+    ] = 1,
     expected: Annotated[
         float,
         typer.Option(
-            min=0, help="Alerts of a sound per hour, or matches at a time, that chance may bring; fewer is stricter."
+            min=0,
+            max=1_000_000,
+            help="Alerts of a sound per hour, or matches at a time, that chance may bring; fewer is stricter.",
         ),
     ] = 0.1,
     model: Annotated[

@@ -21,7 +21,7 @@ class Features:
 
     With a pretrained network: speech: what it hears in words (n_fft 512, hop 1280); contour: the melody (hop 1024).
     """
-    n_fft: Annotated[int, Within(16, 65_536), Field(multiple_of=2)] = 1024
+    n_fft: Annotated[int, Field(multiple_of=2), Within(16, 65_536)] = 1024
     """Samples per window."""
     hop: Annotated[int, Within(1, 65_536)] = 256
     """Samples between frames: 16 ms at 16 kHz; at most n_fft (except with speech and contour)."""

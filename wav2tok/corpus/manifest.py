@@ -142,7 +142,7 @@ def measure(path: Path, root: Path) -> Entry:
 
 
 def build(root: Path) -> list[Entry]:
-    """Measure every recording below ``root``, in the order of `wav2tok.audio.decode.find`.
+    """Measure every recording below ``root``, in the order of `wav2tok.audio.find.find`.
 
     Raises:
         UserError: ``root`` is not a folder.

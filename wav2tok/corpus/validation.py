@@ -208,7 +208,7 @@ def validate(root: Path, out: Path, config: Config) -> Report:
             "column", the manifest has the groups of the corpus's ``groups.csv``.
 
     Raises:
-        UserError: no recordings, an impossible threshold, or a failed critical check (after all files are written).
+        UserError: no recordings, or a failed critical check (after all files are written).
     """
     with files.locked(Path(out)):
         return _validate(Path(root), Path(out), config)
@@ -217,8 +217,6 @@ def validate(root: Path, out: Path, config: Config) -> Report:
 def _validate(root: Path, out: Path, config: Config) -> Report:
     limits = config.validate
     files.require_own(out, "manifest.csv", ("validation.json", "docs"))
-    if not 0 <= limits.max_unreadable_share <= 1:
-        raise UserError(f"validate.max_unreadable_share is {limits.max_unreadable_share}; it must be in [0, 1].")
     entries = manifest.build(root)
     if not entries:
         raise UserError(f"{root} holds no recordings (.wav, .flac, .ogg, .mp3, ...); name a folder that does.")

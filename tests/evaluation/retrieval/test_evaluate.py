@@ -402,7 +402,7 @@ def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
     ("settings", "message"),
     [
         ({"snr_db": [float("inf")]}, r"snr_db\[0\] is inf; it must be a finite number"),
-        ({"tempos": [1.25, 0.0]}, r"tempos\[1\] is 0.0; it must be greater than 0"),
+        ({"tempos": [1.25, 0.0]}, r"tempos\[1\] is 0.0; it must be at least 0.1"),
         ({"tempos": [1.0]}, "a tempo of 1 changes nothing"),
         ({"semitones": [2, 0]}, "0 semitones change nothing"),
         ({"snr_db": [5, 5]}, r"snr_db is \[5, 5\]; it names a value twice"),

@@ -63,7 +63,7 @@ def middle(transform: ConstantQ, wave: torch.Tensor) -> torch.Tensor:
 
 @given(
     n=st.integers(1, 1500),
-    n_fft=st.sampled_from([2, 64, 100, 256, 400, 512]),
+    n_fft=st.sampled_from([16, 64, 100, 256, 400, 512]),
     hop=st.sampled_from([1, 50, 64, 160]),
     bins_per_octave=st.integers(1, 24),
     min_hz=st.floats(30.0, 1500.0),
@@ -171,10 +171,6 @@ def test_half_a_semitone_lies_between_two_bins() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"bins_per_octave": 0}, r"features\.bins_per_octave is 0; .*at least 1"),
-        ({"bins_per_octave": -12}, r"features\.bins_per_octave is -12"),
-        ({"min_hz": 0.0}, r"features\.min_hz is 0\.0; .*positive"),
-        ({"min_hz": -65.4}, r"features\.min_hz is -65\.4"),
         ({"min_hz": 3800.0}, r"features\.min_hz is 3800\.0.*8000 Hz.*at most 3775"),
         ({"min_hz": 4000.0}, r"features\.min_hz is 4000\.0"),
     ],
@@ -187,7 +183,7 @@ def test_a_scale_without_bins_is_refused(changes: dict[str, float], told: str) -
 
 def test_the_suggested_frequency_is_accepted() -> None:
     assert len(frequencies(RATE, 12, 3775.0)) == 1
-    FrontEnd(Features(min_hz=1e9, bins_per_octave=0), RATE)  # other kinds do not read them
+    FrontEnd(Features(min_hz=1e5), RATE)  # other kinds do not read it
 
 
 @pytest.mark.parametrize("n_fft", [256, 400])

@@ -32,10 +32,6 @@ def frequencies(sample_rate: int, bins_per_octave: int, min_hz: float) -> Tensor
     Raises:
         UserError: there is no such frequency.
     """
-    if bins_per_octave < 1:
-        raise UserError(f"features.bins_per_octave is {bins_per_octave}; it must be at least 1, such as 12.")
-    if not min_hz > 0:
-        raise UserError(f"features.min_hz is {min_hz}; it must be a positive frequency, such as 65.4.")
     top = sample_rate / 2
     bins = math.floor(bins_per_octave * math.log2(top / min_hz)) if min_hz < top else 0
     if bins < 1:

@@ -28,12 +28,13 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def other(answer: bytes) -> Iterator[str]:
-    """Another program on the port."""
+def other(answer: bytes, **by_path: bytes) -> Iterator[str]:
+    """Another program on the port; some of its paths answer something else."""
+    answers = {f"/{path}": text for path, text in by_path.items()}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.wfile.write(answer)
+            self.wfile.write(answers.get(self.path, answer))
 
         def log_message(self, *arguments: object) -> None: ...
 
@@ -51,6 +52,9 @@ def test_servers_that_do_not_answer() -> None:
     with other(b"SSH-2.0-OpenSSH_9.2\r\n") as uri:
         assert "not as MLflow does" in str(problem(uri, None, writing=True))
     with other(b"HTTP/1.0 401 Unauthorized\r\n\r\n") as uri:
+        assert problem(uri, None, writing=True) is None
+    hosted = {"api/2.0/mlflow/experiments/search?max_results=1": b"HTTP/1.0 200 OK\r\n\r\n{}"}
+    with other(b"HTTP/1.0 404 Not Found\r\n\r\n", **hosted) as uri:  # a store without a page about its health
         assert problem(uri, None, writing=True) is None
     assert time.perf_counter() - start < 5
     with silent() as uri:

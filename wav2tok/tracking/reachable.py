@@ -50,9 +50,17 @@ def _within(ask: Callable[[], str | None]) -> str | None:
 
 def _server(uri: str) -> str | None:
     where = urlsplit(uri)
-    plain = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
+    plain = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    wrong = _answer(f"{plain}/health")
+    # A hosted store need not have a page about its health.
+    if wrong is not None and wrong.endswith("(HTTP 404)"):
+        return _answer(f"{plain}/api/2.0/mlflow/experiments/search?max_results=1")
+    return wrong
+
+
+def _answer(url: str) -> str | None:
     try:
-        with urllib.request.urlopen(f"{plain.rstrip('/')}/health", timeout=SECONDS):
+        with urllib.request.urlopen(url, timeout=SECONDS):
             return None
     except urllib.error.HTTPError as error:
         # It wants to know who asks, as it should.

@@ -222,6 +222,14 @@ def test_csv_columns_and_blanks(tmp_path):
     assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples,,,"
 
 
+def test_a_manifest_that_a_spreadsheet_has_saved(tmp_path):
+    path = tmp_path / "manifest.csv"
+    entries = [Entry("ü.wav", "a", "b", 1.0, 16000), Entry("b.wav", "", "b", error="holds no samples")]
+    manifest.write_csv(entries, path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert manifest.read_csv(path) == entries
+
+
 def test_a_manifest_of_before_there_were_sources_is_read(tmp_path):
     path = tmp_path / "manifest.csv"
     entries = [Entry("a.wav", "", "a", 1.0, 16000), Entry("b.wav", "", "b", error="holds no samples")]

@@ -1,4 +1,4 @@
-"""Whether an MLflow store can be used, found out within five seconds and without MLflow.
+"""Whether an MLflow store, or another server, can be used, found out within five seconds and without MLflow.
 
 MLflow itself tries again and again, for two minutes, before it says that a server does not answer or that a database
 cannot be opened.
@@ -31,7 +31,7 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
     if database is not None:
         return _within(lambda: _sqlite(database, writing))
     if scheme in ("http", "https"):
-        return _within(lambda: _server(uri))
+        return server(uri, "MLflow")
     if scheme in ("postgresql", "mysql", "mssql"):
         return _driver(uri) or _within(lambda: _other_database(uri))
     if scheme in ("", "file"):
@@ -48,22 +48,34 @@ def _within(ask: Callable[[], str | None]) -> str | None:
     return answers[0] if answers else f"does not answer within {SECONDS:g} s"
 
 
-def _server(uri: str) -> str | None:
-    where = urlsplit(uri)
+def server(address: str, program: str, says: bytes | None = None) -> str | None:
+    """Why a server cannot be used, in a few words to follow its name; None if it can.
+
+    Args:
+        address: of its page ``health``, without that.
+        program: what it should be.
+        says: what the page holds; None: anything.
+    """
+    return _within(lambda: _health(address, program, says))
+
+
+def _health(address: str, program: str, says: bytes | None) -> str | None:
+    where = urlsplit(address)
     plain = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
+    other = f"answers, but not as {program} does"
     try:
-        with urllib.request.urlopen(f"{plain.rstrip('/')}/health", timeout=SECONDS):
-            return None
+        with urllib.request.urlopen(f"{plain.rstrip('/')}/health", timeout=SECONDS) as answer:
+            return None if says in (None, answer.read(100).strip()) else other
     except urllib.error.HTTPError as error:
         # It wants to know who asks, as it should.
-        return None if error.code in (401, 403) else f"answers, but not as MLflow does (HTTP {error.code})"
+        return None if error.code in (401, 403) else f"{other} (HTTP {error.code})"
     except (urllib.error.URLError, OSError, ValueError) as error:
         cause = getattr(error, "reason", error)
         number = cause.errno if isinstance(cause, OSError) else None
         said = os.strerror(number) if number is not None and number > 0 else str(cause)
         return f"does not answer ({said})"
     except Exception as error:  # http.client: whatever answers there does not speak HTTP
-        return f"answers, but not as MLflow does ({type(error).__name__})"
+        return f"{other} ({type(error).__name__})"
 
 
 def _sqlite(path: Path, writing: bool) -> str | None:

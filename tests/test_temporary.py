@@ -58,6 +58,10 @@ def fail(target: Path) -> None:
         raise ZeroDivisionError
 
 
+@pytest.mark.promise(
+    "SIGKILL while a file is written",
+    "The file is the old or the new one, whole. The next run that writes it removes what was left beside it.",
+)
 def test_what_a_process_killed_at_any_step_has_left_of_a_file_goes(tmp_path: Path) -> None:
     path, step = tmp_path / "a.txt", 0
     path.write_text("old")
@@ -70,6 +74,10 @@ def test_what_a_process_killed_at_any_step_has_left_of_a_file_goes(tmp_path: Pat
     assert step > 8
 
 
+@pytest.mark.promise(
+    "SIGKILL while a folder is replaced",
+    "The next run that writes it finds the old or the new folder, whole; one that was moved away is put back.",
+)
 def test_a_process_killed_at_any_step_loses_no_folder(tmp_path: Path) -> None:
     path, step, put_back = tmp_path / "folder", 0, 0
     path.mkdir()
@@ -88,6 +96,9 @@ def test_a_process_killed_at_any_step_loses_no_folder(tmp_path: Path) -> None:
     assert step > 10
 
 
+@pytest.mark.promise(
+    "Two processes write the same file", "Each writes a file of its own; the one that ends last stays, whole."
+)
 def test_the_places_of_the_living_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with subprocess.Popen(
@@ -125,6 +136,7 @@ def test_what_another_machine_has_begun_stays_for_a_day(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o002, 0o022])
+@pytest.mark.promise("Another umask", "New files have the mode that the umask gives; a replaced file keeps its own.")
 def test_modes_are_those_of_the_user(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:

@@ -98,6 +98,9 @@ def spoil(place, how):
         "has no class",
     ],
 )
+@pytest.mark.promise(
+    "A recording that fails a check arrives", "It goes to the quarantine, and the reason is written down."
+)
 def test_what_fails_is_put_aside_with_the_reason(place, tiny_config, how):
     name = spoil(place, how)
     content = (place / "inbox" / name).read_bytes()
@@ -143,6 +146,10 @@ def test_a_folder_that_is_missing_or_the_corpus_itself(place, tiny_config):
 
 
 @pytest.mark.parametrize("step", range(8))
+@pytest.mark.promise(
+    "SIGKILL while recordings are taken in",
+    "Each recording is in the inbox or in the corpus, whole; the next run completes the move.",
+)
 def test_a_process_killed_at_any_step_loses_nothing(place, tiny_config, step):
     """The process dies before its n-th change of a file; the next run completes the move."""
     contents = {name: (place / "inbox" / name).read_bytes() for name in GOOD}

@@ -102,6 +102,9 @@ with runs.run("added", run_id={trained.run_id!r}) as recorder:
     assert mlflow.get_run(trained.run_id).data.tags["added"] == "yes"
 
 
+@pytest.mark.promise(
+    "SIGKILL while an MLflow run is open", "The next verb that writes to the experiment closes the run."
+)
 def test_every_verb_that_writes_to_the_experiment_closes_them(store):
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()

@@ -17,6 +17,9 @@ from wav2tok.tracking import reachable, store
 from wav2tok.tracking.reachable import problem
 
 
+@pytest.mark.promise(
+    "The MLflow server does not answer, or is another program", "One sentence within five seconds, before any work."
+)
 def test_servers_that_do_not_answer() -> None:
     start = time.perf_counter()
     assert "Connection refused" in str(problem(f"http://127.0.0.1:{free_port()}", None, writing=True))

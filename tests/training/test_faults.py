@@ -32,6 +32,10 @@ def before_step(made: Trainer, number: int, happens: Callable[[], None]) -> list
     return sizes
 
 
+@pytest.mark.promise(
+    "A loss is NaN or infinite",
+    "Training stops and names recordings of the first such step; the last good checkpoint stays.",
+)
 def test_the_first_bad_step_and_its_recordings_are_named_and_the_last_good_checkpoint_stays(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
@@ -52,6 +56,7 @@ def test_the_first_bad_step_and_its_recordings_are_named_and_the_last_good_check
     checkpoint.load(tmp_path, "last")
 
 
+@pytest.mark.promise("A step makes weights NaN or infinite", "They are not written.")
 def test_weights_that_the_last_step_spoils_are_not_written(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:
@@ -78,6 +83,7 @@ class Full:
             raise torch.cuda.OutOfMemoryError
 
 
+@pytest.mark.promise("The GPU has too little memory", "Training says so and goes on with half of the pairs per step.")
 def test_a_device_without_enough_memory_gets_half_of_the_pairs(
     tiny_split: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
 ) -> None:

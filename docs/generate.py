@@ -199,8 +199,8 @@ def _of(values: Any, key: str) -> Any:
 def reliability() -> str:
     """Every bad input and fault for which a test marked ``promise`` says what happens, and that test."""
     text = (
-        "# Faults and what is promised\n\nWhat wav2tok does with input that is bad and when something fails. Each line is "
-        "checked by the test that it names; `make fuzz` tries thousands of damaged files.\n\n"
+        "# Faults and what is promised\n\nWhat wav2tok does with input that is bad and when something fails. Each line "
+        "is checked by the test that it names; `make fuzz` tries thousands of damaged files.\n\n"
     )
     rows = []
     for path in sorted((PROJECT / "tests").rglob("test_*.py")):

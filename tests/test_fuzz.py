@@ -22,10 +22,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 def damaged(data: st.DataObject, whole: bytes) -> bytes:
     """``whole`` with some bytes changed, most of them near its start, where headers are; or cut off."""
-    places = st.integers(0, min(400, len(whole) - 1)) | st.integers(0, len(whole) - 1)
+    places = st.integers(0, min(400, len(whole))) | st.integers(0, len(whole))
     changed = bytearray(whole)
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
-        changed[place] = value
+        changed[place : place + 1] = [value]
     return bytes(changed[: data.draw(st.just(len(whole)) | places)])
 
 

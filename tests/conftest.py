@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import servers
 from wav2tok import progress
@@ -38,7 +38,9 @@ from wav2tok.stages.train import TrainRun, train
 
 # The same examples at every run, so that a red run is a change's doing; no deadline, because machines are busy.
 settings.register_profile("wav2tok", derandomize=True, deadline=None)
-settings.load_profile("wav2tok")
+# `make fuzz`: other examples at every run, and many.
+settings.register_profile("fuzz", deadline=None, max_examples=5000, suppress_health_check=list(HealthCheck))
+settings.load_profile(os.environ.get("WAV2TOK_EXAMPLES", "wav2tok"))
 
 RATE = 8000
 MELODIES = {"arch": (0, 7, 0), "climb": (-5, 0, 6), "fall": (7, 1, -5), "zigzag": (-4, 6, -6)}

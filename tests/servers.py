@@ -1,11 +1,15 @@
-"""Real servers for tests, each in a folder of its own: PostgreSQL, and MLflow with basic authentication on it."""
+"""Real servers for tests, each in a folder of its own: PostgreSQL, and MLflow with basic authentication on it;
+and ports on which there is none."""
 
 import contextlib
+import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -122,3 +126,27 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def other(answer: bytes, **by_path: bytes) -> Iterator[str]:
+    """Another program on the port; some of its paths answer something else."""
+    answers = {f"/{path}": text for path, text in by_path.items()}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(answers.get(self.path, answer))
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

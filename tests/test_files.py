@@ -63,6 +63,7 @@ def test_a_folder_stays_when_the_block_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.promise("The output folder holds files of others", "It is refused, and nothing is replaced.")
 def test_a_folder_with_something_else_in_it_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     (path / "own").mkdir(parents=True)
@@ -188,6 +189,9 @@ with locked(pathlib.Path(sys.argv[1])):
 """
 
 
+@pytest.mark.promise(
+    "Two processes write to one output folder", "The second is refused; a killed process holds nothing."
+)
 def test_one_process_writes_to_a_folder_and_its_death_lets_the_next_one(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("out")
     (tmp_path / "out").mkdir()

@@ -22,6 +22,7 @@ PLANTED = "hunter2-planted"
         f"postgresql://host/db?password={PLANTED}",
     ],
 )
+@pytest.mark.promise("A password in an address", "Messages show the address without it.")
 def test_secrets_in_addresses(text: str) -> None:
     assert PLANTED not in without_secrets(text)
     assert PLANTED not in str(UserError(text))
@@ -31,6 +32,7 @@ def test_secrets_in_addresses(text: str) -> None:
 @pytest.mark.parametrize(
     "name", ["MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PREFECT_API_KEY", "AWS_SECRET_ACCESS_KEY"]
 )
+@pytest.mark.promise("A secret in the environment", "Messages show *** instead.")
 def test_secrets_of_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

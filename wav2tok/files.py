@@ -8,8 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from wav2tok import untrusted
+from wav2tok import temporary, untrusted
 from wav2tok.errors import UserError
 from wav2tok.progress import log
 
@@ -92,9 +91,10 @@ def read_text(path: Path) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path next to ``path``; if the block succeeds, it is renamed to ``path``.
+    """Yield the path of a new, empty file on the disk of ``path``; if the block succeeds, it is renamed to ``path``.
 
-    If the block fails, ``path`` is unchanged and the temporary file is deleted.
+    If the block fails, ``path`` is unchanged. A new file has the mode that ``open`` gives it; one that is replaced
+    keeps its own. What a killed process has left, the next one that writes ``path`` deletes (`wav2tok.temporary`).
 
     Raises:
         UserError: ``path`` is not a regular file.
@@ -102,15 +102,17 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     require_file(path)
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary.place(path) as place:
+        new = place / f"new{path.suffix}"
+        new.touch()
+        mode = _mode(path if path.exists() else new)
+        yield new
+        new.chmod(mode)
+        new.replace(path)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 @contextlib.contextmanager
@@ -219,7 +221,10 @@ def _contents(folder: Path) -> Iterator[str]:
 def replacing_folder(
     path: Path | str, names: Collection[str] = (), inputs: Iterable[Path | None] = ()
 ) -> Iterator[Path]:
-    """Yield a new folder next to ``path``; if the block succeeds, it replaces ``path`` and all that is in it.
+    """Yield a new folder on the disk of ``path``; if the block succeeds, it replaces ``path`` and all that is in it.
+
+    A new folder has the mode that ``mkdir`` gives it; one that is replaced keeps its own. If the process is killed, the
+    next one that writes ``path`` finds the old folder or the new one there, whole (`wav2tok.temporary`).
 
     Args:
         names: the files that the folder may hold, because an earlier run wrote them: patterns of their paths below it,
@@ -230,30 +235,28 @@ def replacing_folder(
         UserError: ``path`` is a file or a device, is or holds the current folder or one of ``inputs``, or holds
             something else than ``names``; it is unchanged then.
     """
-    path = Path(path)
-    require_replaceable(path, names, inputs)
-    path = path.resolve()  # what a link points to is replaced, not the link
+    given = Path(path)
+    require_replaceable(given, names, inputs)
+    path = given.resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
+    with temporary.place(path) as place:
+        require_replaceable(given, names, inputs)  # what was put back
+        new = place / "new"
+        new.mkdir()
+        mode = _mode(path if path.exists() else new)
+        yield new
+        new.chmod(mode)
         if path.exists():
-            require_replaceable(path, names, inputs)  # somebody may have put a file there meanwhile
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.replace(old / path.name)
-            temporary.replace(path)
-            shutil.rmtree(old)
+            require_replaceable(given, names, inputs)  # somebody may have put a file there meanwhile
+            temporary.swap(new, path)
         else:
-            temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            new.replace(path)
 
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all; NaN and infinities raise ValueError."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with replacing(path) as new:
+        new.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path | str, kind: Any = None) -> Any:

@@ -77,6 +77,7 @@ def test_files_that_are_no_graph(graph: onnx.ModelProto, tiny_model: Path, tmp_p
     _refused(tmp_path / "other.onnx")
 
 
+@pytest.mark.promise("A graph that names other files", "They are not read; the graph is refused.")
 def test_weights_in_other_files_are_not_read(graph: onnx.ModelProto, tmp_path: Path) -> None:
     onnx.save(graph, tmp_path / "split.onnx", save_as_external_data=True, location="weights", size_threshold=0)
     assert "keeps its weights in other files" in _refused(tmp_path / "split.onnx")

@@ -123,7 +123,14 @@ def test_an_impossible_split_is_refused(tmp_path: Path, value: Any, why: str) ->
         read(put(tmp_path / "audios.bin", value))
 
 
+@pytest.mark.parametrize("name", ["a\0b.wav", "a\ud800.wav"])
+def test_what_the_system_takes_for_no_path_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="training part is neither a list of paths"):
+        read(put(tmp_path / "audios.bin", [[name], ["b.wav"]]))
+
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=4)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
 
 
 @st.composite
@@ -135,7 +142,7 @@ def corpora(draw: st.DrawFn) -> Recordings:
         return tuple(draw(st.lists(values, min_size=n, max_size=n)))
 
     return Recordings(
-        tuple(f"data/{i}_{name}.wav" for i, name in enumerate(column(TEXT))),
+        tuple(f"data/{i}_{name}.wav" for i, name in enumerate(column(NAMES))),
         draw(st.just(None) | st.just(column(TEXT))),
         column(TEXT),
         column(st.none() | st.floats(0, 1e5)),

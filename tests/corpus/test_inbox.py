@@ -98,6 +98,9 @@ def spoil(place, how):
         "has no class",
     ],
 )
+@pytest.mark.promise(
+    "A recording that fails a check arrives", "It goes to the quarantine, and the reason is written down."
+)
 def test_what_fails_is_put_aside_with_the_reason(place, tiny_config, how):
     name = spoil(place, how)
     content = (place / "inbox" / name).read_bytes()
@@ -142,7 +145,11 @@ def test_a_folder_that_is_missing_or_the_corpus_itself(place, tiny_config):
         inbox.judge(place / "data", place / "data", tiny_config, 0)
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(8))
+@pytest.mark.promise(
+    "SIGKILL while recordings are taken in",
+    "Each recording is in the inbox or in the corpus, whole; the next run completes the move.",
+)
 def test_a_process_killed_at_any_step_loses_nothing(place, tiny_config, step):
     """The process dies before its n-th change of a file; the next run completes the move."""
     contents = {name: (place / "inbox" / name).read_bytes() for name in GOOD}
@@ -162,8 +169,7 @@ pathlib.Path.replace, pathlib.Path.unlink = dying(pathlib.Path.replace), dying(p
 root = pathlib.Path({str(place)!r})
 inbox.move(root / "inbox", root / "data", root / "quarantine", inbox.Judgement({GOOD!r}))
 """
-    died = subprocess.run([sys.executable, "-c", script], check=False)
-    assert died.returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     for name, content in contents.items():
         copies = [path for path in (place / "inbox" / name, place / "data" / name) if path.exists()]
         assert copies
@@ -171,3 +177,4 @@ inbox.move(root / "inbox", root / "data", root / "quarantine", inbox.Judgement({
     inbox.move(place / "inbox", place / "data", place / "quarantine", judge(place, tiny_config))
     assert all((place / "data" / name).read_bytes() == content for name, content in contents.items())
     assert not any((place / "inbox" / name).exists() for name in GOOD)
+    assert not list((place / "data").rglob(".*"))

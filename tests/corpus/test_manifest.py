@@ -178,6 +178,7 @@ def test_reasons(tmp_path):
     }
 
 
+@pytest.mark.promise("A file name that is not UTF-8", "It is listed, and stays what it is.")
 def test_a_name_that_is_not_utf8_is_listed_and_travels(tmp_path):
     path = write(tmp_path / "a.wav", noise(1))
     odd = path.rename(tmp_path / "a\udcff.wav")
@@ -220,6 +221,15 @@ def test_csv_columns_and_blanks(tmp_path):
         "path,class,group,seconds,sample_rate,rms_dbfs,clipped_share,silence_share,sha256,error,offset,doubt,source"
     )
     assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples,,,"
+
+
+@pytest.mark.promise("manifest.csv with a byte order mark and CRLF", "It is read like any other.")
+def test_a_manifest_that_a_spreadsheet_has_saved(tmp_path):
+    path = tmp_path / "manifest.csv"
+    entries = [Entry("ü.wav", "a", "b", 1.0, 16000), Entry("b.wav", "", "b", error="holds no samples")]
+    manifest.write_csv(entries, path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert manifest.read_csv(path) == entries
 
 
 def test_a_manifest_of_before_there_were_sources_is_read(tmp_path):

@@ -32,6 +32,13 @@ def test_a_table_in_the_folder_of_the_recording_is_preferred(corpus):
     assert transcripts.read(paths(corpus, "ada_1.flac")) == [(Word("other", 1.0, 2.0),)]
 
 
+@pytest.mark.promise("words.tsv with a byte order mark and CRLF", "It is read like any other.")
+def test_a_table_that_a_spreadsheet_has_saved(corpus):
+    expected = transcripts.read(paths(corpus, "ben_2.flac", "ada_1.flac"))
+    (corpus / "words.tsv").write_bytes(("\ufeff" + (HEADING + ROWS).replace("\n", "\r\n")).encode())
+    assert transcripts.read(paths(corpus, "ben_2.flac", "ada_1.flac")) == expected
+
+
 def test_a_letter_written_in_two_ways_is_one(corpus):
     (corpus / "words.tsv").write_text(HEADING + "a\ts\t0\t1\tmwa\u0301na\nb\ts\t0\t1\tmw\u00e1na\n", encoding="utf-8")
     first, second = transcripts.read(paths(corpus, "a.flac", "b.flac"))

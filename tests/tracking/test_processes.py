@@ -1,4 +1,4 @@
-"""The next training closes the runs of killed processes, and no others; with real processes and a real store."""
+"""The next verb closes the runs of killed processes, and no others; with real processes and a real store."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def test_a_killed_training_is_closed_where_it_stopped_and_a_living_one_is_not(st
             children[0].wait()
             assert ended(killed)[0] == "RUNNING"
             time.sleep(0.1)
-            runs.close_abandoned("killed")
+            runs.close_abandoned(mlflow, "killed")
             status, end = ended(killed)
             assert status == "KILLED"
             assert last <= end < 1000 * time.time() - 50
@@ -78,10 +78,10 @@ def test_only_a_process_of_this_machine_is_known_to_be_gone(store):
     mine, elsewhere = left_open(), left_open(pid=child.pid, host="another machine")
     unknown = left_open()
     mlflow.MlflowClient().set_tag(unknown, processes.TAG, "by another release")
-    runs.close_abandoned("left")
+    runs.close_abandoned(mlflow, "left")
     assert ended(gone) == ended(reused) == ("KILLED", 7)
     assert {ended(run_id)[0] for run_id in (mine, elsewhere, unknown)} == {"RUNNING"}
-    runs.close_abandoned("no such experiment")
+    runs.close_abandoned(mlflow, "no such experiment")
 
 
 def test_what_was_added_to_a_finished_run_leaves_it_finished_even_if_the_adding_was_killed(store):
@@ -97,9 +97,20 @@ with runs.run("added", run_id={trained.run_id!r}) as recorder:
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
     assert ended(trained.run_id)[0] == "RUNNING"
-    runs.close_abandoned("added")
+    runs.close_abandoned(mlflow, "added")
     assert ended(trained.run_id) == before
     assert mlflow.get_run(trained.run_id).data.tags["added"] == "yes"
+
+
+@pytest.mark.promise(
+    "SIGKILL while an MLflow run is open", "The next verb that writes to the experiment closes the run."
+)
+def test_every_verb_that_writes_to_the_experiment_closes_them(store):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    gone, mine = left_open(pid=child.pid), left_open()
+    with runs.run("left", run_id=mine):  # as evaluate and register do
+        assert ended(gone) == ("KILLED", 7)
 
 
 def test_the_mark_names_this_process_while_a_run_is_open(store):

@@ -1,49 +1,25 @@
 """Stores that cannot be used are noticed within five seconds, before any work, in one sentence without secrets."""
 
 import contextlib
-import http.server
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import free_port
+from tests.servers import other, silent
 from wav2tok.errors import UserError
 from wav2tok.tracking import reachable, store
 from wav2tok.tracking.reachable import problem
 
 
-@contextlib.contextmanager
-def silent() -> Iterator[str]:
-    """A server that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def other(answer: bytes, **by_path: bytes) -> Iterator[str]:
-    """Another program on the port; some of its paths answer something else."""
-    answers = {f"/{path}": text for path, text in by_path.items()}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.wfile.write(answers.get(self.path, answer))
-
-        def log_message(self, *arguments: object) -> None: ...
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
+@pytest.mark.promise(
+    "The MLflow server does not answer, or is another program", "One sentence within five seconds, before any work."
+)
 def test_servers_that_do_not_answer() -> None:
     start = time.perf_counter()
     assert "Connection refused" in str(problem(f"http://127.0.0.1:{free_port()}", None, writing=True))

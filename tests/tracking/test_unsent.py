@@ -27,6 +27,9 @@ def _losses(run_id: str) -> list[tuple[int, float]]:
     return [(m.step, m.value) for m in mlflow.MlflowClient().get_metric_history(run_id, "loss")]
 
 
+@pytest.mark.promise(
+    "The MLflow store goes away during a training", "Training goes on; the metrics are kept and sent when it is back."
+)
 def test_metrics_wait_while_the_store_is_away(here: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unsent, "RETRY_SECONDS", 0.0)
     kept = here / "unsent.jsonl"

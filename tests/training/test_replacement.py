@@ -25,6 +25,7 @@ def old(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
+@pytest.mark.promise("A training that starts over fails", "The finished model in its folder stays as it was.")
 def test_a_training_that_fails_leaves_the_finished_model(
     tiny_split: Path, tiny_config: Config, old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

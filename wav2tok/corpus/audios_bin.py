@@ -18,6 +18,7 @@ digests are unknown. The next split by the same rule leaves every recording in t
 import dataclasses
 import hashlib
 import math
+import os
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -90,14 +91,22 @@ def _recordings(part: Any, path: Path, which: str) -> Recordings:
     count = len(part) if isinstance(part, list | tuple) else _members(part)
     if count > MOST_RECORDINGS:
         raise UserError(f"{path}: its {which} part has {count:,} paths; at most {MOST_RECORDINGS:,} can be used.")
-    if isinstance(part, list | tuple) and all(isinstance(p, str) for p in part):
+    if isinstance(part, list | tuple) and all(map(_is_path, part)):
         return Recordings(tuple(part))
     if isinstance(part, Mapping) and all(
-        isinstance(members, list | tuple) and all(isinstance(p, str) for p in members) for members in part.values()
+        isinstance(members, list | tuple) and all(map(_is_path, members)) for members in part.values()
     ):
         pairs = [(p, str(label)) for label, members in part.items() for p in members]
         return Recordings(tuple(p for p, _ in pairs), tuple(label for _, label in pairs))
     raise UserError(f"{path}: its {which} part is neither a list of paths nor a dictionary of such lists.")
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value is text that the system can take for a path."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def _members(part: Any) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wav2tok import temporary
 from wav2tok.config.schema import Config
 from wav2tok.corpus import manifest, validation
 from wav2tok.corpus.checks import checks, frame
@@ -107,6 +108,8 @@ def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> N
     for path in judgement.good:
         _move(inbox / path, corpus / path)
     for path in judgement.known:
+        with temporary.place(corpus / path):  # a process may have been killed when it had just moved it
+            pass
         (inbox / path).unlink()
     for path, reasons in judgement.bad.items():
         target = _free(quarantine / path)
@@ -119,8 +122,8 @@ def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> N
 
 def _move(source: Path, target: Path) -> None:
     # Not a rename: the folders may be on different file systems, and the corpus holds regular files.
-    with replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
+    with replacing(target) as new:
+        shutil.copyfile(source, new)
     source.unlink()
 
 

@@ -184,7 +184,7 @@ def read_csv(path: Path | str) -> list[Entry]:
         UserError: the file is missing or is not a manifest.
     """
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file, strict=True)
             rows, header = list(reader), reader.fieldnames or []
     except FileNotFoundError:

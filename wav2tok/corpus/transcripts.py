@@ -64,7 +64,7 @@ def _parse(table: Path) -> dict[str, list[Word]]:
     """A table's words by utterance."""
     utterances: dict[str, list[Word]] = {}
     try:
-        with table.open(encoding="utf-8", newline="") as file:
+        with table.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)  # quotation marks are ordinary characters
             heading = next(rows, [])
             missing = [name for name in COLUMNS if name not in heading]

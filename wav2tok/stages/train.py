@@ -52,7 +52,6 @@ def _train_tracked(run: TrainRun) -> None:
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
-    runs.close_abandoned(config.register.experiment)
     trainer = prepare(run)
     resumed = trainer.progress.epoch > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None

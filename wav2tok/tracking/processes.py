@@ -1,8 +1,8 @@
 """Which process writes to a run, and how a run ends whose process was killed.
 
 A process that is killed by ``kill -9``, or with its machine, leaves its run as RUNNING. While a run is written to, its
-tag `TAG` names the process and how the run ends without it; the next training closes the runs of this machine whose
-processes are gone.
+tag `TAG` names the process and how the run ends without it; the next verb that writes to the experiment closes the runs
+of this machine whose processes are gone.
 """
 
 import contextlib

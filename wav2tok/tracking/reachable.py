@@ -1,4 +1,4 @@
-"""Whether an MLflow store can be used, found out within five seconds and without MLflow.
+"""Whether an MLflow store, or another server, can be used, found out within five seconds and without MLflow.
 
 MLflow itself tries again and again, for two minutes, before it says that a server does not answer or that a database
 cannot be opened.
@@ -31,7 +31,7 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
     if database is not None:
         return _within(lambda: _sqlite(database, writing))
     if scheme in ("http", "https"):
-        return _within(lambda: _server(uri))
+        return _mlflow(uri)
     if scheme in ("postgresql", "mysql", "mssql"):
         return _driver(uri) or _within(lambda: _other_database(uri))
     if scheme in ("", "file"):
@@ -48,30 +48,46 @@ def _within(ask: Callable[[], str | None]) -> str | None:
     return answers[0] if answers else f"does not answer within {SECONDS:g} s"
 
 
-def _server(uri: str) -> str | None:
-    where = urlsplit(uri)
-    plain = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl().rstrip("/")
-    wrong = _answer(f"{plain}/health")
+def _mlflow(uri: str) -> str | None:
+    wrong = server(uri, "MLflow")
     # A hosted store need not have a page about its health.
     if wrong is not None and wrong.endswith("(HTTP 404)"):
-        return _answer(f"{plain}/api/2.0/mlflow/experiments/search?max_results=1")
+        return _within(lambda: _answer(f"{_plain(uri)}/api/2.0/mlflow/experiments/search?max_results=1", "MLflow"))
     return wrong
 
 
-def _answer(url: str) -> str | None:
+def server(address: str, program: str, says: bytes | None = None) -> str | None:
+    """Why a server cannot be used, in a few words to follow its name; None if it can.
+
+    Args:
+        address: of its page ``health``, without that.
+        program: what it should be.
+        says: what the page holds; None: anything.
+    """
+    return _within(lambda: _answer(f"{_plain(address)}/health", program, says))
+
+
+def _plain(address: str) -> str:
+    """An address without user and password."""
+    where = urlsplit(address)
+    return where._replace(netloc=where.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def _answer(url: str, program: str, says: bytes | None = None) -> str | None:
+    other = f"answers, but not as {program} does"
     try:
-        with urllib.request.urlopen(url, timeout=SECONDS):
-            return None
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+            return None if says in (None, answer.read(100).strip()) else other
     except urllib.error.HTTPError as error:
         # It wants to know who asks, as it should.
-        return None if error.code in (401, 403) else f"answers, but not as MLflow does (HTTP {error.code})"
+        return None if error.code in (401, 403) else f"{other} (HTTP {error.code})"
     except (urllib.error.URLError, OSError, ValueError) as error:
         cause = getattr(error, "reason", error)
         number = cause.errno if isinstance(cause, OSError) else None
         said = os.strerror(number) if number is not None and number > 0 else str(cause)
         return f"does not answer ({said})"
     except Exception as error:  # http.client: whatever answers there does not speak HTTP
-        return f"answers, but not as MLflow does ({type(error).__name__})"
+        return f"{other} ({type(error).__name__})"
 
 
 def _sqlite(path: Path, writing: bool) -> str | None:

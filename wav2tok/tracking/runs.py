@@ -170,7 +170,8 @@ def run(
 ) -> Iterator[MLflowRecorder]:
     """An MLflow run for the length of the block; Ctrl-C and SIGTERM end it as KILLED, other exceptions as FAILED.
 
-    A run that exists keeps its status and its end, however the block ends, unless ``training`` is set.
+    A run that exists keeps its status and its end, however the block ends, unless ``training`` is set. Runs of the
+    experiment whose processes were killed are closed first.
 
     Args:
         run_id: the run to resume; if the store does not have it, a new run is started.
@@ -204,6 +205,7 @@ def _run(
         return
     client = mlflow.MlflowClient()
     with reaching(mlflow):
+        close_abandoned(mlflow, experiment)
         known = None if run_id is None else _find(client, run_id)
         before = None if known is None or training else processes.Ended(known.info.status, known.info.end_time)
         opened = _open(mlflow, experiment, known, name, nested=active is not None)
@@ -266,13 +268,11 @@ def _open(mlflow: Any, experiment: str, known: Any | None, name: str | None, *, 
     return mlflow.start_run(run_name=name, nested=nested, log_system_metrics=False)
 
 
-def close_abandoned(experiment: str) -> None:
+def close_abandoned(mlflow: Any, experiment: str) -> None:
     """Close the runs of an experiment that processes of this machine left open when they were killed."""
-    mlflow = connect()
-    with reaching(mlflow):
-        found = mlflow.get_experiment_by_name(experiment)
-        if found is not None:
-            processes.close_those_gone(mlflow.MlflowClient(), found.experiment_id)
+    found = mlflow.get_experiment_by_name(experiment)
+    if found is not None:
+        processes.close_those_gone(mlflow.MlflowClient(), found.experiment_id)
 
 
 def outcome(run_id: str | None, text: str) -> None:

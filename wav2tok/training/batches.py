@@ -22,6 +22,15 @@ class LoadedBatch:
     labels: torch.Tensor
     members: int
 
+    def first(self, pairs: int) -> "LoadedBatch":
+        """The batch without all but its first ``pairs``."""
+        if pairs >= len(self.labels):
+            return self
+        spectrum, frames = (
+            torch.cat([view[:pairs] for view in views.chunk(self.members)]) for views in (self.spectrum, self.frames)
+        )
+        return LoadedBatch(spectrum, frames, self.labels[:pairs], self.members)
+
 
 @dataclass(frozen=True)
 class Batches:

@@ -27,9 +27,10 @@ from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import Batches, LoadedBatch
+from wav2tok.training.finite import Done, require_finite
 from wav2tok.training.memory import require_memory
 from wav2tok.training.objective import Views, objective, views_of
-from wav2tok.training.pairs import PairSampler, pairs_per_batch
+from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
@@ -78,6 +79,7 @@ class Trainer:
         self.valid = valid = sample_subset(valid, config.train.validate_recordings, config.seed)
         # None where validation does not tell heard classes from others, as in a list.
         self.heard = frozenset(train.classes) if config.train.unheard_validation and train.classes else None
+        self.paths = train.paths
         self.sampler = PairSampler.of(train, config.train.mode)
         started = time.perf_counter()
         self.store: SpectrumStore = build(train.paths, model.front_end, out, device)
@@ -207,42 +209,75 @@ class Trainer:
         self.optimizer.step()
         return parts
 
+    def _fitting_step(
+        self, loaded: LoadedBatch, generator: torch.Generator
+    ) -> tuple[LoadedBatch, dict[str, torch.Tensor]]:
+        """`step` on as many pairs as the device has memory for, and what it was done on.
+
+        If it runs out of memory, this step and all that follow take half of their pairs. Their number and the schedule
+        stay.
+
+        Raises:
+            UserError: half of the pairs are too many as well.
+        """
+        while True:
+            batch = loaded.first(self.pairs)
+            try:
+                return batch, self.step(batch, generator)
+            except torch.cuda.OutOfMemoryError:
+                if self.progress.halved or self.batch_size < 4:
+                    raise UserError(
+                        f"{self.device.type} has too little memory for a step on {self.pairs} "
+                        f"{self.config.train.mode}; lower recipes.{self.config.train.recipe}.max_batch_seconds."
+                    ) from None
+            # Only here, because the exception holds the tensors of the step that failed.
+            self._halve()
+
+    def _halve(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        self.progress.halved = True
+        log.warning(
+            f"{self.device.type} has too little memory for {self.batch_size} {self.config.train.mode} per step; going "
+            f"on with {self.pairs}, so an epoch has half of them (recipes.{self.config.train.recipe}.max_batch_seconds)"
+        )
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a batch a step uses."""
+        return self.batch_size // 2 if self.progress.halved else self.batch_size
+
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
         torch.manual_seed(torch_seed(config.seed, Stream.DROPOUT, p.epoch))
         generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.AUGMENTATION, p.epoch))
         self.model.train()
-        rows: list[tuple[int, dict[str, torch.Tensor]]] = []
+        rows: list[tuple[int, Pairs, int, dict[str, torch.Tensor]]] = []
         started, frames = time.perf_counter(), 0
         sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
         among = torch.from_numpy(sampler.numbers)
         kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
-        for batch in self.batches.ahead(batches):
+        for pairs, loaded in zip(batches, self.batches.ahead(batches), strict=True):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.
                 warm = kept or since > 0
                 e_step(self.model, self.store, config, p.step, warm=warm, among=among)
-            parts = self.step(batch, generator)
+            batch, parts = self._fitting_step(loaded, generator)
             p.step += 1
             frames += int(batch.frames.sum())
-            rows.append((p.step, parts))
+            rows.append((p.step, pairs, len(batch.labels), parts))
         p.epoch += 1
         seconds = time.perf_counter() - started
         # Read once per epoch, so that no step waits for the device.
-        logged = [(step, {f"step/{k}": float(v) for k, v in parts.items()}) for step, parts in rows]
-        recorder.metrics(logged)
+        done = [Done(step, pairs, n, {k: float(v) for k, v in parts.items()}) for step, pairs, n, parts in rows]
+        recorder.metrics([(one.step, {f"step/{k}": v for k, v in one.parts.items()}) for one in done])
+        require_finite(done, self.model, self.paths, p.epoch, config.train.recipe)
         figures = {
-            name.removeprefix("step/"): float(np.mean([row[name] for _, row in logged if name in row]))
-            for name in logged[-1][1]
+            name: float(np.mean([one.parts[name] for one in done if name in one.parts])) for name in done[-1].parts
         }
-        diverged = [name for name in figures if not np.isfinite(figures[name])]
-        if diverged:
-            raise UserError(
-                f"{diverged[0]} is not finite in epoch {p.epoch}; lower recipes.{config.train.recipe}.learning_rate."
-            )
         if p.step <= self.contrast_steps:
             warm = kept or p.epoch > 1
             e_step(self.model, self.store, config, p.step, warm=warm, among=among)
@@ -252,8 +287,7 @@ class Trainer:
         """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
         p, train = self.progress, self.config.train
         log.info(
-            f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.batch_size} {train.mode} per "
-            "step"
+            f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.pairs} {train.mode} per step"
         )
         if p.step < self.contrast_steps:
             log.info(f"first stage, {self.contrast_steps} steps: contrast between recordings of different classes")

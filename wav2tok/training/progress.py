@@ -21,7 +21,10 @@ from wav2tok.untrusted import brief
 
 @dataclasses.dataclass
 class Progress:
-    """The state of a training; all of it is stored in the checkpoint."""
+    """The state of a training; all of it is stored in the checkpoint.
+
+    ``halved``: the device had too little memory, so that a step takes half of the pairs of its batch.
+    """
 
     epoch: Annotated[int, Within(0, 1_000_000)] = 0
     step: Annotated[int, Within(0, 10**12)] = 0
@@ -29,6 +32,7 @@ class Progress:
     best_epoch: Annotated[int, Within(0, 1_000_000)] = 0
     without_gain: Annotated[int, Within(0, 1_000_000)] = 0
     finished: bool = False
+    halved: bool = False
     # int | float: the numbers of epochs stay whole.
     history: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
 

@@ -1,0 +1,61 @@
+"""A training that computes what is not a number stops, and says in which step and on which recordings it began."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from wav2tok.errors import UserError
+from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.training.pairs import Pairs
+
+_NAMED = 3
+"""So many recordings are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was done.
+
+    Attributes:
+        step: its number, from 1.
+        pairs: what was drawn for it.
+        used: how many of them were used.
+        parts: the parts of its loss.
+    """
+
+    step: int
+    pairs: Pairs
+    used: int
+    parts: Mapping[str, float]
+
+
+def require_finite(steps: Sequence[Done], model: Wav2Tok, paths: Sequence[str], epoch: int, recipe: str) -> None:
+    """Refuse the steps of an epoch if a loss, or at its end a weight, is infinite or not a number.
+
+    Args:
+        paths: the training recordings, which `Pairs` number.
+
+    Raises:
+        UserError: it names the first of these steps and recordings of it.
+    """
+    first, what = None, ""
+    for done in steps:
+        wrong = [name for name, value in done.parts.items() if not math.isfinite(value)]
+        if wrong:
+            first, what = done, f"{wrong[0]} is"
+            break
+    # A step whose gradient is not finite spoils the loss of the next step; the last one of an epoch has none.
+    if first is None and not all(bool(torch.isfinite(weights).all()) for weights in model.parameters()):
+        first, what = steps[-1], "the weights are"
+    if first is None:
+        return
+    heard = [paths[i] for part in first.pairs.members for i in part[: first.used].tolist()]
+    names = list(dict.fromkeys(heard))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    kept = f"; what was learned up to epoch {epoch - 1} is kept" if epoch > 1 else ""
+    raise UserError(
+        f"{what} not finite in epoch {epoch}, first in step {first.step}{kept}; lower recipes.{recipe}.learning_rate, "
+        f"or check the recordings of that step: {', '.join(names[:_NAMED])}{more}."
+    )

@@ -64,7 +64,7 @@ def evaluate_champion(root: Path = PROJECT) -> State[dict[str, Any]]:
             state = attempt(root, model, settings.timeout_minutes, return_state=True)
         if not state.is_completed():
             return Failed(message=state.message, data=state.result(raise_on_failure=False))
-        verdict: dict[str, Any] = state.result()
+        verdict: Any = state.result()
         if not verdict["approved"]:
             return Failed(message=f"{model} does not pass the gate today: {' '.join(verdict['reasons'])}", data=verdict)
         return Completed(message=f"{model} passes the gate; its report is {root / OUT}", data=verdict)

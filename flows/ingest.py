@@ -12,7 +12,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
 from flows import process, publish
 from flows.process import StageFailed
@@ -90,8 +90,8 @@ def ingest(
         drifted = measure_drift(root, names, minutes) if names else []
         before = _figures(root)
         state = retrain(root, return_state=True)
-        if state.is_cancelled():
-            return state
+        if state.is_cancelled():  # skipped, as another run has begun in between
+            return Cancelled(name=state.name, message=state.message, data=state.result(raise_on_failure=False))
         if not state.is_completed():
             return Failed(message=state.message, data=state.result(raise_on_failure=False))
         report = described(delivery, drifted, str(state.message), before, _figures(root))

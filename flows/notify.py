@@ -35,7 +35,7 @@ def notify(block: str, name: str) -> None:
             found = client.read_block_document_by_name(label, kind)
         except ObjectNotFound:
             raise UserError(
-                f"the Prefect server has no block {block!r}; make it in its UI, under Blocks, or name another as TYPE/NAME."
+                f"the Prefect server has no block {block!r}; make it in its UI, or name another as TYPE/NAME."
             ) from None
         wanted = _automation(name, found.id)
         known = client.read_automations_by_name(wanted.name)
@@ -51,8 +51,8 @@ def _automation(name: str, block: Any) -> AutomationCore:
         trigger=EventTrigger(
             expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")},
             match={"prefect.resource.id": "prefect.flow-run.*"},
-            # Deployments and their runs carry the clone's name as a tag.
-            match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{name}"},
+            # All deployments of the clone have its name.
+            match_related={"prefect.resource.role": "deployment", "prefect.resource.name": name},
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=1,

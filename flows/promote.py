@@ -1,4 +1,4 @@
-"""Make a version the champion after a person's yes, given in the Prefect UI; the command line has ``wav2tok promote``."""
+"""Make a version the champion after a yes in the Prefect UI; the command line has ``wav2tok promote``."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from wav2tok.errors import UserError
 def promote(version: int, root: Path = PROJECT) -> State[None]:
     """Ask a person whether a version is to be the champion, and do what the answer says.
 
-    The run is suspended while it waits, at most ``register.approval_days``. ``wav2tok promote`` then compares the version
-    with the champion, for the log, and records who said it and why.
+    The run is suspended while it waits, at most ``register.approval_days``. ``wav2tok promote`` then compares the
+    version with the champion, for the log, and records who said it and why.
 
     Args:
         version: of the registered model.

@@ -118,7 +118,7 @@ def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> Sta
 
 
 def skipped(error: process.Busy) -> State[Any]:
-    """The final state of a run that another one on the same project left no room for: no failure, nobody is notified."""
+    """The final state of a run that came while another one worked on the project: no failure, nobody is notified."""
     return Cancelled(name="Skipped", message=str(error), data=error)
 
 

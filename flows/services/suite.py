@@ -123,6 +123,8 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
         "PREFECT_API_DATABASE_CONNECTION_URL": server.address("prefect", "asyncpg"),
         "PREFECT_SERVER_API_AUTH_STRING": values["PREFECT_API_AUTH_STRING"],
         "PREFECT_API_AUTH_STRING": values["PREFECT_API_AUTH_STRING"],
+        # For the links in notifications; behind a proxy the caller knows better.
+        "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", api._replace(path="").geturl()),
     }
     worker = {name: value for name, value in values.items() if name != "MLFLOW_FLASK_SERVER_SECRET_KEY"}
     queue = project.name(folder.root)
@@ -154,9 +156,7 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
 
 def _environment(folder: Folder, values: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its own settings of these servers, and with ``values``."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(_OURS) or name.startswith(_PASSED)
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) or name.startswith(_PASSED)}
     here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return kept | _QUIET | {"PATH": here, "PREFECT_HOME": str(folder.prefect), "PYTHONUNBUFFERED": "1"} | dict(values)
 

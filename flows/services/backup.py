@@ -3,17 +3,16 @@
 The databases are dumped before the artifacts are copied, so a run in the backup has its files, even if trainings go on.
 """
 
-import os
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
 from flows.services import process, suite
-from flows.services.folder import Folder
+from flows.services.folder import Folder, private
 from flows.services.postgres import DATABASES, Postgres
 from wav2tok.errors import UserError
-from wav2tok.files import make_folder, replacing, require_empty, require_file
+from wav2tok.files import make_folder, require_empty, require_file
 
 _ENVIRONMENT = "environment"
 
@@ -31,18 +30,20 @@ def save(folder: Folder, file: Path) -> None:
         raise UserError(f"PostgreSQL of {folder.path} does not run; start it with make services.")
     server = Postgres(folder)
     make_folder(file.resolve().parent)
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=folder.path) as name, replacing(file) as temporary:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as target, tarfile.open(fileobj=target, mode="w") as archive:
-                for database in DATABASES:
-                    dump = Path(name, f"{database}.dump")
-                    server.dump(database, dump)
-                    archive.add(dump, dump.name)
-                archive.add(folder.environment_file, _ENVIRONMENT)
-                archive.add(folder.artifacts, folder.artifacts.name)
-        except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror or error}.") from None
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="backup-", dir=folder.path) as name,
+            private(file) as target,
+            tarfile.open(fileobj=target, mode="w") as archive,
+        ):
+            for database in DATABASES:
+                dump = Path(name, f"{database}.dump")
+                server.dump(database, dump)
+                archive.add(dump, dump.name)
+            archive.add(folder.environment_file, _ENVIRONMENT)
+            archive.add(folder.artifacts, folder.artifacts.name)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from None
 
 
 def restore(folder: Folder, file: Path) -> None:

@@ -1,13 +1,16 @@
 """The folder of the services: data, logs, process numbers, addresses, and the secrets that were made here."""
 
+import contextlib
 import os
 import secrets
 import shlex
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from wav2tok.errors import UserError
-from wav2tok.files import make_folder, replacing
+from wav2tok.files import make_folder
 
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "PREFECT_API_AUTH_STRING", "MLFLOW_FLASK_SERVER_SECRET_KEY")
 """Made at the first start, unless the environment holds them then; those of the environment are never written."""
@@ -22,6 +25,7 @@ class Folder:
         root: the project, in which the worker runs flows.
         database: PostgreSQL's cluster and socket.
         artifacts: the files of MLflow's runs and models.
+        prefect, temporary: what Prefect keeps for its clients, and the worker for its runs.
         environment_file: shell lines, by which clients find the servers and sign in.
     """
 
@@ -30,6 +34,7 @@ class Folder:
         self.database = self.path / "database"
         self.artifacts = self.path / "artifacts"
         self.prefect = self.path / "prefect"
+        self.temporary = self.path / "tmp"
         self.environment_file = self.path / "environment"
         self.auth = self.path / "mlflow-auth.ini"
 
@@ -46,7 +51,7 @@ class Folder:
         make_folder(self.path)
         # As root, PostgreSQL runs as another user, who must reach his own folder in it.
         self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        for folder in (self.artifacts, self.prefect, self.path / "logs", self.path / "running"):
+        for folder in (self.artifacts, self.prefect, self.temporary, self.path / "logs", self.path / "running"):
             make_folder(folder)
             folder.chmod(0o700)
 
@@ -96,10 +101,20 @@ class Folder:
 
     def _write(self, values: Mapping[str, str]) -> None:
         text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
-        with replacing(self.environment_file) as temporary:
-            temporary.touch(mode=0o600)
-            temporary.chmod(0o600)
-            temporary.write_text(text, encoding="utf-8")
+        with private(self.environment_file) as file:
+            file.write(text.encode())
+
+
+@contextlib.contextmanager
+def private(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that only its owner can ever read; it gets its name when the block succeeds, and vanishes otherwise."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # with mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _address(port: int | None, known: str | None, usual: int, path: str = "") -> str:

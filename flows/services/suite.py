@@ -127,6 +127,8 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
         "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", api._replace(path="").geturl()),
     }
     worker = {name: value for name, value in values.items() if name != "MLFLOW_FLASK_SERVER_SECRET_KEY"}
+    # Prefect keeps the code of runs in a folder of one name, which in /tmp would belong to whoever came first.
+    worker["TMPDIR"] = str(folder.temporary)
     queue = project.name(folder.root)
     python = sys.executable
     return [

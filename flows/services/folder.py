@@ -107,7 +107,7 @@ class Folder:
 
 @contextlib.contextmanager
 def private(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that only its owner can ever read; it gets its name when the block succeeds, and vanishes otherwise."""
+    """A new file that only its owner can ever read; it gets its name if the block succeeds, and vanishes otherwise."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -133,6 +133,8 @@ class Postgres:
             [self.program(name), *where, *arguments],
             cwd=self.folder.database,
             user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else (),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,

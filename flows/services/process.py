@@ -32,7 +32,7 @@ class Service:
         environment: all of it.
         ready: whether it answers.
         stop: the signal on which it ends in order.
-        user: who runs it; None: who starts it.
+        user: who runs it, with a group of the same name; None: who starts it.
     """
 
     name: str
@@ -72,6 +72,8 @@ def start(folder: Folder, service: Service) -> None:
             cwd=folder.root if service.user is None else folder.database,
             env=dict(service.environment),
             user=service.user,
+            group=service.user,
+            extra_groups=None if service.user is None else (),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

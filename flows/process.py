@@ -26,6 +26,8 @@ from wav2tok.errors import UserError
 GRACE_SECONDS = 5.0
 """How long an interrupted stage may clean up before it is killed: training keeps its finished epochs."""
 
+_WAIT_SECONDS = 2.0
+
 _EXITED = re.compile(r"exited with (-?\d+)")
 _LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")
 
@@ -43,6 +45,10 @@ else:
     def _lock(file: TextIO) -> None:
         """Lock a file until it is closed, or raise OSError."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Busy(UserError):
+    """Another process works on the project now. Nothing is wrong: it is enough to come again later."""
 
 
 class StageFailed(Exception):
@@ -71,14 +77,18 @@ def stages(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def alone(root: Path) -> Iterator[None]:
+def alone(root: Path, wait: bool = False) -> Iterator[None]:
     """Hold the retraining lock of ``root`` within the block.
+
+    Args:
+        wait: until another process releases it, however long that takes.
 
     This is a file lock, not one of Prefect's limits: it also works between runs with different Prefect servers (each
     ``python -m flows.retrain`` may start its own), and the kernel releases it however its holder dies.
 
     Raises:
-        UserError: another process holds the lock, or ``root`` is not a DVC project.
+        Busy: another process holds the lock, and ``wait`` is False.
+        UserError: ``root`` is not a DVC project.
     """
     if not (root / ".dvc").is_dir():
         raise UserError(f"{root} is not a DVC project; name the folder that contains dvc.yaml and .dvc.")
@@ -86,14 +96,18 @@ def alone(root: Path) -> Iterator[None]:
     path.parent.mkdir(exist_ok=True)
     # The file is never deleted: a lock on an unlinked file would not stop other processes.
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            _lock(file)
-        except (BlockingIOError, PermissionError):  # on Windows the latter
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise UserError(
-                f"another retraining (process {holder}) holds the lock of {root}; wait until it ends."
-            ) from None
+        while True:
+            try:
+                _lock(file)
+                break
+            except (BlockingIOError, PermissionError):  # on Windows the latter
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                if not wait:
+                    raise Busy(
+                        f"another retraining (process {holder}) holds the lock of {root}; wait until it ends."
+                    ) from None
+                time.sleep(_WAIT_SECONDS)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

@@ -13,7 +13,7 @@ from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import TaskRun
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
 from flows import api, approval, artifacts, process
 from flows.process import StageFailed, StageRefused, TimeLimit
@@ -23,15 +23,17 @@ from wav2tok.files import read_json
 from wav2tok.report.folder import RegisteredFolder
 
 PROJECT = Path(__file__).resolve().parents[1]
+JITTER = 0.5
+"""Retries come up to so much later, as a share of their delay, so that projects do not come back all at once."""
 
 
-def _may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether another attempt may help: not if the stage refused its input."""
     return not isinstance(state.data, StageRefused)
 
 
 # States are returned instead of raising exceptions, so that their message is our sentence alone. DVC is the cache.
-@task(cache_policy=NO_CACHE, retry_condition_fn=_may_help, persist_result=False)
+@task(cache_policy=NO_CACHE, retry_condition_fn=may_help, persist_result=False)
 def stage(name: str, root: Path, minutes: float, force: bool = False) -> State[Any]:
     """Run one stage of the graph if it is stale, and publish its artifacts."""
     log = get_run_logger()
@@ -65,14 +67,15 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
     Returns:
         the outcome of the registration (`RegisteredFolder.outcome`). A model that the gate refused is a success whose
         state is named "Not approved"; one that waits for a person, or that a person refused, "Waits for approval" or
-        "Declined".
+        "Declined". If another run is at work on ``root``, the run is cancelled, with the state "Skipped".
     """
     try:
         root = root.resolve()
         config = parameters.load(root / "params.yaml")
         settings = config.schedule
-        force = force and flow_run.run_count == 1  # not again after an approval
-        with process.alone(root):
+        answered = flow_run.run_count > 1
+        force = force and not answered
+        with process.alone(root, wait=answered):  # a person's answer is never skipped
             worked = False
             for name in process.stages(root):
                 attempt = stage.with_options(
@@ -80,6 +83,7 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
                     task_run_name=name,
                     retries=settings.retries,
                     retry_delay_seconds=settings.retry_delay_seconds,
+                    retry_jitter_factor=JITTER,
                 )
                 state = attempt(name, root, settings.timeout_minutes, force, return_state=True)
                 if not state.is_completed():
@@ -91,6 +95,8 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
         if question is not None:
             return _asked(outcome, question, root, config.register.approval_days)
         return _ending(outcome, worked)
+    except process.Busy as error:
+        return skipped(error)
     except UserError as error:
         return Failed(message=str(error), data=error)
 
@@ -109,6 +115,11 @@ def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> Sta
     if not answer.approve:
         return Completed(name="Declined", data=outcome, message=f"{version} stays challenger: {answer.reason}")
     return Completed(data=outcome, message=f"{version} is the champion: {answer.reason}")
+
+
+def skipped(error: process.Busy) -> State[Any]:
+    """The final state of a run that came while another one worked on the project: no failure, nobody is notified."""
+    return Cancelled(name="Skipped", message=str(error), data=error)
 
 
 def registered(root: Path) -> RegisteredFolder:

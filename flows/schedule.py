@@ -1,7 +1,7 @@
 """Retrain on the cron schedule of ``params.yaml``: ``python -m flows.schedule`` runs until it is stopped.
 
 It uses the Prefect server from the settings or one running on this machine; otherwise it starts a server and stops it
-at the end. ``prefect.yaml`` has the same schedule for a work pool: ``prefect deploy --all``.
+at the end. A work pool follows the same cron line: ``prefect deploy --all`` (`flows.project`).
 """
 
 import argparse
@@ -25,15 +25,20 @@ NAME = "served"
 START_SECONDS = 120
 
 
-def next_runs(cron: str, count: int = 3, now: datetime | None = None) -> list[datetime]:
+def next_runs(
+    cron: str, count: int = 3, now: datetime | None = None, parameter: str = "schedule.cron"
+) -> list[datetime]:
     """The next dates of a cron line, in UTC.
+
+    Args:
+        parameter: where the line comes from, for the message.
 
     Raises:
         UserError: ``cron`` is not a cron line or has no date.
     """
     from prefect.server.schemas.schedules import CronSchedule
 
-    where = f"schedule.cron is {cron!r}"
+    where = f"{parameter} is {cron!r}"
     try:
         schedule = CronSchedule(cron=cron, timezone="UTC")
     except ValueError:

@@ -41,7 +41,7 @@ class Tracking:
         }
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """A program of PostgreSQL, which Debian keeps off the path; the test is skipped without it."""
     debian = sorted(Path(_DEBIAN).glob(f"*/bin/{name}")) if Path(_DEBIAN).is_dir() else []
     found = shutil.which(name) or (str(debian[-1]) if debian else None)
@@ -62,7 +62,7 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """A PostgreSQL server on a free port of this machine; yields the address of an empty database for SQLAlchemy."""
-    initdb, server, is_ready = map(_program, ("initdb", "postgres", "pg_isready"))
+    initdb, server, is_ready = map(program, ("initdb", "postgres", "pg_isready"))
     # They refuse to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="wav2tok-postgres-") as name:

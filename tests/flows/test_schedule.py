@@ -1,17 +1,13 @@
 """When retraining runs."""
 
-import importlib
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import yaml
-from prefect.server.schemas.schedules import CronSchedule
 
 from flows.schedule import announcement, next_runs
-from wav2tok.config import parameters
 from wav2tok.errors import UserError
 
 pytestmark = pytest.mark.services
@@ -48,15 +44,3 @@ def test_the_module_refuses_a_broken_cron_line_before_anything_starts(tmp_path):
         "schedule: schedule.cron is 'every monday', which is not a cron line; "
         "it must be like '0 3 * * 1', Mondays at 3.\n"
     )
-
-
-def test_the_work_pool_has_the_same_schedule():
-    retrain, ingest = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    assert retrain["schedules"][0]["cron"] == parameters.load(PROJECT / "params.yaml").schedule.cron
-    for deployment, name in ((retrain, "retrain"), (ingest, "ingest")):
-        (schedule,) = deployment["schedules"]
-        assert schedule["timezone"] == "UTC"
-        assert CronSchedule(cron=schedule["cron"])
-        assert deployment["concurrency_limit"]["limit"] == 1
-        assert deployment["entrypoint"] == f"flows/{name}.py:{name}"
-        assert getattr(importlib.import_module(f"flows.{name}"), name).name == name

@@ -118,7 +118,11 @@ class Schedule:
     """When and how patiently the graph is run again."""
 
     cron: Text = "0 3 * * 1"
-    """When retraining starts, in UTC; prefect.yaml states the same."""
+    """When retraining starts, in UTC."""
+    evaluate_cron: Text = "0 1 * * *"
+    """When the deployed flow measures the champion again, in UTC."""
+    ingest_cron: Text = "*/10 * * * *"
+    """When the deployed flow looks for new recordings, in UTC."""
     retries: Annotated[int, Within(0, 100)] = 1
     """Retries of a stage that fails."""
     retry_delay_seconds: Annotated[int, Within(0, 86_400)] = 10

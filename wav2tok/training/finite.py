@@ -11,7 +11,7 @@ from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.training.pairs import Pairs
 
 _NAMED = 3
-"""So many recordings are named; the others are counted."""
+"""How many recordings are named; the others are counted."""
 
 
 @dataclass(frozen=True)

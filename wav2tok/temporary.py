@@ -21,7 +21,7 @@ from wav2tok.progress import log
 
 _LOCK, _HOST, _OLD = "lock", "host", "old"
 _USUAL = 8
-"""As many places are looked at for one target; more only where so many processes write to it at once."""
+"""How many places are tried for one target; each process that writes to it at the moment holds one."""
 _FOREIGN_SECONDS = 86_400.0
 """Some shared disks keep locks to each machine, so what another machine has begun is left alone for a day."""
 

@@ -19,7 +19,7 @@ START_SECONDS = 180.0
 STOP_SECONDS = 40.0
 """A flow run that is stopped gives its stage five seconds, and reports its state."""
 _SAME = 2.0
-"""Two reports of when a process started may differ by so many seconds, because the clock was set in between."""
+"""Two reports of when a process started may differ by this number of seconds, because the clock was set in between."""
 
 
 @dataclass(frozen=True)

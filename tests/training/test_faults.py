@@ -72,7 +72,7 @@ def test_weights_that_the_last_step_spoils_are_not_written(
 
 
 class Full:
-    """A device that runs out of memory so many times."""
+    """A device that runs out of memory a given number of times."""
 
     def __init__(self, times: int) -> None:
         self.times = times

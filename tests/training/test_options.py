@@ -159,7 +159,7 @@ def test_the_optimiser_takes_the_learning_rate_of_its_step(made: Callable[..., T
 
 
 def test_iter_clust(made: Callable[..., Trainer], e_steps: list[dict[str, Any]]) -> None:
-    """With contrast off, E-steps at every so many steps; the one before the first step is `prepare`'s."""
+    """With contrast off, E-steps at regular steps; the one before the first step is `prepare`'s."""
     for every, expected in ((3, [3, 6]), (5, [5])):
         e_steps.clear()
         made(train={"recipe": "published"}, recipe={}, recipes={"published": {"iter_clust": every}}).epoch(
@@ -171,7 +171,7 @@ def test_iter_clust(made: Callable[..., Trainer], e_steps: list[dict[str, Any]])
 def test_subset_share(
     made: Callable[..., Trainer], e_steps: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A subset of so many recordings is all that an epoch reads, E-steps included; the next epoch has another."""
+    """A subset of the recordings is all that an epoch reads, E-steps included; the next epoch has another."""
     trainer = made(train={"subset_share": 0.5})
     read: set[int] = set()
     real = SpectrumStore.batch

@@ -19,7 +19,7 @@ from wav2tok.errors import UserError
 from wav2tok.untrusted import shown, why_not_regular
 
 BLOCK_SAMPLES = 1 << 18
-"""How many samples of a file are decoded at once, and become at most so many at the model's rate."""
+"""The most samples that are decoded at once, in the file's rate and in the model's."""
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """The sampling rates in Hz that recordings may have; at others they would become enormous or nothing."""
 

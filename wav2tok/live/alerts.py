@@ -29,7 +29,7 @@ WAIT_SECONDS = 1.0
 _REMEMBERED = 20_000
 """Tokens that the law of chance rests on: about half an hour; older ones fade."""
 _ENOUGH = 500
-"""Until so many tokens were heard, the queries' own tokens in random order are added: more alike than chance is."""
+"""Until this number of tokens was heard, the queries' tokens in random order are added: more alike than chance is."""
 _EVERY = 50
 """Tokens after which the law is fitted again."""
 
@@ -232,7 +232,7 @@ class _Sought:
 
 
 def _shuffled(queries: list[np.ndarray], least: int) -> np.ndarray:
-    """The tokens of queries in random order, at least so many, always the same; int64 [N], no two neighbours equal."""
+    """At least ``least`` tokens of queries in a fixed random order: int64 [N], no two neighbours equal."""
     every = np.concatenate([*queries, np.zeros(0, dtype=np.int64)])
     rng = np.random.default_rng(0)
     parts = [rng.permutation(every) for _ in range(-(-2 * least // max(1, len(every))))]

@@ -33,7 +33,7 @@ def scan(collection: Collection, query: np.ndarray, most: int, top: int) -> list
     """Where a query, int [L], occurs in all recordings, nearest first.
 
     Args:
-        most: a recording's nearest passage counts however far it is, further ones only up to so many edits.
+        most: a recording's nearest passage counts however far it is, further ones only up to this number of edits.
         top: how many passages.
     """
     rows, nearest, owners = [], [], []

@@ -264,7 +264,7 @@ class Tokenizer:
     def margin(self) -> int:
         """Steps before and after a token that must be read for it to be right, if the recording's statistics are known.
 
-        For an encoder that reads whole recordings, after so many its tokens hardly change any more (`MARGIN_FRAMES`).
+        For an encoder that reads whole recordings, what is further away hardly changes its tokens (`MARGIN_FRAMES`).
         """
         about = self.metadata
         if about.tile is not None:

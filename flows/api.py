@@ -8,7 +8,7 @@ from wav2tok.tracking import reachable
 
 
 def problem(address: str) -> str | None:
-    """Why there is no Prefect server at ``address``, in a few words to follow it; None if there is one."""
+    """What is wrong with the Prefect server at ``address``, in a few words to follow it; None if it answers."""
     return reachable.server(address, "Prefect", b"true")
 
 

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 
 from flows import artifacts, process
+from flows.command import finish
 from flows.process import StageFailed
 from flows.retrain import JITTER, PROJECT, may_help, skipped
 from wav2tok.config import parameters
@@ -78,16 +78,8 @@ def main() -> None:
     """Run the flow once; exit code 2 if a person must fix something, 1 if the champion is not good enough."""
     parser = argparse.ArgumentParser(prog="python -m flows.evaluate", description="Measure the champion again.")
     parser.add_argument("--root", type=Path, default=PROJECT, help="the project (default: this one)")
-    try:
-        state = evaluate_champion(parser.parse_args().root, return_state=True)
-    except KeyboardInterrupt:
-        print("evaluate: stopped.", file=sys.stderr)
-        sys.exit(130)
-    if state.is_completed():
-        print(state.message)
-        return
-    print(f"evaluate: {state.message}", file=sys.stderr)
-    sys.exit(2 if isinstance(state.result(raise_on_failure=False), UserError) else 1)
+    root = parser.parse_args().root
+    print(finish("evaluate", lambda: evaluate_champion(root, return_state=True)).message)
 
 
 if __name__ == "__main__":

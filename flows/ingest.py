@@ -4,7 +4,7 @@
 """
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows import api, process, publish
+from flows import process, publish
+from flows.command import finish
 from flows.process import StageFailed
 from flows.retrain import PROJECT, retrain, skipped
 from wav2tok.config import parameters
@@ -164,21 +165,9 @@ def main() -> None:
     parser.add_argument("--inbox", default="inbox", help="where recordings arrive, relative to the project")
     parser.add_argument("--quarantine", default="quarantine", help="where recordings go that fail a check")
     parser.add_argument("--branch", default=publish.BRANCH, help="the branch of git that changes are committed to")
-    options = parser.parse_args()
-    try:
-        api.address()
-        state = ingest(options.root, options.inbox, options.quarantine, options.branch, return_state=True)
-    except UserError as error:
-        print(f"ingest: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("ingest: stopped; finished work is kept.", file=sys.stderr)
-        sys.exit(130)
-    if state.is_completed():
-        print(state.message)
-        return
-    print(f"ingest: {state.message}", file=sys.stderr)
-    sys.exit(2 if isinstance(state.result(raise_on_failure=False), UserError) else 1)
+    asked = parser.parse_args()
+    run = partial(ingest, asked.root, asked.inbox, asked.quarantine, asked.branch, return_state=True)
+    print(finish("ingest", run).message)
 
 
 if __name__ == "__main__":

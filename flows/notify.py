@@ -62,7 +62,7 @@ def _automation(name: str, block: Any) -> AutomationCore:
 
 
 def main() -> None:
-    """Make the automation; exit code 2 if there is no such block."""
+    """Make the automation; exit code 2 if the block does not exist."""
     parser = argparse.ArgumentParser(prog="python -m flows.notify", description="Notify somebody of failed runs.")
     parser.add_argument("block", help="a notification block of the Prefect server, as TYPE/NAME")
     block = parser.parse_args().block

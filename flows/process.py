@@ -191,7 +191,7 @@ def run(stage: str, root: Path, minutes: float, say: Callable[[str], None], forc
 
 
 def verb(arguments: Sequence[str], root: Path, minutes: float, say: Callable[[str], None], stdin: str = "") -> None:
-    """Run a verb of ``wav2tok`` that is no stage of the graph; arguments as for `run`.
+    """Run a verb of ``wav2tok`` outside the graph; arguments as for `run`.
 
     Args:
         arguments: the verb and its options.

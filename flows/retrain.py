@@ -5,7 +5,6 @@ what is stale and MLflow keeps the runs; this flow decides only when stages run,
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from prefect.client.schemas import TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows import api, approval, artifacts, process
+from flows import approval, artifacts, process
+from flows.command import finish
 from flows.process import StageFailed, StageRefused, TimeLimit
 from wav2tok.config import parameters
 from wav2tok.errors import UserError
@@ -149,20 +149,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=PROJECT, help="the project (default: this one)")
     parser.add_argument("--force", action="store_true", help="run every stage, even if it is not stale")
     options = parser.parse_args()
-    try:
-        api.address()
-        state = retrain(options.root, options.force, return_state=True)
-    except UserError as error:
-        print(f"retrain: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("retrain: stopped; finished work is kept.", file=sys.stderr)
-        sys.exit(130)
-    if state.is_completed():
-        print(registered(options.root).summary.read_text(encoding="utf-8").rstrip())
-        return
-    print(f"retrain: {state.message}", file=sys.stderr)
-    sys.exit(2 if isinstance(state.result(raise_on_failure=False), UserError) else 1)
+    finish("retrain", lambda: retrain(options.root, options.force, return_state=True))
+    print(registered(options.root).summary.read_text(encoding="utf-8").rstrip())
 
 
 if __name__ == "__main__":

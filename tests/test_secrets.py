@@ -1,4 +1,4 @@
-"""Secrets are hidden wherever wav2tok prints, and what is no secret stays."""
+"""Secrets are hidden wherever wav2tok prints, and everything else stays."""
 
 import logging
 

@@ -52,7 +52,7 @@ def restore(folder: Folder, file: Path) -> None:
     A restore that fails leaves the folder as it was.
 
     Raises:
-        UserError: the folder holds services, or ``file`` is no backup.
+        UserError: the folder holds services, or ``file`` is not a backup.
     """
     require_empty(folder.path)
     folder.make()
@@ -87,5 +87,5 @@ def _unpack(file: Path, into: Path) -> Path:
     names = [*(f"{database}.dump" for database in DATABASES), _ENVIRONMENT, "artifacts"]
     missing = [name for name in names if not (into / name).exists()]
     if missing:
-        raise UserError(f"{file} is no backup of the services, or not whole: it has no {missing[0]}.")
+        raise UserError(f"{file} is not a complete backup of the services: {missing[0]} is missing.")
     return into

@@ -68,8 +68,8 @@ class Postgres:
                 shutil.chown(self.folder.database, self.user)
             except LookupError:
                 raise UserError(
-                    f"PostgreSQL does not run as root, and there is no user {self.user}; start the services from an "
-                    "ordinary account."
+                    f"PostgreSQL does not run as root, and the user {self.user} does not exist; start the services "
+                    "from an ordinary account."
                 ) from None
         if self.cluster.exists():
             return

@@ -9,9 +9,9 @@ ten recordings, with ``--apart`` of their tokens edited (substituted, inserted o
 answers are chance, which no index of shared seeds finds or should find.
 
 Of the ten nearest that the candidates miss, seven in eight are answers to queries of less than 30 tokens, which share
-few seeds with anything. Seeds of more than one recording in 128 are left out, so that an index has less than 5 bytes a
-token; with one in 64, recall at 200,000 is .0025 better, for .44 bytes a token more. With three times as
-many candidates it is .989, in 1.9 ms a query.
+few seeds with anything. Seeds of more than one recording in 96 are left out, so that an index has less than 5 bytes a
+token. With one in 128, recall at 200,000 is .005 less; with one in 64 an index has .25 bytes a token more. With two
+thirds of the candidates recall is .9905, with twice as many .994.
 
 Rates and times are of wall clock. On a machine that is busy with other work, the times of the process alone (CPU) say
 what it would take by itself; the table has both, and for searches the quickest of several tries of each query.

@@ -16,6 +16,7 @@ from wav2tok.matching.candidates import (
     WHOLE,
     Postings,
     best,
+    buckets,
     seeds,
     shapes,
     unit_of_tokens,
@@ -34,6 +35,11 @@ def postings(strings: list[np.ndarray]) -> Postings:
     return Postings.build(flat, np.array([len(one) for one in strings], dtype=np.int64), K)
 
 
+def own_buckets(tokens: np.ndarray, part: Postings) -> list[int]:
+    numbers = np.array(sorted(own_seeds(tokens)), dtype=np.uint64)
+    return buckets(numbers, len(part.directory) - 1, K).tolist()
+
+
 def own_seeds(tokens: np.ndarray) -> set[int]:
     return set(seeds(tokens, np.zeros(len(tokens), dtype=np.int64), K)[0].tolist())
 
@@ -49,23 +55,52 @@ def test_seeds_are_longer_where_tokens_are_few(num_tokens):
 
 def test_seeds_lie_within_a_string_and_depend_on_tokens_and_pattern():
     flat = np.array([1, 2, 3, 1, 2, 9])
-    hashes, places = seeds(flat, np.array([0, 0, 0, 1, 1, 1]), K)
-    by_place = sorted(zip(places.tolist(), hashes.tolist(), strict=True))
+    numbers, places = seeds(flat, np.array([0, 0, 0, 1, 1, 1]), K)
+    by_place = sorted(zip(places.tolist(), numbers.tolist(), strict=True))
     assert [place for place, _ in by_place] == [0, 0, 1, 3, 3, 4]
     assert {h for p, h in by_place if p == 0} & {h for p, h in by_place if p == 3}  # 1 2 in both
-    assert len(set(hashes.tolist())) == 5
+    assert len(set(numbers.tolist())) == 5
+
+
+@given(st.lists(st.integers(0, 39), min_size=4, max_size=60), st.sampled_from([40, 256, 5000]), st.integers(8, 22))
+def test_each_seed_has_its_own_bucket_where_there_is_room(tokens, num_tokens, bits):
+    string = np.array(tokens)
+    numbers = np.unique(seeds(string, np.zeros(len(string), dtype=np.int64), num_tokens)[0])
+    possible = 2 * num_tokens ** len(shapes(num_tokens)[0])
+    count = min(1 << bits, possible)
+    found = buckets(numbers, count, num_tokens)
+    assert found.min() >= 0
+    assert found.max() < count
+    if count == possible:
+        assert len(set(found.tolist())) == len(numbers)
+
+
+def test_hashed_seeds_fill_the_buckets_evenly():
+    numbers = np.arange(100_000, dtype=np.uint64)
+    counts = np.bincount(buckets(numbers, 1024, 5000), minlength=1024)
+    assert counts.std() < 2 * math.sqrt(100_000 / 1024)
+
+
+def test_a_large_part_with_few_tokens_has_a_bucket_for_each_possible_seed():
+    rng = np.random.default_rng(0)
+    flat = rng.integers(0, 32, 2**20)
+    part = Postings.build(flat, np.full(2**10, 2**10), 32)
+    assert len(part.directory) - 1 == 2 * 32**3
+    numbers = seeds(flat[:5], np.zeros(5, dtype=np.int64), 32)[0]
+    for begin, count in zip(*part.spans(numbers, 32), strict=True):
+        assert 0 in part.items[begin : begin + count]  # the first unit has them
+    assert (np.diff(part.directory.astype(np.int64)) >= 0).all()
 
 
 @settings(deadline=None, max_examples=100)
 @given(token_strings, token_strings)
 def test_votes_are_the_weights_of_shared_seeds(queries, database):
     part = postings(database)
-    bits = (len(part.directory) - 1).bit_length() - 1
-    shared = [{seed >> 32 - bits for seed in own_seeds(tokens)} for tokens in database]  # by bucket
+    shared = [set(own_buckets(tokens, part)) for tokens in database]
     for query in queries:
         expected = np.zeros(len(database), dtype=int)
-        for seed in own_seeds(query):
-            holders = [place for place, one in enumerate(shared) if seed >> 32 - bits in one]
+        for bucket in own_buckets(query, part):
+            holders = [place for place, one in enumerate(shared) if bucket in one]
             if holders:
                 expected[holders] += max(round(WEIGHT_UNIT * math.log((len(database) + 1) / (len(holders) + 0.5))), 1)
         units, votes = vote(query, [part], K)

@@ -26,9 +26,10 @@ WHOLE = 2 * PIECE
 MAX_UNITS = 1 << 16
 """Units in one `Postings`, so that each is named by two bytes."""
 # A seed that more than this share of the units has is not kept: it tells little, and such seeds would fill the disk.
-_COMMON = 1 / 128
+# (In benchmarks/search.md 1 in 128 instead loses .005 of recall, and 1 in 64 needs .25 bytes a token more.)
+_COMMON = 1 / 96
 _ALWAYS_KEPT = 64
-# Tokens for each bucket of the directory.
+# Tokens for each bucket of the directory; fewer when each seed that is possible has its own.
 _LOAD = 16
 # A query reads its rarest seeds first, and stops before it has read more postings: the rest weigh little and cost most.
 _READ = 50_000
@@ -56,20 +57,33 @@ def seeds(flat: np.ndarray, owner: np.ndarray, num_tokens: int) -> tuple[np.ndar
         owner: int [T], ascending: the string that each token belongs to.
 
     Returns:
-        (a hash of each seed, uint32 [S]; the place of its first token, int64 [S]).
+        (the number of each seed among all that are possible, uint64 [S]; the place of its first token, int64 [S]).
     """
-    tokens = flat.astype(np.uint64) + np.uint64(1)
-    hashes, places = [], []
+    tokens = flat.astype(np.uint64)
+    numbers, places = [], []
     for number, shape in enumerate(shapes(num_tokens)):
         count = max(len(flat) - shape[-1], 0)
-        running = np.full(count, number << 32, dtype=np.uint64)
+        running = np.full(count, number, dtype=np.uint64)
         for offset in shape:
-            running = (running + tokens[offset : offset + count]) * _ODD
-            running ^= running >> np.uint64(29)
+            running = running * np.uint64(num_tokens) + tokens[offset : offset + count]
         inside = np.flatnonzero(owner[:count] == owner[shape[-1] : shape[-1] + count])
-        hashes.append((running[inside] >> np.uint64(8)).astype(np.uint32))
+        numbers.append(running[inside])
         places.append(inside)
-    return np.concatenate(hashes), np.concatenate(places)
+    return np.concatenate(numbers), np.concatenate(places)
+
+
+def buckets(numbers: np.ndarray, count: int, num_tokens: int) -> np.ndarray:
+    """The bucket of each seed, uint64 [S] -> int64 [S] below ``count``: its own where there is one for each seed."""
+    if count >= _possible(num_tokens):
+        return numbers.astype(np.int64)
+    hashes = (numbers + np.uint64(1)) * _ODD
+    hashes = (hashes ^ (hashes >> np.uint64(29))) * _ODD
+    return (hashes >> np.uint64(64 - (count - 1).bit_length())).astype(np.int64)
+
+
+def _possible(num_tokens: int) -> int:
+    every = shapes(num_tokens)
+    return len(every) * num_tokens ** len(every[0])
 
 
 def units_of(lengths: np.ndarray) -> np.ndarray:
@@ -90,8 +104,8 @@ class Postings:
     """Which units have which seeds.
 
     Attributes:
-        directory: uint32 [B + 1], B a power of two: where the units of each bucket end in ``items``, from 0. A seed's
-            bucket is the high bits of its hash.
+        directory: uint32 [B + 1]: where the units of each bucket (`buckets`) end in ``items``, from 0. B is the number
+            of possible seeds, or a power of two below it.
         items: uint16 [P], the units of each bucket, ascending, each once.
         units: how many units there are.
     """
@@ -103,29 +117,29 @@ class Postings:
     @classmethod
     def build(cls, flat: np.ndarray, lengths: np.ndarray, num_tokens: int) -> "Postings":
         """Postings of strings of these lengths, which stand end to end in ``flat``; at most `MAX_UNITS` units."""
-        bits = max(8, math.ceil(math.log2(max(len(flat), 1) / _LOAD + 1)))
+        count = min(1 << max(8, math.ceil(math.log2(max(len(flat), 1) / _LOAD + 1))), _possible(num_tokens))
         units = int(units_of(lengths).sum())
         unit = unit_of_tokens(lengths)
         # A seed across two pieces of a string belongs to the first.
-        hashes, places = seeds(flat, np.repeat(np.arange(len(lengths)), lengths), num_tokens)
-        keys = (hashes >> np.uint32(32 - bits)).astype(np.uint64) << np.uint64(16) | unit[places].astype(np.uint64)
+        numbers, places = seeds(flat, np.repeat(np.arange(len(lengths)), lengths), num_tokens)
+        keys = buckets(numbers, count, num_tokens).astype(np.uint64) << np.uint64(16) | unit[places].astype(np.uint64)
         keys.sort()
         new = np.ones(len(keys), dtype=bool)  # a bucket counts once in a unit
         new[1:] = keys[1:] != keys[:-1]
         keys = keys[new]
-        buckets = (keys >> np.uint64(16)).astype(np.int64)
-        counts = np.bincount(buckets, minlength=1 << bits)
+        bucket = (keys >> np.uint64(16)).astype(np.int64)
+        counts = np.bincount(bucket, minlength=count)
         common = counts > max(_ALWAYS_KEPT, units * _COMMON)
-        items = keys[~common[buckets]].astype(np.uint16)
+        items = keys[~common[bucket]].astype(np.uint16)
         counts[common] = 0
         directory = np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)
         return cls(directory, items, units)
 
-    def spans(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the units of each seed begin in ``items``, and how many there are, int64 [S] each."""
-        buckets = hashes >> np.uint32(32 - (len(self.directory) - 1).bit_length() + 1)
-        start = self.directory[buckets].astype(np.int64)
-        return start, self.directory[buckets + 1] - start
+    def spans(self, numbers: np.ndarray, num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the units of each seed, uint64 [S], begin in ``items``, and how many there are, int64 [S] each."""
+        bucket = buckets(numbers, len(self.directory) - 1, num_tokens)
+        start = self.directory[bucket].astype(np.int64)
+        return start, self.directory[bucket + 1] - start
 
 
 def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,10 +153,10 @@ def vote(query: np.ndarray, parts: Sequence[Postings], num_tokens: int) -> tuple
         (units, ascending, each ``part * MAX_UNITS + unit within the part``; their votes), int64 [C] each.
     """
     none = np.zeros(0, dtype=np.int64)
-    hashes = np.unique(seeds(query, np.zeros(len(query), dtype=np.int64), num_tokens)[0])
-    if not len(hashes) or not parts:
+    numbers = np.unique(seeds(query, np.zeros(len(query), dtype=np.int64), num_tokens)[0])
+    if not len(numbers) or not parts:
         return none, none
-    starts, counts = np.array([part.spans(hashes) for part in parts]).transpose(1, 0, 2)  # [parts, S] each
+    starts, counts = np.array([part.spans(numbers, num_tokens) for part in parts]).transpose(1, 0, 2)  # [parts, S] each
     frequency = counts.sum(axis=0)
     order = np.argsort(frequency, kind="stable")
     order = order[frequency[order] > 0]

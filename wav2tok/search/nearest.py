@@ -27,10 +27,10 @@ from wav2tok.matching.transposed import transposed_distances
 from wav2tok.search.collection import Collection
 from wav2tok.search.segment import Segment, Text, text
 
-CANDIDATES = range(250, 1001)
+CANDIDATES = range(375, 1501)
 """How many recordings are compared in a large collection: most with a short query, which shares few seeds with any."""
 # As many as have this many tokens, if they are as long as the query.
-_COMPARED_TOKENS = 25_000
+_COMPARED_TOKENS = 37_500
 
 Measure = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], np.ndarray]
 """Distances of Q queries to D strings, float64 [Q, D], such as those of `wav2tok.matching`."""

@@ -17,6 +17,7 @@ memory it is one buffer of arrays (`wav2tok.search.container`), of D recordings 
 | directory, items | U32, U16 | `wav2tok.matching.candidates.Postings` |
 """
 
+import mmap
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from wav2tok.matching.candidates import MAX_UNITS, PIECE, Postings, units_of
 from wav2tok.search import container
 
 PATHS = 64
-_FORMAT = "wav2tok segment 1"
+_FORMAT = "wav2tok segment 2"
 _LONG = 255
 _TICK = 1e-4
 _ARRAYS = {
@@ -150,7 +151,7 @@ class Segment:
         documents: number of recordings.
     """
 
-    def __init__(self, buffer: "bytes | container.mmap.mmap") -> None:
+    def __init__(self, buffer: bytes | mmap.mmap) -> None:
         """Read the header.
 
         Raises:
@@ -172,6 +173,9 @@ class Segment:
             raise ValueError("arrays of other lengths")
         if self.documents and int(arrays["key_of"].max()) >= self.documents:
             raise ValueError("a recording that is not there")
+        if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            # What was checked leaves this process's memory, and stays in the system's cache until it is needed.
+            buffer.madvise(mmap.MADV_DONTNEED)
 
     @cached_property
     def lengths(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.search.collections import K, index, random_strings, recording, tokenizer
 from wav2tok.errors import UserError
-from wav2tok.matching.candidates import WEIGHT_UNIT, seeds, vote
+from wav2tok.matching.candidates import WEIGHT_UNIT, buckets, seeds, vote
 from wav2tok.search.elsewhere.documents import Document, documents, ranked, terms
 from wav2tok.search.index import Index
 
@@ -34,9 +34,9 @@ def bm25(query: list[str], texts: list[list[str]], k1: float, b: float) -> list[
 @given(strings, st.sampled_from([64, 256, 2000]))
 def test_terms_are_the_seeds(tokens: list[int], num_tokens: int) -> None:
     string = np.array(tokens, dtype=np.int64)
-    hashes, _ = seeds(string, np.zeros(len(string), dtype=np.int64), num_tokens)
+    numbers, _ = seeds(string, np.zeros(len(string), dtype=np.int64), num_tokens)
     words = terms(string, num_tokens)
-    assert len(words) == len(set(words)) == len(set(hashes.tolist()))
+    assert len(words) == len(set(words)) == len(set(numbers.tolist()))
     assert not any(" " in word for word in words)
 
 
@@ -59,25 +59,25 @@ def test_bm25_without_saturation_is_the_votes_of_the_index() -> None:
     rng = np.random.default_rng(0)
     collection = random_strings(rng, 200)
     (segment,) = index(collection).collection.segments
-    shift = 32 - (len(segment.postings.directory) - 1).bit_length() + 1
+    count = len(segment.postings.directory) - 1
 
     def words(string: np.ndarray) -> list[str]:
-        hashes, _ = seeds(string, np.zeros(len(string), dtype=np.int64), K)
-        return [str(bucket) for bucket in np.unique(hashes >> np.uint32(shift))]
+        numbers, _ = seeds(string, np.zeros(len(string), dtype=np.int64), K)
+        return [str(bucket) for bucket in np.unique(buckets(numbers, count, K))]
 
     texts = [words(string) for string in collection]
     for number in range(0, 200, 20):
         query = np.where(rng.random(len(collection[number])) < 0.3, rng.integers(0, K), collection[number])
         # A bucket counts for each seed of the query in it.
-        hashes = np.unique(seeds(query, np.zeros(len(query), dtype=np.int64), K)[0])
-        often = collections.Counter(str(bucket) for bucket in (hashes >> np.uint32(shift)).tolist())
+        numbers = np.unique(seeds(query, np.zeros(len(query), dtype=np.int64), K)[0])
+        often = collections.Counter(str(bucket) for bucket in buckets(numbers, count, K).tolist())
         theirs = np.zeros(len(collection))
         for word, times in often.items():
             theirs += times * np.array(bm25([word], texts, k1=0.0, b=0.0))
         units, votes = vote(query, [segment.postings], K)
         ours = np.zeros(len(collection))
         ours[units] = votes / WEIGHT_UNIT
-        rounding = len(hashes) / WEIGHT_UNIT / 2
+        rounding = len(numbers) / WEIGHT_UNIT / 2
         np.testing.assert_allclose(ours, theirs, atol=rounding)
         assert set(np.flatnonzero(ours)) == set(np.flatnonzero(theirs))
 

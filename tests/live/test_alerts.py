@@ -109,7 +109,8 @@ def test_nothing_grows_with_the_stream():
     for seed in range(8):
         watcher.push(noise(seed, _REMEMBERED // 4))
         assert len(watcher._tokens) == len(watcher._starts) <= 2 * (4 * 10 + 2)
-        assert watcher._counts.sum() <= _REMEMBERED + 50
+        assert len(watcher._heard) <= _REMEMBERED
+        assert all(one.distances.sum() <= _REMEMBERED + 50 for one in watcher._sought)
 
 
 def test_what_means_nothing_is_refused():

@@ -9,6 +9,7 @@ The matcher and its law of chance are those of `wav2tok.search.index.Index.spot`
 it is asked; here the law follows from what was heard so far.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -16,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.matching.chance import Chance, information
+from wav2tok.matching.chance import Chance, Source
 from wav2tok.matching.infix import Growing, begin_of, distances_to_ends
 from wav2tok.matching.strings import deduplicate
 
@@ -27,7 +28,7 @@ EXPECTED = 0.1
 WAIT_SECONDS = 1.0
 """How long after the beginning of its last token an occurrence is reported at the latest."""
 _REMEMBERED = 20_000
-"""Tokens that the law of chance rests on: about half an hour; older ones fade."""
+"""Tokens that the law of chance rests on: about half an hour; of older ones the distances fade."""
 _ENOUGH = 500
 """Until this number of tokens was heard, the queries' tokens in random order are added: more alike than chance is."""
 _EVERY = 50
@@ -82,7 +83,8 @@ class Watcher:
         if not expected > 0:
             raise UserError(f"expected is {expected}; it must be greater than 0.", "expected")
         self._seconds, self._steps, self._last = frame_seconds, 0, -1
-        self._counts = np.zeros(num_tokens, dtype=np.int64)
+        self._num_tokens = num_tokens
+        self._heard: deque[int] = deque(maxlen=_REMEMBERED)
         self._tokens: list[int] = []
         self._starts: list[int] = []
         self._dropped = 0
@@ -91,6 +93,7 @@ class Watcher:
         hour = round(3600 / frame_seconds)
         warm = _shuffled(list(queries.values()), _ENOUGH)
         self._sought = [_Sought(name, query, warm, num_tokens, hour, expected) for name, query in queries.items()]
+        self._warm = warm
         self._refit()
 
     def push(self, steps: np.ndarray) -> list[Alert]:
@@ -112,7 +115,7 @@ class Watcher:
         self._last = token
         self._tokens.append(token)
         self._starts.append(self._steps)
-        self._counts[token] += 1
+        self._heard.append(token)
         end = self._dropped + len(self._tokens)
         for one in self._sought:
             one.hear(token)
@@ -122,15 +125,14 @@ class Watcher:
             del self._tokens[:gone], self._starts[:gone]
             self._dropped += gone
         if end % _EVERY == 0:
-            if self._counts.sum() > _REMEMBERED:
-                self._counts //= 2
-                for one in self._sought:
-                    one.decoys //= 2
             self._refit()
 
     def _refit(self) -> None:
+        heard = np.array(self._heard, dtype=np.int64)
+        early = len(heard) < _ENOUGH
+        source = _source(np.concatenate([self._warm, heard]) if early else heard, self._num_tokens)
         for one in self._sought:
-            one.fit(self._counts)
+            one.fit(source, early)
 
     def _settled(self, one: "_Sought", wait: float) -> list[Alert]:
         """The best place of a query, once no better one can follow that shares tokens with it."""
@@ -169,20 +171,21 @@ class _Sought:
 
     Attributes:
         best: the best place so far that is not reported.
-        decoys: how often the reversed query was at each distance, int64 [Q + 1].
+        distances: how often the query was at each distance, int64 [Q + 1].
     """
 
     def __init__(
         self, name: str, query: np.ndarray, warm: np.ndarray, num_tokens: int, hour: int, expected: float
     ) -> None:
         self.name, self.query, self._hour, self._expected = name, query, hour, expected
-        self._warm_counts = np.bincount(warm, minlength=num_tokens)
-        self._backwards = Growing(query[::-1])
-        at_warm = distances_to_ends(query[::-1], warm, np.array([len(warm)]))
+        self._everywhere = Growing(query)
+        at_warm = distances_to_ends(query, warm, np.array([len(warm)]))
         self._warm = np.bincount(at_warm, minlength=len(query) + 1)
-        self.decoys = np.zeros_like(self._warm)
+        self.distances = np.zeros_like(self._warm)
         self.begin(0)
-        by_chance = hour * np.exp(-information(query, self._warm_counts)) if len(query) else np.inf
+        # (In random order tokens follow each other independently.)
+        alone = Source(np.bincount(warm, minlength=num_tokens), np.zeros(0, dtype=np.int64))
+        by_chance = hour * np.exp(-alone.information(query)) if len(query) else np.inf
         if by_chance > 1:
             raise UserError(
                 f"{name} has {len(query)} tokens, and an hour of sound would bring them about {by_chance:.3g} times by "
@@ -198,16 +201,15 @@ class _Sought:
 
     def hear(self, token: int) -> None:
         """Learn what chance is like."""
-        self.decoys[self._backwards.push(token)] += 1
+        self.distances[self._everywhere.push(token)] += 1
 
-    def fit(self, counts: np.ndarray) -> None:
-        """Fit the law of chance to what was heard: int64 [K]."""
-        if counts.sum() < _ENOUGH:
-            counts, decoys = counts + self._warm_counts, self.decoys + self._warm
-        else:
-            decoys = self.decoys
-        law = Chance.of(information(self.query, counts), np.repeat(np.arange(len(decoys)), decoys))
-        self._by_chance = law.expected(np.arange(len(decoys)), self._hour)
+    def fit(self, source: Source, early: bool) -> None:
+        """Fit the law of chance to what was heard, and ``early`` to the queries in random order, too."""
+        if self.distances.sum() > _REMEMBERED:
+            self.distances //= 2
+        distances = self.distances + self._warm if early else self.distances
+        law = Chance.of(source.information(self.query), np.repeat(np.arange(len(distances)), distances))
+        self._by_chance = law.expected(np.arange(len(distances)), self._hour)
         self._most = int(np.count_nonzero(self._by_chance <= self._expected)) - 1
 
     def look(self, end: int, tokens: list[int], dropped: int) -> None:
@@ -229,6 +231,10 @@ class _Sought:
         similarity = round(100 * (1 - place.edits / len(self.query)), 2)
         by_chance = float(f"{self._by_chance[place.edits]:.3g}")
         return Alert(self.name, round(start, 3), round(end, 3), similarity, by_chance)
+
+
+def _source(tokens: np.ndarray, num_tokens: int) -> Source:
+    return Source.of(np.bincount(tokens, minlength=num_tokens), tokens, np.array([len(tokens)]))
 
 
 def _shuffled(queries: list[np.ndarray], least: int) -> np.ndarray:

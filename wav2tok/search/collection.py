@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from wav2tok.matching.candidates import WHOLE
-from wav2tok.matching.chance import information
+from wav2tok.matching.chance import Source
 from wav2tok.search.segment import Segment, Text, text
 
 _SAMPLE = 500
@@ -36,9 +36,10 @@ class Collection:
             counts += one.counts
         return counts
 
-    def information(self, query: np.ndarray) -> float:
-        """`wav2tok.matching.chance.information` of a query here."""
-        return information(query, self.counts)
+    @cached_property
+    def source(self) -> Source:
+        """How tokens follow each other here."""
+        return Source.of(self.counts, *self.stretches)
 
     def alive(self, segment: int) -> np.ndarray:
         """The recordings of a segment that were not removed, int64."""
@@ -66,4 +67,5 @@ class Collection:
             for begin in range(0, len(one.tokens), share * WHOLE):
                 document = int(np.searchsorted(one.ends, begin, side="right")) - 1
                 pieces.append(one.tokens[begin : min(begin + WHOLE, int(one.ends[document + 1]))])
-        return np.concatenate(pieces), np.array([len(piece) for piece in pieces])
+        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *pieces]), lengths

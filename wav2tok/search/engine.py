@@ -93,7 +93,7 @@ class Engine:
         return round(min(begin, seconds), 3), round(float(min(end, seconds)), 3)
 
     def _require_long(self, query: np.ndarray, trials: int, what: str) -> None:
-        expected = trials * math.exp(-self.collection.information(query))
+        expected = trials * math.exp(-self.collection.source.information(query))
         if not len(query) or expected > 1:
             raise UserError(
                 f"the query has {len(query)} tokens, and about {expected:.3g} of the {trials} {what} of the index "

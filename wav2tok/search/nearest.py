@@ -155,9 +155,8 @@ def _edits(collection: Collection, query: np.ndarray, texts: list[Text]) -> np.n
 
 def by_chance(collection: Collection, query: np.ndarray, measure: Measure | None = None) -> Chance:
     """The law of chance for the distance of a query to whole recordings."""
-    backwards = query[::-1]
     if measure is None:
-        decoys = _edits(collection, backwards, collection.sample_texts)
+        distances = _edits(collection, query, collection.sample_texts)
     else:
-        decoys = measure([backwards], collection.sample)[0]
-    return Chance.of(collection.information(query), decoys)
+        distances = measure([query], collection.sample)[0]
+    return Chance.of(collection.source.information(query), distances)

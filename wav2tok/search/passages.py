@@ -110,7 +110,7 @@ def _stretches_near(collection: Collection, query: np.ndarray) -> list[Passage]:
 
 def by_chance(collection: Collection, query: np.ndarray) -> Chance:
     """The law of chance for the edits of a query to the nearest substring that ends at a token."""
-    return Chance.of(collection.information(query), distances_to_ends(query[::-1], *collection.stretches))
+    return Chance.of(collection.source.information(query), distances_to_ends(query, *collection.stretches))
 
 
 def _best(passages: list[Passage], most: int, top: int) -> list[Passage]:

@@ -56,7 +56,7 @@ def test_a_cut_segment_gets_a_sentence(made: Path, kept: int) -> None:
         Index.load(made)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": 1}', '{"format": 1, "parts": [1]}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": 2}', '{"format": 2, "parts": [1]}'])
 def test_a_damaged_manifest_gets_a_sentence(made: Path, text: str) -> None:
     (made / MANIFEST).write_text(text)
     with pytest.raises(UserError, match=r"index\.json is damaged; make the index again"):
@@ -78,8 +78,15 @@ def test_what_is_no_index_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_an_index_of_a_later_release_is_refused(made: Path) -> None:
     values = json.loads((made / MANIFEST).read_text())
-    (made / MANIFEST).write_text(json.dumps(values | {"format": 2}))
+    (made / MANIFEST).write_text(json.dumps(values | {"format": 3}))
     with pytest.raises(UserError, match="newer wav2tok"):
+        Index.load(made)
+
+
+def test_an_index_of_an_earlier_release_is_to_be_made_again(made: Path) -> None:
+    values = json.loads((made / MANIFEST).read_text())
+    (made / MANIFEST).write_text(json.dumps(values | {"format": 1}))
+    with pytest.raises(UserError, match="older wav2tok; index again"):
         Index.load(made)
 
 

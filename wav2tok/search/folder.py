@@ -30,7 +30,7 @@ from wav2tok.untrusted import parse_json, read_text, why_not_regular
 
 MANIFEST = "index.json"
 LOCK = "writer.lock"
-FORMAT = 1
+FORMAT = 2
 _OWN = re.compile(rf"{re.escape(MANIFEST)}|{LOCK}|\.index-.*|\d{{8}}-[0-9a-f]{{8}}\.(segment|dead)")
 # How many segments of similar size become one.
 _FAN = 4
@@ -96,7 +96,12 @@ def read(folder: Path) -> Manifest:
         if why_not_regular(folder / MANIFEST) == "does not exist":
             raise FileNotFoundError
         values = parse_json(read_text(folder / MANIFEST))
-        if values.pop("format") != FORMAT:
+        written = values.pop("format")
+        if written == 1:
+            raise UserError(
+                f"{folder} was written by an older wav2tok; index again: wav2tok index FOLDER --out {folder}", "index"
+            )
+        if written != FORMAT:
             raise UserError(f"{folder} was written by a newer wav2tok; update wav2tok, or index again.", "index")
         manifest = Manifest(**values | {"parts": tuple(Part(**part) for part in values["parts"])})
         if not _sound(manifest):

@@ -1,8 +1,8 @@
 """How well every recording of one set warps onto every recording of another.
 
-Only the cosines of the frames that face each other along a path count, so the gradient needs their numbers and no
-table of all cosines: per pair of recordings N + M of N * M. On the CPU compiled kernels do the work where numba is
-installed; elsewhere the tables are made for a part of the recordings at a time. Both give the same partners.
+Only the cosines of a frame and its partner count. So the gradient needs the partners, N + M numbers per pair of
+recordings, and not the N * M cosines. On the CPU compiled kernels do the work where numba is installed; elsewhere torch
+does it for a part of the recordings at a time. Both give the same partners.
 """
 
 import importlib.util
@@ -18,8 +18,8 @@ from wav2tok.model.frames import frame_mask
 
 CELLS = 1 << 22
 """Cosines that are in memory at a time on the CPU: 16 MB."""
-DEVICE_CELLS = 1 << 24
-"""The same elsewhere: 64 MB, for which the walks along anti-diagonals take about 1 GB."""
+DEVICE_CELLS = 1 << 23
+"""The same on other devices: 32 MB, for which the walks along anti-diagonals take about 1 GB."""
 
 
 def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:

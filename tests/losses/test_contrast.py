@@ -1,4 +1,4 @@
-"""Both contrasts, and similarity along warping paths, against loops in float64."""
+"""Both contrasts against loops in float64."""
 
 import pytest
 import torch
@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tests.oracles import cells_on_cheapest_paths, path_cosine
-from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
+from wav2tok.losses.contrast import contrast_loss, draw_frames, sequence_contrast, triplet_loss
 from wav2tok.model.frames import frame_mask
 
 
@@ -84,72 +83,6 @@ def test_other_generators_draw_other_frames() -> None:
     n, counts = torch.tensor([200]), torch.tensor([20])
     drawn = [draw_frames(n, counts, 20, torch.Generator().manual_seed(seed))[0] for seed in (0, 1)]
     assert not torch.equal(*drawn)
-
-
-def recordings(
-    generator: torch.Generator, lengths: list[int], levels: int, padding: int = 0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vectors of few binary digits, whose products and sums float32 holds exactly; 50s past each recording's end."""
-    n = torch.tensor(lengths)
-    x = torch.randint(-levels, levels + 1, (len(n), max(lengths) + padding, 3), generator=generator) / (2.0 * levels)
-    return x.masked_fill(torch.arange(x.shape[1])[None, :, None] >= n[:, None, None], 50.0), n
-
-
-LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=3)
-
-
-@given(a=LENGTHS, b=LENGTHS, levels=st.sampled_from([1, 2, 64]), padding=st.integers(0, 2), seed=st.integers(0, 999))
-@settings(max_examples=60, deadline=None)
-def test_path_similarity_against_loops(a: list[int], b: list[int], levels: int, padding: int, seed: int) -> None:
-    """Values and gradients; few levels make many paths equally cheap."""
-    generator = torch.Generator().manual_seed(seed)
-    ours, theirs = recordings(generator, a, levels, padding), recordings(generator, b, levels)
-    x, y = ours[0].requires_grad_(), theirs[0].requires_grad_()
-    similarity = path_similarity(x, ours[1], y, theirs[1])
-    assert similarity.shape == (len(a), len(b))
-    weights = torch.rand(len(a), len(b), generator=generator)
-    (weights * similarity).sum().backward()
-
-    exact_x, exact_y = (z.detach().double().requires_grad_() for z in (x, y))
-    total = torch.zeros((), dtype=torch.float64)
-    for i, n in enumerate(a):
-        for j, m in enumerate(b):
-            value = path_cosine(exact_x[i, :n], exact_y[j, :m])
-            assert similarity[i, j].item() == pytest.approx(value.item(), abs=1e-6)
-            total = total + weights[i, j].double() * value
-    total.backward()
-    for got, expected in ((x, exact_x), (y, exact_y)):
-        assert torch.allclose(got.grad.double(), expected.grad, atol=1e-6)  # 0 past the ends
-
-
-@given(n=st.integers(1, 5), m=st.integers(1, 5), seed=st.integers(0, 999))
-@settings(max_examples=60, deadline=None)
-def test_path_similarity_of_unit_embeddings(n: int, m: int, seed: int) -> None:
-    """Any partners of a frame on the path may count, so the value lies between the worst and the best of them."""
-    generator = torch.Generator().manual_seed(seed)
-    a, b = (F.normalize(torch.randn(1, k, 4, generator=generator), dim=2) for k in (n, m))
-    similarity = path_similarity(a, torch.tensor([n]), b, torch.tensor([m]))
-    cosine = a[0].double() @ b[0].double().T
-    cells = cells_on_cheapest_paths((1 - cosine).numpy())
-    rows = [[float(cosine[i, j]) for i, j in cells if i == row] for row in range(n)]
-    columns = [[float(cosine[i, j]) for i, j in cells if j == column] for column in range(m)]
-    low, high = (sum(map(one, rows + columns)) / (n + m) for one in (min, max))
-    assert low - 1e-6 <= float(similarity) <= high + 1e-6
-
-
-def test_a_recording_warps_wholly_onto_itself_at_another_tempo(generator: torch.Generator) -> None:
-    a = F.normalize(torch.randn(3, 6, 8, generator=generator), dim=2)
-    slower = a.repeat_interleave(2, dim=1)
-    similarity = path_similarity(a, torch.tensor([6, 6, 4]), slower, torch.tensor([12, 12, 8]))
-    assert torch.allclose(similarity.diagonal(), torch.ones(3), atol=1e-6)
-    assert (similarity[~torch.eye(3, dtype=torch.bool)] < 0.9).all()
-
-
-def test_the_order_of_sounds_counts(generator: torch.Generator) -> None:
-    """What a bag of the same frames would not tell apart."""
-    a = F.normalize(torch.randn(1, 6, 8, generator=generator), dim=2)
-    n = torch.tensor([6])
-    assert float(path_similarity(a, n, a.flip(1), n)) < 0.8 < float(path_similarity(a, n, a, n))
 
 
 @given(

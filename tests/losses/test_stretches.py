@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from wav2tok.losses.alignment import align
-from wav2tok.losses.contrast import path_similarity
+from wav2tok.losses.similarity import path_similarity
 from wav2tok.losses.stretches import MOST, cut, whole
 
 

@@ -243,3 +243,16 @@ def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.
         assert torch.equal(steps, model.encoder.steps(frames[of]))
         alone = model.embed(spectrum[of], frames[of])
         assert torch.allclose(z, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [20, 400])
+@pytest.mark.parametrize("frame_weight", [0.0, 0.3])
+def test_the_first_stage_asks_the_device_for_no_value(tiny_config: Config, frames: int, frame_weight: float) -> None:
+    """On the device "meta" a tensor has a shape and no values, so whatever would wait for one fails."""
+    model = create(tiny_config).to("meta")
+    spectrum = torch.empty(8, frames, model.front_end.bands, device="meta")
+    views = views_of(model, spectrum, torch.tensor([frames, 3] * 4), torch.arange(4))
+    loss, _ = evaluate(model, views, dataclasses.replace(STAGED, frame_weight=frame_weight), contrast_only=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    assert all(x.grad is not None for x in model.encoder.parameters())

@@ -102,6 +102,7 @@ def _align_diagonals(cost: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> tupl
         return reverse(reverse(x, a_lengths).transpose(1, 2), b_lengths).transpose(1, 2)
 
     ahead, back = accumulate(torch.cat([cost, reversed_both(cost)]).double()).chunk(2)
-    most = ahead[torch.arange(len(cost)), a_lengths - 1, b_lengths - 1] + TIE * (a_lengths + b_lengths)
+    pairs = torch.arange(len(cost), device=cost.device)
+    most = ahead[pairs, a_lengths - 1, b_lengths - 1] + TIE * (a_lengths + b_lengths)
     on_path = (ahead + reversed_both(back) - cost <= most[:, None, None]).to(torch.uint8)
     return on_path.argmax(dim=2), on_path.argmax(dim=1)

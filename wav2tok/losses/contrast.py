@@ -12,33 +12,7 @@ import torch
 from torch import Tensor
 
 from wav2tok.losses.alignment import partners_by_cost
-from wav2tok.model.frames import frame_mask
-
-
-def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
-    """Mean cosine of each recording of ``a`` and each of ``b`` along the cheapest warping path.
-
-    Every frame of both counts once, with its partner on the path; no gradient passes through the path.
-
-    Args:
-        a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
-
-    Returns:
-        [A, B].
-    """
-    (count_a, n, _), (count_b, m, _) = a.shape, b.shape
-    cosine = (a.flatten(0, 1) @ b.flatten(0, 1).T).reshape(count_a, n, count_b, m)
-    cosine = cosine.transpose(1, 2).reshape(count_a * count_b, n, m)
-    lengths_a, lengths_b = a_lengths.repeat_interleave(count_b), b_lengths.repeat(count_a)
-    return _along(cosine, lengths_a, lengths_b).reshape(count_a, count_b)
-
-
-def _along(cosine: Tensor, lengths_a: Tensor, lengths_b: Tensor) -> Tensor:
-    """Mean of cosines [P, N, M] along the cheapest path of each: lengths [P] -> [P]."""
-    of_a, of_b = partners_by_cost(1 - cosine.detach(), lengths_a, lengths_b)
-    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(lengths_a, cosine.shape[1])
-    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(lengths_b, cosine.shape[2])
-    return (along_a.sum(1) + along_b.sum(1)) / (lengths_a + lengths_b)
+from wav2tok.losses.similarity import mean_along
 
 
 def triplet_loss(
@@ -58,8 +32,13 @@ def triplet_loss(
     Returns:
         scalar.
     """
-    near = _along(anchor @ positive.transpose(1, 2), anchor_lengths, positive_lengths)
-    far = _along(anchor @ negative.transpose(1, 2), anchor_lengths, negative_lengths)
+
+    def similarity(other: Tensor, lengths: Tensor) -> Tensor:
+        cosine = anchor @ other.transpose(1, 2)
+        partners = partners_by_cost(1 - cosine.detach(), anchor_lengths, lengths)
+        return mean_along(cosine, *partners, anchor_lengths, lengths)
+
+    near, far = similarity(positive, positive_lengths), similarity(negative, negative_lengths)
     return (margin - near + far).clamp_min(0).mean()
 
 
@@ -67,7 +46,8 @@ def sequence_contrast(similarity: Tensor, label: Tensor, temperature: float) -> 
     """Symmetric InfoNCE of whole recordings.
 
     Args:
-        similarity: [B, B] from `path_similarity`, pair i on the diagonal; label: int64 [B], the class of each pair.
+        similarity: [B, B] from `wav2tok.losses.similarity.path_similarity`, pair i on the diagonal.
+        label: int64 [B], the class of each pair.
 
     Returns:
         scalar; other pairs of the same class are excluded from the sums.

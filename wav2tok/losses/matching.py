@@ -15,15 +15,18 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
         tokens: int64 [B, T]; mask: bool [B, T], False for padding.
 
     Returns:
-        ([B, K, d] unit prototypes, 0 where a token does not occur; bool [B, K], whether it does).
+        ([P, d] unit prototypes of the tokens that occur, pair by pair, in the order of their numbers; bool [B, K],
+        which tokens these are).
     """
     b, _, d = embeddings.shape
-    # Padding goes to a separate row, which is cut off; no [B, T, K] table is needed.
+    # Padding goes to a separate last row, which is cut off; no [B, T, K] or [B, K, d] table is needed.
     row = tokens + num_tokens * torch.arange(b, device=tokens.device)[:, None]
     row = torch.where(mask, row, b * num_tokens).flatten()
-    sums = embeddings.new_zeros(b * num_tokens + 1, d).index_add(0, row, embeddings.flatten(0, 1))[:-1]
-    present = torch.bincount(row, minlength=b * num_tokens + 1)[:-1] > 0
-    return F.normalize(sums.reshape(b, num_tokens, d), dim=2), present.reshape(b, num_tokens)
+    present = torch.zeros(b * num_tokens + 1, dtype=torch.bool, device=tokens.device).index_fill_(0, row, True)
+    place = present.cumsum(0)[row] - 1
+    present = present[:-1]
+    sums = embeddings.new_zeros(int(present.sum()) + 1, d).index_add(0, place, embeddings.flatten(0, 1))[:-1]
+    return F.normalize(sums, dim=1), present.reshape(b, num_tokens)
 
 
 def matching_loss(
@@ -32,13 +35,13 @@ def matching_loss(
     """K-way cross-entropy of every prototype that occurs against its own codeword: mean per pair, then over pairs.
 
     Args:
-        prototype: [B, K, d]; present: bool [B, K]; codebook: [K, d].
+        prototype: [P, d]; present: bool [B, K], P of them True; codebook: [K, d].
         score: see `codebook_scores`.
 
     Returns:
         scalar; a pair in which no token occurs counts as 0.
     """
-    pair, target = present.nonzero(as_tuple=True)
-    scores = codebook_scores(prototype[pair, target], codebook, score)
+    pair, target = present.nonzero_static(size=len(prototype)).unbind(1)
+    scores = codebook_scores(prototype, codebook, score)
     each = F.cross_entropy(scores / temperature, target, reduction="none")
-    return (each / present.sum(1)[pair]).sum() / len(prototype)
+    return (each / present.sum(1)[pair]).sum() / len(present)

@@ -40,6 +40,7 @@ def needs(model: Wav2Tok, config: Config, recordings: int, seconds: float) -> li
     }[encoder.kind]
     pairs = recordings / 2
     stretch = max(2.0, min(config.recipe.stretch_seconds * config.token_rate, steps))
+    other = min(2 * stretch, steps)
     stretches = min(max(pairs, MOST), pairs * -(-steps // stretch))
     batch = (f"{recipe}.batch_size", f"{recipe}.max_batch_seconds", "features.hop", "encoder.stack")
     compared = rows * config.codebook.num_tokens
@@ -47,7 +48,8 @@ def needs(model: Wav2Tok, config: Config, recordings: int, seconds: float) -> li
         Need(4 * _FLOAT * weights, "the weights", ("encoder.hidden", "encoder.layers", "encoder.dim", "encoder.ffn")),
         Need(_FLOAT * rows * (encoder.stack * width * 3 + per_step), "the encoder", ("encoder.hidden", *batch)),
         Need(
-            _FLOAT * 3 * stretches**2 * stretch * min(2 * stretch, steps),
+            # Every frame's partner in every other stretch, and the cosines of one stretch with all others.
+            _FLOAT * stretches * (stretches * (stretch + other) + stretch * other),
             "the contrast",
             (f"{recipe}.stretch_seconds", *batch),
         ),

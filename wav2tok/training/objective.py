@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from wav2tok.config.schema import Recipe
 from wav2tok.losses.alignment import align
-from wav2tok.losses.contrast import contrast_loss, draw_frames, path_similarity, sequence_contrast, triplet_loss
+from wav2tok.losses.contrast import contrast_loss, draw_frames, sequence_contrast, triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
+from wav2tok.losses.similarity import path_similarity
 from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model.codebook import compress, nearest
 from wav2tok.model.frames import frame_mask

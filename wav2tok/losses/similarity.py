@@ -1,0 +1,179 @@
+"""How well every recording of one set warps onto every recording of another.
+
+Only the cosines of a frame and its partner count. So the gradient needs the partners, N + M numbers per pair of
+recordings, and not the N * M cosines. On the CPU compiled kernels do the work where numba is installed; elsewhere torch
+does it for a part of the recordings at a time. Both give the same partners.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from wav2tok.losses.alignment import TIE, partners_by_cost
+from wav2tok.model.frames import frame_mask
+
+CELLS = 1 << 22
+"""Cosines that are in memory at a time on the CPU: 16 MB."""
+DEVICE_CELLS = 1 << 23
+"""The same on other devices: 32 MB, for which the walks along anti-diagonals take about 1 GB."""
+
+
+def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
+    """Mean cosine of each recording of ``a`` and each of ``b`` along the cheapest warping path.
+
+    Every frame of both counts once, with its partner on the path (`wav2tok.losses.alignment.align`); no gradient passes
+    through the path.
+
+    Args:
+        a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
+
+    Returns:
+        [A, B].
+    """
+    return _PathSimilarity.apply(a, a_lengths, b, b_lengths)
+
+
+class _PathSimilarity(torch.autograd.Function):
+    """`path_similarity`. Kept for the gradient: int32 partners [A, N, B] and [A, B, M]."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
+        of_a = torch.zeros(len(a), a.shape[1], len(b), dtype=torch.int32, device=a.device)
+        of_b = torch.zeros(len(a), len(b), b.shape[1], dtype=torch.int32, device=a.device)
+        similarity = a.new_zeros(len(a), len(b))
+        warp = _warp_compiled if _compiled(a) else _warp_in_parts
+        warp(a, a_lengths, b, b_lengths, of_a, of_b, similarity)
+        ctx.save_for_backward(a, a_lengths, b, b_lengths, of_a, of_b)
+        return similarity
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None]:
+        a, a_lengths, b, b_lengths, of_a, of_b = ctx.saved_tensors
+        weight = gradients[0] / (a_lengths[:, None] + b_lengths[None, :])
+        to_a, to_b = (torch.zeros_like(x, memory_format=torch.contiguous_format) for x in (a, b))
+        scatter = _scatter_compiled if _compiled(a) else _scatter_in_parts
+        scatter(weight, a, a_lengths, b, b_lengths, of_a, of_b, to_a, to_b)
+        return to_a, None, to_b, None
+
+
+def _compiled(x: Tensor) -> bool:
+    return x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
+
+
+def _warp_compiled(
+    a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, of_a: Tensor, of_b: Tensor, similarity: Tensor
+) -> None:
+    from wav2tok.losses.similarity_kernels import LANES, partners_of_all
+
+    member = torch.full((-(-len(b) // LANES) * LANES,), -1)
+    member[: len(b)] = b_lengths.argsort(stable=True)
+    lanes = member.reshape(-1, LANES)
+    last = torch.where(lanes >= 0, b_lengths[lanes] - 1, 0)
+    longest = last.amax(1) + 1
+    rows = [
+        lane.clamp_min(0) * b.shape[1] + torch.minimum(torch.arange(count)[:, None], end)
+        for lane, end, count in zip(lanes, last, longest.tolist(), strict=True)
+    ]
+    columns = b.flatten(0, 1).index_select(0, torch.cat([one.flatten() for one in rows]))
+    column = torch.cat([torch.zeros(1, dtype=torch.int64), longest.cumsum(0) * LANES])
+    for part in _parts(a_lengths.tolist(), len(columns), CELLS):
+        length = a_lengths[part]
+        mine = a[part][frame_mask(length, a.shape[1])]
+        partners_of_all(
+            (mine @ columns.T).numpy(),
+            (length.cumsum(0) - length).numpy(),
+            length.numpy(),
+            member.numpy(),
+            column.numpy(),
+            b_lengths.numpy(),
+            TIE,
+            of_a[part].numpy(),
+            of_b[part].numpy(),
+            similarity[part].numpy(),
+        )
+
+
+def _scatter_compiled(
+    weight: Tensor,
+    a: Tensor,
+    a_lengths: Tensor,
+    b: Tensor,
+    b_lengths: Tensor,
+    of_a: Tensor,
+    of_b: Tensor,
+    to_a: Tensor,
+    to_b: Tensor,
+) -> None:
+    from wav2tok.losses.similarity_kernels import gradients_of_all
+
+    given = (weight, a, a_lengths, b, b_lengths)
+    gradients_of_all(*(x.contiguous().numpy() for x in given), *(x.numpy() for x in (of_a, of_b, to_a, to_b)))
+
+
+def _warp_in_parts(
+    a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, of_a: Tensor, of_b: Tensor, similarity: Tensor
+) -> None:
+    (_, n, _), (others, m, _) = a.shape, b.shape
+    for part in _parts([n] * len(a), others * m, DEVICE_CELLS):
+        cosine = (a[part].flatten(0, 1) @ b.flatten(0, 1).T).reshape(-1, n, others, m)
+        cosine = cosine.transpose(1, 2).flatten(0, 1)
+        lengths = a_lengths[part].repeat_interleave(others), b_lengths.repeat(len(cosine) // others)
+        to_b, to_a = partners_by_cost(1 - cosine, *lengths)
+        of_a[part] = to_b.reshape(-1, others, n).transpose(1, 2)
+        of_b[part] = to_a.reshape(-1, others, m)
+        similarity[part] = mean_along(cosine, to_b, to_a, *lengths).reshape(-1, others)
+
+
+def _scatter_in_parts(
+    weight: Tensor,
+    a: Tensor,
+    a_lengths: Tensor,
+    b: Tensor,
+    b_lengths: Tensor,
+    of_a: Tensor,
+    of_b: Tensor,
+    to_a: Tensor,
+    to_b: Tensor,
+) -> None:
+    (_, n, _), (others, m, _) = a.shape, b.shape
+    offset = torch.arange(others, device=a.device) * m
+    inside = frame_mask(b_lengths, m)
+    for part in _parts([n] * len(a), others * m, DEVICE_CELLS):
+        mine, given = a[part].flatten(0, 1), weight[part]
+        # How much the cosine of each frame of ``a`` and each of ``b`` counts.
+        counts = a.new_zeros(len(given), n, others * m)
+        counts.scatter_(2, of_a[part] + offset, given[:, None, :] * frame_mask(a_lengths[part], n)[:, :, None])
+        again = (given[:, :, None] * inside).flatten(1)[:, None, :]
+        counts.scatter_add_(1, of_b[part].flatten(1)[:, None, :].long(), again)
+        to_a[part] = (counts.flatten(0, 1) @ b.flatten(0, 1)).reshape(-1, n, a.shape[2])
+        to_b += (counts.flatten(0, 1).T @ mine).reshape(to_b.shape)
+
+
+def mean_along(cosine: Tensor, of_a: Tensor, of_b: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> Tensor:
+    """Mean of the cosines of each frame of both recordings with its partner.
+
+    Args:
+        cosine: [P, N, M]; of_a: int64 [P, N] and of_b: [P, M] from `wav2tok.losses.alignment.align`; lengths [P].
+
+    Returns:
+        [P].
+    """
+    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(a_lengths, cosine.shape[1])
+    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(b_lengths, cosine.shape[2])
+    return (along_a.sum(1) + along_b.sum(1)) / (a_lengths + b_lengths)
+
+
+def _parts(rows: list[int], columns: int, cells: int) -> Iterator[slice]:
+    """Consecutive recordings with ``rows`` frames each, at most ``cells`` of their cosines (or one recording)."""
+    begin, held = 0, 0
+    for place, count in enumerate(rows):
+        if held and (held + count) * columns > cells:
+            yield slice(begin, place)
+            begin, held = place, 0
+        held += count
+    yield slice(begin, len(rows))

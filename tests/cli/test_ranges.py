@@ -57,4 +57,5 @@ def test_anything_else_is_refused_before_the_work(
     shown = capsys.readouterr()
     assert end.value.code == 2
     assert option.removeprefix("--") in shown.err, shown.err
-    assert "Traceback" not in shown.err
+    assert shown.err.startswith("wav2tok: ")
+    assert len(shown.err.splitlines()) == 1, shown.err

@@ -316,8 +316,8 @@ def described(tally: Tally, wrong: list[str], seconds: float) -> str:
     processor = describe(torch.device("cpu"))["processor"]
     lines = [
         "# Soak", "",
-        f"`python -m benchmarks.soak --minutes {seconds / 60:g}`, {datetime.date.today()}, {processor}: {CLIENTS} clients "
-        f"ask `wav2tok serve` with {MODEL}, while faults are injected.", "",
+        f"`python -m benchmarks.soak --minutes {seconds / 60:g}`, {datetime.date.today()}, {processor}: {CLIENTS} "
+        f"clients ask `wav2tok serve` with {MODEL}, while faults are injected.", "",
         "| what | number |", "|---|---|", *(f"| {name} | {value:,} |" for name, value in rows),
     ]  # fmt: skip
     return "\n".join([*lines, *(["", "Wrong:", ""] if wrong else []), *(f"- {one}" for one in wrong[:20])]) + "\n"

@@ -11,6 +11,7 @@ from wav2tok.files import read_json
 from wav2tok.untrusted import brief, parse_json, parse_yaml, read_bytes, read_text, why_not_regular
 
 
+@pytest.mark.promise("A pipe, a device or a folder where a file belongs", "It is named for what it is; nothing waits.")
 def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
@@ -43,6 +44,7 @@ def test_size_and_encoding(tmp_path: Path) -> None:
 ODD_JSON = ["", "[", "[" * 20_000, "NaN", "[1e999]", "-Infinity", "1" * 5000, "{'a': 1}", '"\\ud800', "\x00"]
 
 
+@pytest.mark.promise("JSON with numbers or nesting that no value has", "It is refused in a sentence.")
 @pytest.mark.parametrize("text", ODD_JSON)
 def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -52,6 +54,7 @@ def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
         read_json(tmp_path / "a.json")
 
 
+@pytest.mark.promise("YAML that grows by its references", "It is refused at once.")
 def test_yaml_that_would_grow_is_refused_at_once() -> None:
     levels = ["a0: &a0 {x: 1, y: 2}", *(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 60))]
     start = time.perf_counter()

@@ -19,6 +19,10 @@ def _run(command: str, folder: Path, text: bytes = b"") -> subprocess.CompletedP
     return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, input=text, capture_output=True)
 
 
+@pytest.mark.promise(
+    "A full disk, a closed or full standard output, no standard input, a path that is too long, --out below a file",
+    "One sentence and exit code 2.",
+)
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -46,6 +50,10 @@ def test_without_standard_error_results_stay_clean(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+@pytest.mark.promise(
+    "A list of files with a byte order mark, CRLF, names that are no text, or paths that are too long",
+    "Each that can be read is tokenized; each of the others has its line.",
+)
 def test_a_list_of_any_names_loses_none(tmp_path: Path, tiny_model: Path, tiny_corpus: Path) -> None:
     """A byte-order mark, carriage returns, a path that is too long, bytes that are no text, a pipe, a slow rate."""
     import soundfile

@@ -34,7 +34,7 @@ VERBS = {
     "tokenize": "tokenize corpus --model model",
     "index build": "index build corpus --model model --out new",
     "index add": "index add more --model model --index index",
-    "index export": "index export --engine opensearch --index index --out new",
+    "index export": "index export --format opensearch --index index --out new",
     "search": "search query.flac --model model --index index",
     "spot": "spot query.flac --model model --index index",
     "benchmark": "benchmark --recordings 96 --seconds 0.1",

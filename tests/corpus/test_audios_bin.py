@@ -33,6 +33,7 @@ def put(path: Path, value: Any, protocol: int = 4) -> Path:
     return path
 
 
+@pytest.mark.promise("An audios.bin that names a function", "It is refused, and nothing is run.")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_file_that_names_a_function_is_refused_and_runs_nothing(tmp_path: Path, protocol: int) -> None:
     proof = tmp_path / "ran"

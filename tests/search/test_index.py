@@ -359,6 +359,7 @@ def test_an_index_that_cannot_be_made_again_stays(tmp_path: Path) -> None:
     assert found(Index.load(tmp_path / "index", tokenizer("1")).search(np.arange(9))) == ["a"]
 
 
+@pytest.mark.promise("A file that is indexed twice", "It is in the index once.")
 def test_a_real_file_is_in_an_index_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()

@@ -71,6 +71,10 @@ RUN = [key for key in NUMBERS if key.partition(".")[0] not in ("export", "regist
 """Without those that only count days and versions."""
 
 
+@pytest.mark.promise(
+    "A number at the end of its parameter's range",
+    "The stage runs on a tiny corpus with finite figures, or says in a sentence what does not fit.",
+)
 @pytest.mark.parametrize("key", RUN)
 def test_what_is_accepted_runs(key: str, params: Path, run: Callable[[str, Config], None]) -> None:
     schema = NUMBERS[key]

@@ -20,7 +20,7 @@ from wav2tok.config.schema import Config
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 VERBS = {
-    "sample": "sample new --melodies 30 --singers 20",
+    "sample": "sample new --melodies 8 --singers 6",
     "validate": "validate corpus --out new",
     "split": "split corpus --out new.bin",
     "cluster": "cluster --data audios.bin --out new",

@@ -72,3 +72,14 @@ def test_a_value_is_shown_briefly() -> None:
     for value in (laughs, 10**5000, "a" * 10_000, {"a": {"b": {"c": {}}}}):
         assert len(brief(value)) < 300
     assert brief(0.5) == "0.5"
+
+
+@pytest.mark.promise("A parameter that stands twice in params.yaml", "It is refused; neither is taken in silence.")
+@pytest.mark.parametrize("text", ["a: 1\na: 1", "b: {a: 1, c: 2, a: 3}", "[{a: 1, a: 2}]"])
+def test_a_key_that_is_there_twice_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a is there twice"):
+        parse_yaml(text)
+
+
+def test_a_merged_key_may_be_overridden() -> None:
+    assert parse_yaml("x: &x {a: 1, b: 2}\ny: {<<: *x, a: 3}")["y"] == {"a": 3, "b": 2}

@@ -95,3 +95,16 @@ def test_a_fault_behind_another_error_is_found() -> None:
     outer = ValueError("cannot be saved")
     outer.__cause__ = OSError(errno.ENOSPC, "No space left on device", "a/b")
     assert "no space is left" in str(faults.sentence(outer))
+
+
+def test_the_traceback_of_a_fault_of_ours_has_no_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-7")
+    try:
+        raise ValueError("https://ada:hidden@host refuses planted-7")
+    except ValueError as error:
+        faults.show(type(error), error, error.__traceback__)
+    shown = capsys.readouterr().err
+    assert "ValueError: https://host refuses ***" in shown
+    assert "test_faults.py" in shown

@@ -72,3 +72,24 @@ def test_what_is_wrong_is_named(arguments, sentence, cli):
     complaint = cli(*arguments).complaint
     assert sentence in complaint
     assert len(complaint) < 400
+
+
+@pytest.mark.promise("An argument that is empty, as an unset variable leaves it", "It is refused; it names no folder.")
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["split", "corpus", "--out", ""], "--out"),
+        (["split", "corpus", "--out="], "--out"),
+        (["tokenize", "", "--model", "x"], "an argument"),
+        (["train", "--data", "audios.bin", "--set", ""], "--set"),
+    ],
+)
+def test_an_empty_word_is_no_path(arguments, name, cli):
+    assert cli(*arguments).complaint.startswith(f"{name} is empty, as an unset variable leaves it")
+
+
+@pytest.mark.parametrize("option", ["--test-groups", "--test-classes"])
+def test_a_list_without_a_name_is_no_list(option, cli):
+    assert cli("split", "corpus", option, ",").complaint == (
+        f"{option}: ',' names nothing; write A,B,... or leave the option out."
+    )

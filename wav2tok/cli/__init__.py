@@ -99,12 +99,14 @@ def main() -> None:
         raise KeyboardInterrupt
 
     settle_threads()
+    sys.excepthook = faults.show
     signal.signal(signal.SIGTERM, terminate)
     command = typer.main.get_command(app)
     try:
         try:
             faults.require_streams()
             console.listen()
+            usage.require_words(sys.argv[1:])
             with stage.announced():
                 # Outside its standalone mode Typer returns the exit code, and raises what it would print.
                 sys.exit(command(standalone_mode=False))
@@ -126,8 +128,8 @@ def main() -> None:
             raise
         typer.echo(f"wav2tok: {sentence}", err=True)
         sys.exit(2)
-    except SystemExit as end:
-        if end.code != INTERRUPTED:
+    except (SystemExit, KeyboardInterrupt) as end:  # the latter before and after Typer is at work
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
         typer.echo(f"wav2tok: {'terminated' if terminated else 'interrupted'}; finished work is kept.", err=True)
         sys.exit(128 + signal.SIGTERM if terminated else INTERRUPTED)

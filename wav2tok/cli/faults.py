@@ -7,9 +7,12 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
+from types import TracebackType
 
 from wav2tok.errors import UserError, reason
+from wav2tok.secrets import without_secrets
 from wav2tok.untrusted import shown
 
 _WAYS = {
@@ -80,6 +83,11 @@ def sentence(error: BaseException) -> str | None:
         if isinstance(one, OSError) and one.errno in _WAYS:
             return f"{_place(one)}{os.strerror(one.errno)}; {_WAYS[one.errno]}."
     return None
+
+
+def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a fault of ours, as Python would, without secrets."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _place(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from wav2tok.errors import UserError
 from wav2tok.untrusted import brief, shown
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -29,6 +30,19 @@ def sentence(error: Any, command: Any, arguments: Sequence[str]) -> str:
             break
         words.append(word)
     return f"{_problem(error)}; see: {' '.join(words)} --help"
+
+
+def require_words(arguments: Sequence[str]) -> None:
+    """Refuse a path or a name that is empty, as an unset variable of a shell leaves it: it would name this folder.
+
+    Raises:
+        UserError: a word is empty, or the value in ``--option=value`` is.
+    """
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        option, _, value = word.partition("=")
+        if word == "" or (word.startswith("--") and value == "" and "=" in word):
+            name = option if word else before if before.startswith("-") else "an argument"
+            raise UserError(f"{name} is empty, as an unset variable leaves it; give it a value, or leave it out.")
 
 
 def _problem(error: Any) -> str:

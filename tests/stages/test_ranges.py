@@ -107,4 +107,3 @@ def test_what_is_accepted_runs(key: str, params: Path, run: Callable[[str, Confi
             if config not in tried:
                 tried.append(config)
                 run(key.partition(".")[0], config)
-    assert tried, "one of its ends is a value"

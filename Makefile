@@ -100,6 +100,10 @@ fuzz: setup  ## try the readers of files on thousands of damaged ones (about ten
 soak: setup  ## serve for an hour while faults are injected; the figures go to benchmarks/soak.md (MINUTES=60)
 	python -m benchmarks.soak --minutes $(or $(MINUTES),60) --out benchmarks/soak.md
 
+audit: setup  ## look for known vulnerabilities in the locked packages, with pip-audit and PyPI's database
+	@uv tool run pip-audit --strict --disable-pip --no-deps -r requirements.txt \
+		|| { echo "audit: vulnerable packages are listed above; if none is, PyPI's database cannot be reached from here"; exit 1; }
+
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)
 

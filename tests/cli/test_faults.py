@@ -108,3 +108,13 @@ def test_the_traceback_of_a_fault_of_ours_has_no_secrets(
     shown = capsys.readouterr().err
     assert "ValueError: https://host refuses ***" in shown
     assert "test_faults.py" in shown
+
+
+@pytest.mark.parametrize("uri", ["ftp://ada:hidden@host/x", "nonsense", "http://[::1"])
+def test_an_address_that_is_no_store_is_named(tmp_path: Path, uri: str) -> None:
+    done = _run(f"MLFLOW_TRACKING_URI='{uri}' $W history", tmp_path)
+    said = done.stderr.decode()
+    assert done.returncode == 2, said
+    assert said.splitlines()[-1].startswith("wav2tok: the MLflow store ")
+    assert "Traceback" not in said
+    assert "hidden" not in said

@@ -379,6 +379,14 @@ def test_a_real_file_is_in_an_index_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(one.remove(["link.flac"])) == 0
 
 
+def test_an_empty_path_does_not_stand_for_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Index.create(Path("index"), tokenizer(), [recording("a.flac", range(9))])
+    with pytest.raises(UserError, match="an empty path would name all recordings"):
+        made.below([""])
+    assert made.below(["."]) == ["a.flac"]
+
+
 def test_a_folder_that_moved_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data/sub").mkdir(parents=True)

@@ -83,6 +83,11 @@ def test_files_that_are_no_store(tmp_path: Path) -> None:
         assert time.perf_counter() - start < 6
 
 
+@pytest.mark.parametrize("uri", ["http://[::1", "http://a b", "https://a\tb:5000"])
+def test_what_is_no_address(uri: str) -> None:
+    assert problem(uri, None, writing=True) == "is not a valid address"
+
+
 def test_a_verb_says_so_before_its_work_and_hides_the_password(
     tmp_path: Path, tiny_split: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,10 @@ def sentence(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, MemoryError):
             return "there is not enough memory; close some programs, or use shorter recordings or a smaller batch."
+        if any(kind.__name__ == "MlflowException" for kind in type(one).__mro__):
+            from wav2tok.tracking import store
+
+            return f"the MLflow store {store.shown()} cannot be used ({reason(Exception(one))}); {store.WAYS}."
         if _FULL.search(str(one)):
             return f"{_place(one)}no space is left on the disk; {_WAYS[errno.ENOSPC]}."
         if isinstance(one, OSError) and one.errno in _WAYS:

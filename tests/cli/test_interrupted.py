@@ -40,7 +40,7 @@ VERBS = {
     "benchmark": "benchmark --recordings 96 --seconds 0.1",
     "doctor": "doctor",
 }
-SHARES = (0.3, 0.6, 0.85)
+SHARES = (0.4, 0.65, 0.9)
 """When the interrupts come, as shares of the verb's whole time."""
 
 

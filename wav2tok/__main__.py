@@ -1,4 +1,4 @@
-"""What ``python -m wav2tok VERB`` and the command ``wav2tok`` run: the command line; Ctrl-C may come while it is imported."""
+"""What ``python -m wav2tok`` and the command ``wav2tok`` run: the command line, and Ctrl-C while it is imported."""
 
 import sys
 

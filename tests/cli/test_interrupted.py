@@ -123,7 +123,8 @@ def test_an_interrupted_verb_says_so_and_can_be_run_again(verb: str, work: Work,
         assert time.monotonic() - asked < 20 + seconds, "it does not end"
         if process.returncode in (0, 1):  # it was faster than the last time
             continue
-        assert process.returncode == 130, err
+        # Python itself ends by the signal if it came within an exec(), as of a dataclass; a shell says 130 then, too.
+        assert process.returncode in (130, -signal.SIGINT), err
         assert err.splitlines()[-1:] == ["wav2tok: interrupted; finished work is kept."], err
         assert "Traceback" not in err, err
         assert not [path for path in place.rglob(".*") if path.name.startswith((".new", ".index"))]

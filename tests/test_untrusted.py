@@ -11,6 +11,7 @@ from wav2tok.files import read_json
 from wav2tok.untrusted import brief, parse_json, parse_yaml, read_bytes, read_text, why_not_regular
 
 
+@pytest.mark.promise("A pipe, a device or a folder where a file belongs", "It is named for what it is; nothing waits.")
 def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
@@ -43,6 +44,7 @@ def test_size_and_encoding(tmp_path: Path) -> None:
 ODD_JSON = ["", "[", "[" * 20_000, "NaN", "[1e999]", "-Infinity", "1" * 5000, "{'a': 1}", '"\\ud800', "\x00"]
 
 
+@pytest.mark.promise("JSON with numbers or nesting that no value has", "It is refused in a sentence.")
 @pytest.mark.parametrize("text", ODD_JSON)
 def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -52,6 +54,7 @@ def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
         read_json(tmp_path / "a.json")
 
 
+@pytest.mark.promise("YAML that grows by its references", "It is refused at once.")
 def test_yaml_that_would_grow_is_refused_at_once() -> None:
     levels = ["a0: &a0 {x: 1, y: 2}", *(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 60))]
     start = time.perf_counter()
@@ -69,3 +72,14 @@ def test_a_value_is_shown_briefly() -> None:
     for value in (laughs, 10**5000, "a" * 10_000, {"a": {"b": {"c": {}}}}):
         assert len(brief(value)) < 300
     assert brief(0.5) == "0.5"
+
+
+@pytest.mark.promise("A parameter that stands twice in params.yaml", "It is refused; neither is taken in silence.")
+@pytest.mark.parametrize("text", ["a: 1\na: 1", "b: {a: 1, c: 2, a: 3}", "[{a: 1, a: 2}]"])
+def test_a_key_that_is_there_twice_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a is there twice"):
+        parse_yaml(text)
+
+
+def test_a_merged_key_may_be_overridden() -> None:
+    assert parse_yaml("x: &x {a: 1, b: 2}\ny: {<<: *x, a: 3}")["y"] == {"a": 3, "b": 2}

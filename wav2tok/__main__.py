@@ -1,6 +1,17 @@
-"""``python -m wav2tok VERB``: the command line, run from the code in the working folder if there is any."""
+"""What ``python -m wav2tok`` and the command ``wav2tok`` run: the command line, and Ctrl-C while it is imported."""
 
-from wav2tok.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from wav2tok.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("wav2tok: interrupted; finished work is kept.\n")
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

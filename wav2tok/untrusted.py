@@ -9,6 +9,7 @@ import json
 import os
 import reprlib
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,14 @@ def parse_yaml(text: str) -> Any:
             super().flatten_mapping(node)
             if len(node.value) > _MERGED:
                 raise yaml.YAMLError("merge keys make a mapping too large")
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            # Before merge keys are put in, which may be overridden. YAML itself takes the last of two in silence.
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            ((twice, times),) = Counter(keys).most_common(1) or [("", 0)]
+            if times > 1:
+                raise yaml.YAMLError(f"{twice} is there twice")
+            return super().construct_mapping(node, deep)
 
     if len(text) > YAML_BYTES:
         raise ValueError(f"it has more than {YAML_BYTES:,} characters")

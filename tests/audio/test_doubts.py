@@ -23,6 +23,9 @@ def phrases(tmp_path: Path, samples: np.ndarray, rate: int = RATE, wanted: int =
     return doubts.phrases
 
 
+@pytest.mark.promise(
+    "Silence, a scrap of sound, clipping or a constant offset", "A warning names the file and what is doubtful."
+)
 @pytest.mark.parametrize(
     ("samples", "kind", "says"),
     [
@@ -43,11 +46,13 @@ def test_an_ordinary_recording_has_none(tmp_path: Path) -> None:
     assert phrases(tmp_path, np.stack([NOISE, 0 * NOISE], axis=1)) == {}
 
 
+@pytest.mark.promise("A recording of a lower rate than the model's", "A warning names it.")
 def test_a_lower_rate_than_the_models_is_named(tmp_path: Path) -> None:
     assert phrases(tmp_path, NOISE, 8000) == {"rate": "has a sample rate of 8000 Hz, and the model hears 16000 Hz"}
     assert phrases(tmp_path, NOISE, 44100) == {}
 
 
+@pytest.mark.promise("A sample that is NaN, infinite or beyond any sound", "The recording is refused by name.")
 @pytest.mark.parametrize("value", [1e29, -1e29, 1e6, 3e38])
 def test_a_sample_that_no_sound_has_is_an_error(tmp_path: Path, value: float) -> None:
     samples = NOISE.copy()
@@ -56,6 +61,7 @@ def test_a_sample_that_no_sound_has_is_an_error(tmp_path: Path, value: float) ->
         phrases(tmp_path, samples)
 
 
+@pytest.mark.promise("Channels that cancel each other", "One of them is used, and a warning says so.")
 def test_channels_that_cancel_each_other_leave_one_of_them(tmp_path: Path) -> None:
     both = np.stack([0.9 * NOISE, -NOISE], axis=1)
     quiet = np.zeros((2 * decode.BLOCK_SAMPLES, 2))  # what decides is the first block with sound

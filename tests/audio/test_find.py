@@ -20,6 +20,7 @@ def found(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in find(root)]
 
 
+@pytest.mark.promise("Symbolic links that lead in a circle", "Each file is found once, in a moment.")
 def test_links_that_lead_in_a_circle_give_each_file_once(tmp_path: Path, lines: list[str]) -> None:
     made(tmp_path, "b/1.wav", "c/2.wav")
     (tmp_path / "b" / "self").symlink_to(".")
@@ -38,6 +39,7 @@ def test_a_file_has_its_own_name_and_not_that_of_a_link(tmp_path: Path, lines: l
     assert "is the same file as" in lines[-1]
 
 
+@pytest.mark.promise("Symbolic links that lead nowhere", "They are named, and the rest is read.")
 def test_links_that_lead_nowhere_are_named(tmp_path: Path, lines: list[str]) -> None:
     made(tmp_path, "a/1.wav")
     (tmp_path / "a" / "gone.flac").symlink_to("nowhere")
@@ -45,6 +47,10 @@ def test_links_that_lead_nowhere_are_named(tmp_path: Path, lines: list[str]) -> 
     assert lines == [f"1 links in {tmp_path} lead to no file and are left out: {tmp_path}/a/gone.flac"]
 
 
+@pytest.mark.promise(
+    "m4a, aac, webm, amr or wma among the recordings",
+    "They are found if ffmpeg is installed; else they are counted, and the message says how to convert them.",
+)
 def test_files_that_need_ffmpeg_are_read_or_counted(
     tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +66,7 @@ def test_files_that_need_ffmpeg_are_read_or_counted(
     assert lines[0].startswith(f"1 files with sound in {tmp_path} are not read (1 .wv)")
 
 
+@pytest.mark.promise("aiff, au, caf, oga, sph or w64 among the recordings", "They are found as WAV is.")
 def test_what_libsndfile_reads_is_found(tmp_path: Path) -> None:
     names = [f"a{suffix}" for suffix in sorted(module.SUFFIXES)]
     made(tmp_path, *names, "a.txt")
@@ -68,6 +75,7 @@ def test_what_libsndfile_reads_is_found(tmp_path: Path) -> None:
     assert not module.SUFFIXES & (foreign.SUFFIXES | module.UNREAD)
 
 
+@pytest.mark.promise("One file under several names", "It counts once: its identity is its device and inode.")
 def test_a_path_is_what_it_leads_to(tmp_path: Path, lines: list[str]) -> None:
     made(tmp_path, "a/1.wav", "2.wav")
     paths = [f"{tmp_path}/a/1.wav", f"{tmp_path}/a/../a/1.wav", f"{tmp_path}/2.wav", f"{tmp_path}/a/1.wav"]

@@ -32,6 +32,7 @@ def read(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     return decode.read(path, RATE, doubts), doubts.phrases
 
 
+@pytest.mark.promise("A recording that is cut off", "It is refused by name, whatever its format.")
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("suffix", FORMS)
 def test_what_is_cut_off_is_refused_in_every_format(tmp_path: Path, suffix: str, channels: int) -> None:
@@ -51,6 +52,7 @@ def riff(content: bytes, outer: int, inner: int) -> bytes:
     return content[:4] + struct.pack("<I", outer) + content[8:at] + struct.pack("<I", inner) + content[at + 4 :]
 
 
+@pytest.mark.promise("A WAV whose recorder was killed", "It is read to the end of the file, with a warning.")
 @pytest.mark.parametrize(
     ("outer", "inner"),
     [(0, 0), (36, 0), (4088, 0), (4088, 4052), (0xFFFFFFFF, 0xFFFFFFFF), (36, 0xFFFFFFFF), (0, 0x7FFFF000),
@@ -140,6 +142,7 @@ def ffmpeg(tmp_path: Path) -> Callable[..., bytes]:
     return run
 
 
+@pytest.mark.promise("A FLAC that does not say its length", "It is read whole.")
 def test_flac_of_unknown_length_is_whole(ffmpeg: Callable[..., bytes], tmp_path: Path) -> None:
     path = tmp_path / "piped.flac"
     path.write_bytes(ffmpeg("-f", "flac"))
@@ -151,6 +154,7 @@ def test_flac_of_unknown_length_is_whole(ffmpeg: Callable[..., bytes], tmp_path:
         decode.read(path, RATE)
 
 
+@pytest.mark.promise("An MP3 with a cover, or without a Xing header", "It is read whole.")
 @pytest.mark.parametrize("options", [["-write_xing", "0"], ["-write_xing", "0", "-q:a", "9"], []])
 @pytest.mark.parametrize("before", [b"", b"ID3\3\0\0\0\x10\0\0" + bytes(1 << 18), b"\0" * 100])
 def test_mp3_is_whole_with_a_cover_and_without_a_xing_header(

@@ -19,6 +19,10 @@ def _run(command: str, folder: Path, text: bytes = b"") -> subprocess.CompletedP
     return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, input=text, capture_output=True)
 
 
+@pytest.mark.promise(
+    "A full disk, a closed or full standard output, no standard input, a path that is too long, --out below a file",
+    "One sentence and exit code 2.",
+)
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -46,6 +50,10 @@ def test_without_standard_error_results_stay_clean(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+@pytest.mark.promise(
+    "A list of files with a byte order mark, CRLF, names that are no text, or paths that are too long",
+    "Each that can be read is tokenized; each of the others has its line.",
+)
 def test_a_list_of_any_names_loses_none(tmp_path: Path, tiny_model: Path, tiny_corpus: Path) -> None:
     """A byte-order mark, carriage returns, a path that is too long, bytes that are no text, a pipe, a slow rate."""
     import soundfile
@@ -87,3 +95,26 @@ def test_a_fault_behind_another_error_is_found() -> None:
     outer = ValueError("cannot be saved")
     outer.__cause__ = OSError(errno.ENOSPC, "No space left on device", "a/b")
     assert "no space is left" in str(faults.sentence(outer))
+
+
+def test_the_traceback_of_a_fault_of_ours_has_no_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-7")
+    try:
+        raise ValueError("https://ada:hidden@host refuses planted-7")
+    except ValueError as error:
+        faults.show(type(error), error, error.__traceback__)
+    shown = capsys.readouterr().err
+    assert "ValueError: https://host refuses ***" in shown
+    assert "test_faults.py" in shown
+
+
+@pytest.mark.parametrize("uri", ["ftp://ada:hidden@host/x", "nonsense", "http://[::1"])
+def test_an_address_that_is_no_store_is_named(tmp_path: Path, uri: str) -> None:
+    done = _run(f"MLFLOW_TRACKING_URI='{uri}' $W history", tmp_path)
+    said = done.stderr.decode()
+    assert done.returncode == 2, said
+    assert said.splitlines()[-1].startswith("wav2tok: the MLflow store ")
+    assert "Traceback" not in said
+    assert "hidden" not in said

@@ -27,6 +27,9 @@ VERBS = {
 }
 
 
+@pytest.mark.promise(
+    "--out names a folder with a file of somebody else", "Each verb refuses it in a sentence, and the file stays."
+)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_file_of_somebody_else_stays(inputs, cli, verb):
     name, arguments = VERBS[verb]

@@ -48,6 +48,7 @@ ODD: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.promise("A graph with metadata that no tokenizer has", "It is refused in a sentence before it runs.")
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in ODD.items() for value in values])
 def test_metadata_that_no_tokenizer_has(graph: onnx.ModelProto, tmp_path: Path, key: str, value: Any) -> None:
     (entry,) = [one for one in graph.metadata_props if one.key == METADATA_KEY]
@@ -64,6 +65,7 @@ def test_metadata_that_is_none(graph: onnx.ModelProto, tmp_path: Path, text: str
     assert "odd.onnx" in _refused(tmp_path / "odd.onnx")
 
 
+@pytest.mark.promise("A model that is no graph", "It is refused in a sentence.")
 def test_files_that_are_no_graph(graph: onnx.ModelProto, tiny_model: Path, tmp_path: Path) -> None:
     whole = (tiny_model / "tokenizer.onnx").read_bytes()
     bad = {"empty": b"", "text": b"hello", "cut": whole[: len(whole) // 2], "zeros": bytes(5000)}
@@ -100,6 +102,7 @@ def test_progress_is_read_as_it_was_written() -> None:
     assert json.dumps(read.history) == json.dumps(history)
 
 
+@pytest.mark.promise("A checkpoint with values that no training writes", "It is refused in a sentence.")
 def test_checkpoints_that_are_none(tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
@@ -140,6 +143,9 @@ def test_damaged_indexes_are_refused(tiny_model: Path, tiny_corpus: Path, tmp_pa
         Index.load(tmp_path / "index")
 
 
+@pytest.mark.promise(
+    "Decoders and libraries that write to standard error", "Standard error of tokenize is JSON lines and nothing else."
+)
 @pytest.mark.skipif("MP3" not in soundfile.available_formats(), reason="this libsndfile has no MP3")
 def test_standard_error_is_json_and_nothing_else(tiny_model: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

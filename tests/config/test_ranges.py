@@ -44,6 +44,9 @@ def test_a_number_has_both_ends(key: str) -> None:
     assert -math.inf < low < high < math.inf
 
 
+@pytest.mark.promise(
+    "Any text as the value of a numeric parameter", "It lies in the range of the parameter, or one sentence refuses it."
+)
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("text", TEXTS)
 def test_any_text_is_a_value_within_the_range_or_refused(key: str, text: str) -> None:
@@ -53,6 +56,9 @@ def test_any_text_is_a_value_within_the_range_or_refused(key: str, text: str) ->
         assert NUMBERS[key]["minimum"] <= value
 
 
+@pytest.mark.promise(
+    "Oddities of YAML: 1.8e308, 20,000 brackets, impossible dates, anchors in circles", "One sentence."
+)
 @pytest.mark.parametrize(
     "text",
     ["1.8e308", "1" * 5000, "0x" + "f" * 5000, "[" * 20_000, "2026-13-45", "!!python/object:os.system x", "&a [*a]",

@@ -33,6 +33,7 @@ def put(path: Path, value: Any, protocol: int = 4) -> Path:
     return path
 
 
+@pytest.mark.promise("An audios.bin that names a function", "It is refused, and nothing is run.")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_file_that_names_a_function_is_refused_and_runs_nothing(tmp_path: Path, protocol: int) -> None:
     proof = tmp_path / "ran"
@@ -202,7 +203,20 @@ def test_audios_json_of_another_audios_bin_is_ignored(known: Path, lines: list[s
     assert "audios.json belongs to another audios.bin and is ignored" in lines[0]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"mine": 1}', "7"])
+@pytest.mark.promise(
+    "A damaged audios.json", "One sentence and exit code 2: the split that it holds is not dropped without a word."
+)
+@pytest.mark.parametrize("cut", [0, 1, 100, -2])
+def test_a_damaged_audios_json_is_not_passed_over(known: Path, cut: int) -> None:
+    details = known.with_suffix(".json")
+    details.write_bytes(details.read_bytes()[:cut])
+    for use in (lambda: read(known), lambda: former(known, {}), lambda: write(known, read(known))):
+        with pytest.raises(UserError, match=r"audios\.json is damaged \(.*\); restore it, or delete it"):
+            use()
+    assert details.exists()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"mine": 1}', "7"])
 def test_a_file_of_the_name_of_audios_json_is_left_alone(tmp_path: Path, text: str) -> None:
     path = put(tmp_path / "audios.bin", [["a.wav"], ["b.wav"]])
     (tmp_path / "audios.json").write_text(text)
@@ -262,3 +276,12 @@ def test_a_former_split_is_known_by_its_rule(tmp_path: Path) -> None:
     path.unlink()
     assert former(path, rule) == {"a.wav": "train", "b.wav": "valid", "c/e.wav": "test"}
     assert former(path, rule | {"seed": 1}) == {}
+
+
+def test_a_former_split_with_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "audios.bin"
+    write(path, Splits(Recordings(("d/a.wav",)), None, Recordings(("d/b.wav",))), Path("d"), {"seed": 0})
+    details = path.with_suffix(".json")
+    details.write_text(details.read_text().replace('"test"', '"tset"'))
+    with pytest.raises(UserError, match=r"audios\.json lacks its folder, or the part of a recording; restore it"):
+        former(path, {"seed": 0})

@@ -138,6 +138,13 @@ def test_names_in_the_quarantine_stay_apart(place, tiny_config):
     assert lengths == {"ivo_0": 1, "ivo_0-2": 2, "ivo_0-3": 3}
 
 
+@pytest.mark.promise("An inbox within the corpus, or around it", "It is refused, and no recording is moved.")
+def test_an_inbox_and_a_corpus_that_hold_one_another(place, tiny_config):
+    for folder in (place / "data" / "climb", place):
+        with pytest.raises(UserError, match="hold one another, so recordings of the corpus would be moved"):
+            inbox.judge(folder, place / "data", tiny_config, 0)
+
+
 def test_a_folder_that_is_missing_or_the_corpus_itself(place, tiny_config):
     with pytest.raises(UserError, match="is not a folder"):
         inbox.judge(place / "none", place / "data", tiny_config, 0)

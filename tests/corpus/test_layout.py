@@ -15,6 +15,10 @@ def test_an_ordinary_corpus_is_not_doubted() -> None:
     assert said(*names) == said(*(f"{word}/2024/{name}" for word in ("a",) for name in names), by="none") == []
 
 
+@pytest.mark.promise(
+    "A layout that misleads: classes called train and test, background noise as a class, a speaker per file",
+    "A warning names it.",
+)
 @pytest.mark.parametrize(
     ("names", "says"),
     [

@@ -63,6 +63,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.promise("An audios.bin that would take endless time or memory", "It is refused at once.")
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_refused_at_once(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "audios.bin"
@@ -74,6 +75,7 @@ def test_a_bomb_is_refused_at_once(tmp_path: Path, content: bytes) -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.promise("audios.bin is a pipe or a device", "It is refused; nothing waits.")
 def test_a_pipe_and_a_device_are_refused(tmp_path: Path) -> None:
     pipe = tmp_path / "audios.bin"
     os.mkfifo(pipe)

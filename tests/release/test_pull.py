@@ -96,6 +96,7 @@ def test_a_version_comes_with_card_and_passport(store, tmp_path, tiny_corpus):
     )
 
 
+@pytest.mark.promise("A download that fails", "The model that was there stays.")
 def test_an_error_leaves_what_was_there(store, tmp_path):
     pull("models:/tiny/1", tmp_path / "model")
     before = (tmp_path / "model" / "passport.json").read_bytes()
@@ -204,6 +205,7 @@ def test_a_corrupt_or_foreign_model_is_refused_in_one_sentence(sentence, folder,
     assert names(tmp_path) == ["export"]
 
 
+@pytest.mark.promise("A file of a model was changed in the store", "pull refuses it by its digest.")
 def test_a_changed_file_in_the_store_is_refused(store, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
     version = lookup.find("models:/tiny/1")

@@ -29,6 +29,7 @@ def test_what_is_unchanged_says_its_model_and_data(report):
     assert seal.verify(report).digest != before
 
 
+@pytest.mark.promise("A report that was edited", "export and register refuse it and name the file.")
 @pytest.mark.parametrize("name", ["gate.json", "heldout.json", "headline.json", "report.md", "table.txt"])
 def test_a_file_that_was_edited_or_lost_is_named(report, name):
     path = report.path / name

@@ -35,6 +35,7 @@ def test_a_whole_index_is_verified(made: Path) -> None:
     assert len(list(made.glob("*.dead"))) == 1
 
 
+@pytest.mark.promise("A changed byte anywhere in an index", "index verify names the file.")
 @pytest.mark.parametrize("suffix", ["segment", "dead"])
 def test_every_changed_byte_is_noticed(made: Path, suffix: str) -> None:
     file = next(made.glob(f"*.{suffix}"))
@@ -169,6 +170,7 @@ for i in range(int(sys.argv[2]), 100000):
 """
 
 
+@pytest.mark.promise("SIGKILL while an index is written", "What was added before stays; the index answers.")
 @pytest.mark.slow
 def test_a_writer_killed_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """50 writers, each killed after a random time; what each had acknowledged is there, in order, and undamaged."""

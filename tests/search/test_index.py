@@ -359,6 +359,7 @@ def test_an_index_that_cannot_be_made_again_stays(tmp_path: Path) -> None:
     assert found(Index.load(tmp_path / "index", tokenizer("1")).search(np.arange(9))) == ["a"]
 
 
+@pytest.mark.promise("A file that is indexed twice", "It is in the index once.")
 def test_a_real_file_is_in_an_index_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
@@ -376,6 +377,14 @@ def test_a_real_file_is_in_an_index_once(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=r"missing\.flac is not in index"):
         one.remove(["missing.flac"])
     assert len(one.remove(["link.flac"])) == 0
+
+
+def test_an_empty_path_does_not_stand_for_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Index.create(Path("index"), tokenizer(), [recording("a.flac", range(9))])
+    with pytest.raises(UserError, match="an empty path would name all recordings"):
+        made.below([""])
+    assert made.below(["."]) == ["a.flac"]
 
 
 def test_a_folder_that_moved_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

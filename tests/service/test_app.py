@@ -144,6 +144,7 @@ def test_without_an_index_there_is_no_search(started):
     refused(started().post("/search", content=audio(0.5)), 404, "Not Found")
 
 
+@pytest.mark.promise("A request that is too large", "It is refused with 413 before it is read whole.")
 def test_bytes_are_limited_announced_or_not(started):
     client = started(max_bytes=20_000)
     data = audio(2)
@@ -223,6 +224,9 @@ def test_until_the_model_is_loaded_it_is_not_ready(graph, monkeypatch):
         go.set()
 
 
+@pytest.mark.promise(
+    "A fault of ours in a request", "500 and a sentence; the log has the rest under the id of the request."
+)
 def test_a_fault_of_ours_is_logged_and_answered_without_a_traceback(started, monkeypatch, lines):
     client = started()
     monkeypatch.setattr(client.app.state.engine.models.current.tokenizer, "encode_frames", lambda *_: 1 / 0)

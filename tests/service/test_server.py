@@ -32,6 +32,7 @@ def metrics(url):
     return connection.getresponse().read().decode()
 
 
+@pytest.mark.promise("SIGTERM while a service works on requests", "They are answered, and then it ends.")
 def test_what_is_in_flight_at_sigterm_is_finished_and_the_exit_code_is_0(tmp_path, graph, tiny_corpus, tokenizer):
     recording = tiny_corpus / "fall" / "eva_0.flac"
     body = recording.read_bytes()

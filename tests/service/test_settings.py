@@ -30,6 +30,9 @@ def test_a_file_without_usable_keys(tmp_path, text, sentence):
         read_keys(tmp_path / "keys")
 
 
+@pytest.mark.promise(
+    "A service that other machines could reach without a key", "It does not start, unless --no-auth is given."
+)
 @pytest.mark.parametrize(("settings", "no_auth", "allowed"), [
     (Settings("m"), False, True),
     (Settings("m", host="0.0.0.0"), False, False),

@@ -113,6 +113,7 @@ def test_a_report_that_was_edited_stops_the_export(place, tiny_split):
     assert names(place) == ["model", "report"]
 
 
+@pytest.mark.promise("A gate.json that says neither true nor false", "Nothing is exported.")
 @pytest.mark.parametrize("approved", ["no", 1, None])
 def test_a_verdict_that_is_no_yes_or_no_is_refused(place, tiny_split, approved):
     judged = report(place / "report", place / "model", tiny_split)

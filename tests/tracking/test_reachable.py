@@ -38,6 +38,9 @@ def test_servers_that_do_not_answer() -> None:
     assert time.perf_counter() - start < 12
 
 
+@pytest.mark.promise(
+    "A store on a database whose driver is missing, or that does not answer", "One sentence within five seconds."
+)
 def test_databases_of_servers() -> None:
     assert "needs the package psycopg2" in str(problem("postgresql://a:b@127.0.0.1:1/x", None, writing=True))
     assert "needs the package pyodbc" in str(problem("mssql+pyodbc://a:b@127.0.0.1:1/x", None, writing=True))
@@ -52,6 +55,10 @@ def _made(path: Path, *tables: str) -> Path:
     return path
 
 
+@pytest.mark.promise(
+    "An SQLite store that is corrupt, locked, read-only or of another program",
+    "One sentence that names it, before any work.",
+)
 def test_files_that_are_no_store(tmp_path: Path) -> None:
     def said(path: Path, *, writing: bool = True) -> str | None:
         return problem(f"sqlite:///{path}", path, writing=writing)
@@ -74,6 +81,11 @@ def test_files_that_are_no_store(tmp_path: Path) -> None:
         start = time.perf_counter()
         assert "locked" in str(said(good))
         assert time.perf_counter() - start < 6
+
+
+@pytest.mark.parametrize("uri", ["http://[::1", "http://a b", "https://a\tb:5000"])
+def test_what_is_no_address(uri: str) -> None:
+    assert problem(uri, None, writing=True) == "is not a valid address"
 
 
 def test_a_verb_says_so_before_its_work_and_hides_the_password(

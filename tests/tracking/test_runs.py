@@ -77,8 +77,16 @@ def test_a_run_is_resumed_by_its_id(store):
     assert len(mlflow.MlflowClient().get_metric_history(first.run_id, "loss")) == 2
 
 
-def test_an_unknown_id_makes_a_new_run(store):
+@pytest.mark.promise(
+    "A run that was deleted in the UI, or is of another store", "A new run is made; evaluate and register go on."
+)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_an_unknown_id_makes_a_new_run(store, deleted):
     unknown = "0123456789abcdef0123456789abcdef"
+    if deleted:
+        with runs.run("unknown") as recorder:
+            unknown = recorder.run_id
+        mlflow.delete_run(unknown)
     with runs.run("unknown", run_id=unknown, name="new") as recorder:
         assert recorder.run_id != unknown
     assert mlflow.get_run(recorder.run_id).info.run_name == "new"

@@ -20,6 +20,7 @@ def environment():
     return {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))}
 
 
+@pytest.mark.promise("A password in the address of the MLflow server", "Links to its pages do not have it.")
 def test_addresses_are_of_the_training_view_and_hide_the_password(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org/mlflow/")

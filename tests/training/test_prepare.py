@@ -105,6 +105,7 @@ def test_a_split_without_validation_gets_one_from_its_training_part(
     assert sorted(got.test.paths) == sorted(parts.test.paths)
 
 
+@pytest.mark.promise("A recording of the split is gone", "Training names it before it starts.")
 def test_a_recording_that_is_gone_is_named(tiny_split: Path, tiny_config: Config, tmp_path: Path) -> None:
     parts = audios_bin.read(tiny_split)
     assert parts.train.classes is not None

@@ -95,6 +95,8 @@ def opened(path: Source) -> Iterator[SequentialFile]:
             yield file
     except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError, MemoryError) as error:
         reason = str(error).rpartition(": ")[2].strip().rstrip(".")
+        if "possibly a pipe" in reason:  # what libsndfile says of an MP3 in which it finds no frame
+            reason = "Format not recognised"
         raise UnreadableError(path, f"cannot be read as audio ({reason})") from None
 
 

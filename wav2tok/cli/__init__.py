@@ -21,13 +21,13 @@ from wav2tok.cli import (
     serve,
     ship,
     stage,
+    usage,
     use,
 )
 from wav2tok.device import settle_threads
 from wav2tok.errors import UserError
 
 app = typer.Typer(
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn audio into short strings of tokens, learned from pairs of similar recordings.",
@@ -35,10 +35,15 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _root(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 for verb in (
@@ -94,18 +99,28 @@ def main() -> None:
         raise KeyboardInterrupt
 
     settle_threads()
+    sys.excepthook = faults.show
     signal.signal(signal.SIGTERM, terminate)
+    command = typer.main.get_command(app)
     try:
         try:
             faults.require_streams()
             console.listen()
+            usage.require_words(sys.argv[1:])
             with stage.announced():
-                app()
+                # Outside its standalone mode Typer returns the exit code, and raises what it would print.
+                sys.exit(command(standalone_mode=False))
         finally:
             faults.flush()
     except UserError as error:
         name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
         typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
+        sys.exit(2)
+    except usage.UsageError as error:
+        typer.echo(f"wav2tok: {usage.sentence(error, command, sys.argv[1:])}", err=True)
+        sys.exit(2)
+    except typer.Abort:
+        typer.echo("wav2tok: the input ended before the question was answered.", err=True)
         sys.exit(2)
     except Exception as error:
         sentence = faults.sentence(error)
@@ -113,8 +128,8 @@ def main() -> None:
             raise
         typer.echo(f"wav2tok: {sentence}", err=True)
         sys.exit(2)
-    except SystemExit as end:
-        if end.code != INTERRUPTED:
+    except (SystemExit, KeyboardInterrupt) as end:  # the latter before and after Typer is at work
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
         typer.echo(f"wav2tok: {'terminated' if terminated else 'interrupted'}; finished work is kept.", err=True)
         sys.exit(128 + signal.SIGTERM if terminated else INTERRUPTED)

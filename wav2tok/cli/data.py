@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wav2tok.cli.options import Out, Params, Sets
+from wav2tok.errors import UserError
 from wav2tok.extras import need
 
 
@@ -106,7 +107,7 @@ def split(
     from wav2tok.config import parameters
     from wav2tok.stages.split import split as stage
 
-    groups, classes = ([name for name in (text or "").split(",") if name] for text in (test_groups, test_classes))
+    groups, classes = _names(test_groups, "test_groups"), _names(test_classes, "test_classes")
     chosen = [f"split.{key}={value}" for key, value in (("kind", kind), ("group_by", group_by)) if value is not None]
     config = parameters.load(params, [*(sets or ()), *chosen])
     if groups and config.split.group_by == "none":
@@ -121,3 +122,15 @@ def split(
         also=also or (),
         only_test=only_test,
     )
+
+
+def _names(text: str | None, option: str) -> list[str]:
+    """The names in A,B,...; none if the option is not given.
+
+    Raises:
+        UserError: it is given and holds none, so that a share would be the test in silence.
+    """
+    names = [name for name in (text or "").split(",") if name]
+    if text is not None and not names:
+        raise UserError(f"{text!r} names nothing; write A,B,... or leave the option out.", option)
+    return names

@@ -7,9 +7,12 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
+from types import TracebackType
 
 from wav2tok.errors import UserError, reason
+from wav2tok.secrets import without_secrets
 from wav2tok.untrusted import shown
 
 _WAYS = {
@@ -75,11 +78,20 @@ def sentence(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, MemoryError):
             return "there is not enough memory; close some programs, or use shorter recordings or a smaller batch."
+        if any(kind.__name__ == "MlflowException" for kind in type(one).__mro__):
+            from wav2tok.tracking import store
+
+            return f"the MLflow store {store.shown()} cannot be used ({reason(Exception(one))}); {store.WAYS}."
         if _FULL.search(str(one)):
             return f"{_place(one)}no space is left on the disk; {_WAYS[errno.ENOSPC]}."
         if isinstance(one, OSError) and one.errno in _WAYS:
             return f"{_place(one)}{os.strerror(one.errno)}; {_WAYS[one.errno]}."
     return None
+
+
+def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a fault of ours, as Python would, without secrets."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _place(error: BaseException) -> str:

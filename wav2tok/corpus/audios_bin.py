@@ -26,6 +26,7 @@ from typing import Any
 
 from wav2tok.audio.find import identity
 from wav2tok.corpus import plain_pickle
+from wav2tok.corpus.cut import PARTS
 from wav2tok.corpus.recordings import Recordings, Splits
 from wav2tok.errors import UserError, reason
 from wav2tok.files import replacing, sha256, write_json
@@ -34,6 +35,8 @@ from wav2tok.untrusted import parse_json, read_bytes, read_text, why_not_regular
 
 MOST_RECORDINGS = 5_000_000
 """In a part of a split; a list that stands in it many times counts as often."""
+_MOST_BYTES = 4 * plain_pickle.MOST_BYTES
+"""In an ``audios.json``, which says more of each recording than an ``audios.bin`` does."""
 OWNER = "audios_bin"
 """The key of ``audios.json`` that names the file it belongs to."""
 
@@ -49,7 +52,7 @@ def read(path: Path | str) -> Splits:
     Raises:
         UserError: the file is missing, is not such a pickle, names a class or function, mixes lists with dictionaries,
             has an empty training or test part, or has one file both in the test and in another part; or its
-            ``audios.json`` lacks recordings or values.
+            ``audios.json`` is damaged, or lacks recordings or values.
     """
     path = Path(path)
     if why_not_regular(path) == "does not exist":
@@ -182,11 +185,21 @@ def _all_of(kind: Any, values: tuple[Any, ...]) -> bool:
 
 
 def _table(path: Path) -> dict[str, Any] | None:
-    """An ``audios.json``; None if there is no such file, or one that `write` did not write."""
-    try:
-        table = parse_json(read_text(path))
-    except (UserError, ValueError):
+    """An ``audios.json``; None if there is no such file, or one that `write` did not write.
+
+    Raises:
+        UserError: it cannot be read. What is left of a damaged one may be the groups and the parts of a former split,
+            so it is not passed over.
+    """
+    if why_not_regular(path) == "does not exist":
         return None
+    try:
+        table = parse_json(read_text(path, _MOST_BYTES))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({reason(error)}); restore it, or delete it: then groups are read from the file names, "
+            "and the next split starts from scratch."
+        ) from None
     return table if isinstance(table, dict) and OWNER in table else None
 
 
@@ -198,6 +211,9 @@ def former(path: Path | str, rule: Mapping[str, Any]) -> dict[str, str]:
 
     Args:
         rule: what `write` was given.
+
+    Raises:
+        UserError: the ``audios.json`` is damaged.
     """
     details = details_path(path)
     table = _table(details) or {}
@@ -205,9 +221,12 @@ def former(path: Path | str, rule: Mapping[str, Any]) -> dict[str, str]:
         return {}
     try:
         folder = PurePosixPath(table["folder"])
-        paths = {PurePosixPath(row["path"]): str(row["part"]) for row in table["recordings"]}
-    except (KeyError, TypeError):
-        raise UserError(f"{details} lacks its folder or recordings; restore it, or delete it.", "out") from None
+        paths = {PurePosixPath(row["path"]): PARTS[PARTS.index(row["part"])] for row in table["recordings"]}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{details} lacks its folder, or the part of a recording; restore it, or delete it to divide all again.",
+            "out",
+        ) from None
     return {path.relative_to(folder).as_posix(): part for path, part in paths.items() if path.is_relative_to(folder)}
 
 

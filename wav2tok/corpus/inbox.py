@@ -52,12 +52,18 @@ def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement
         settle: seconds for which a file must not have changed.
 
     Raises:
-        UserError: ``inbox`` is not a folder, or is the corpus.
+        UserError: ``inbox`` is not a folder, is the corpus, or one of the two is in the other.
     """
     if not inbox.is_dir():
         raise UserError(f"{inbox} is not a folder; name the folder in which recordings arrive.", "inbox")
     if inbox.resolve() == corpus.resolve():
         raise UserError(f"{inbox} is the corpus itself; name the folder in which recordings arrive.", "inbox")
+    if {inbox.resolve(), corpus.resolve()} & {*inbox.resolve().parents, *corpus.resolve().parents}:
+        raise UserError(
+            f"{inbox} and the corpus {corpus} hold one another, so recordings of the corpus would be moved; name a "
+            "folder of its own in which recordings arrive.",
+            "inbox",
+        )
     old, arrived = manifest.build(corpus), manifest.build(inbox)
     now = time.time()
     waiting = tuple(e.path for e in arrived if now - (inbox / e.path).stat().st_mtime < settle)

@@ -213,6 +213,8 @@ class Index:
         held = {os.path.abspath(path): path for path in self.paths()}
         out: dict[str, None] = {}
         for path in paths:
+            if not path:
+                raise UserError("an empty path would name all recordings of this folder; write it as a dot.", "paths")
             full = os.path.abspath(path)
             inside = os.path.join(full, "")
             found = [held[full]] if full in held else [own for name, own in held.items() if name.startswith(inside)]

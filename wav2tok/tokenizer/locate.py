@@ -13,6 +13,7 @@ from wav2tok.tokenizer.format import CARD_FILE, GRAPH_NAMES, METADATA_KEY, VARIA
 from wav2tok.tokenizer.graph import properties
 from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
+from wav2tok.untrusted import shown
 
 
 def locate(model: str | Path) -> Path:
@@ -27,7 +28,7 @@ def locate(model: str | Path) -> Path:
     for name in GRAPH_NAMES:
         if (path / name).is_file():
             return path / name
-    problem = f"folder {path} holds no {GRAPH_NAMES[0]}" if path.is_dir() else f"{path} does not exist"
+    problem = f"folder {path} holds no {GRAPH_NAMES[0]}" if path.is_dir() else f"{shown(model)} does not exist"
     raise UserError(
         f"{problem}; name an ONNX file, a folder that wav2tok train, export or pull wrote, an MLflow URI such as "
         "models:/wav2tok@champion, or a ready-made model (wav2tok models lists them).",

@@ -57,7 +57,7 @@ def find(uri: str) -> Version | None:
         with contextlib.suppress(sqlite3.Error, OSError, ValueError, KeyError):
             if path is not None and path.is_file():
                 found = _in_database(path, name, alias, number)
-            elif where.startswith(("http://", "https://")) and not any(map(os.environ.get, _SIGNED_IN)):
+            elif re.match(r"https?://\S+$", where) and not any(map(os.environ.get, _SIGNED_IN)):
                 found = _on_server(where, name, alias, number)
     return found or _by_mlflow(uri, name, alias, number)
 

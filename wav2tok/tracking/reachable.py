@@ -27,7 +27,12 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
         database: the SQLite file of the store; None for a store of another kind.
         writing: whether it is to be written to.
     """
-    scheme = urlsplit(uri).scheme.partition("+")[0]
+    try:
+        scheme = urlsplit(uri).scheme.partition("+")[0]
+    except ValueError:
+        return "is not a valid address"
+    if scheme in ("http", "https") and any(letter.isspace() for letter in uri):
+        return "is not a valid address"
     if database is not None:
         return _within(lambda: _sqlite(database, writing))
     if scheme in ("http", "https"):

@@ -1,0 +1,57 @@
+"""A command line that is wrong in itself, as one sentence: an unknown verb or option, a missing argument, a wrong type.
+
+Typer would draw boxes of several lines.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from wav2tok.errors import UserError
+from wav2tok.untrusted import brief, shown
+
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""Typer has a copy of its own of click's, and makes only this child of it public."""
+
+
+def sentence(error: Any, command: Any, arguments: Sequence[str]) -> str:
+    """What is wrong with a command line, and which help says what is right.
+
+    Args:
+        error: a `UsageError`.
+        command: the whole program, as ``typer.main.get_command`` gives it.
+        arguments: the words after the program's name.
+    """
+    words = ["wav2tok"]
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        words.append(word)
+    return f"{_problem(error)}; see: {' '.join(words)} --help"
+
+
+def require_words(arguments: Sequence[str]) -> None:
+    """Refuse a path or a name that is empty, as an unset variable of a shell leaves it: it would name this folder.
+
+    Raises:
+        UserError: a word is empty, or the value in ``--option=value`` is.
+    """
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        option, _, value = word.partition("=")
+        if word == "" or (word.startswith("--") and value == "" and "=" in word):
+            name = option if word else before if before.startswith("-") else "an argument"
+            raise UserError(f"{name} is empty, as an unset variable leaves it; give it a value, or leave it out.")
+
+
+def _problem(error: Any) -> str:
+    text = shown(" ".join(error.format_message().split()).rstrip("."))
+    # pydantic, by which Typer reads values, knows which one it refused.
+    refused: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    param = getattr(error, "param", None)
+    if not refused or param is None:
+        return text[:1].lower() + text[1:]
+    name = param.opts[0] if param.param_type_name == "option" else param.name.upper()
+    reason = " ".join(str(refused[0]["msg"]).split()).removeprefix("Value error, ").rstrip(".")
+    return f"{name} is {brief(refused[0]['input'])}; {reason.replace('Input should', 'it should')}"

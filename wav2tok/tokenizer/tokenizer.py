@@ -1,6 +1,7 @@
 """From audio to tokens with ONNX Runtime alone: no torch, no training code, quick to start."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,7 +25,13 @@ from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_boun
 from wav2tok.untrusted import read_bytes
 
 SAMPLES_AT_ONCE = 1 << 20
-"""Padded samples in a batch, 65 s at 16 kHz: larger batches are no faster and take more memory."""
+"""Padded samples in a batch on CUDA, before scaling, and of files that are decoded before they are encoded."""
+LANE_SAMPLES = 1 << 18
+"""Padded samples in a batch on the CPU, 16 s at 16 kHz: what larger ones compute no longer fits the cache.
+
+Every core encodes batches of its own. Cores that share each batch wait for each other by spinning: on two cores that
+took twice the CPU time per second of audio, for every kind of features.
+"""
 WINDOWS_AT_ONCE = 4
 """Windows of a long recording in a batch."""
 CORE_FRAMES, MARGIN_FRAMES = 3072, 512
@@ -81,11 +88,7 @@ class Tokenizer:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
         self._content, self.source, self._device, self._threads, self._spin = content, source, device, threads, spin
         number = self._cuda_number(device)
-        self._options = onnxruntime.SessionOptions()
-        self._options.log_severity_level = 3
-        self._options.intra_op_num_threads = threads or available_cpus()
-        if not spin:
-            self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._lanes = threads or available_cpus()
         # By default a session tries all algorithms of a convolution at every new shape.
         cuda = [] if number is None else [(CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})]
         self._providers: list[Any] = [*cuda, CPU]
@@ -102,6 +105,7 @@ class Tokenizer:
         self._number = number if self.provider == CUDA else None
         if number is not None and self._number is None:
             self._refuse_cuda(device, "ONNX Runtime does not start there; see wav2tok doctor")
+        self._single: onnxruntime.InferenceSession | None = None
         # A CUDA device has room for larger batches and needs them to be busy.
         self._scale = 1 if self._number is None else 16
         self.samples_at_once = self._scale * SAMPLES_AT_ONCE
@@ -119,7 +123,7 @@ class Tokenizer:
         self.codebook = self.metadata.codebook
         self.step = self.metadata.hop * self.metadata.stack
         self.frame_seconds = self.step / self.sample_rate
-        log.debug(f"loaded {self!r}, {self._options.intra_op_num_threads} threads")
+        log.debug(f"loaded {self!r}, {self._lanes} threads")
         if self._number is not None:
             log.info(f"device: cuda:{self._number} (ONNX Runtime)")
             self.warm_up()
@@ -192,7 +196,13 @@ class Tokenizer:
         Returns:
             (tokens int64 [B, T], how many of them are valid int64 [B]).
         """
-        tokens, frames = self._run(self.session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
+        return self._tokens(self.session, waveform, samples)
+
+    def _tokens(
+        self, session: onnxruntime.InferenceSession, waveform: np.ndarray, samples: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`run` in one of the sessions."""
+        tokens, frames = self._run(session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
         of_whole_numbers = tokens.dtype == frames.dtype == np.int64 and tokens.ndim == 2 and len(tokens) == len(samples)
         if not of_whole_numbers or frames.shape != samples.shape or not self._in_range(tokens, frames):
             raise UserError(f"{self.source} gives no tokens from 0 to {self.num_tokens - 1}; export it again.", "model")
@@ -271,8 +281,14 @@ class Tokenizer:
             return self.steps(about.margin)
         return self.steps(MARGIN_FRAMES if about.context is None else about.context)
 
-    def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
+    def _load(self, graph: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
+        """A session in ``threads`` threads of its own; None means all."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or self._lanes
+        if not self._spin:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(graph, options, providers=self._providers)
 
     def _part(self, output: str) -> onnxruntime.InferenceSession:
         """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
@@ -328,12 +344,34 @@ class Tokenizer:
         ready = [decode.resample(_checked(i, wave), sample_rate, self.sample_rate) for i, wave in enumerate(waveforms)]
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
-        for part in _batches([len(ready[i]) for i in short], self.samples_at_once):
-            batch = self._stack([ready[short[k]] for k in part])
-            for k, tokens, count in zip(part, *self.run(**batch), strict=True):
-                out[short[k]] = tokens[:count]
+        for i, tokens in zip(short, self._encode_short([ready[i] for i in short]), strict=True):
+            out[i] = tokens
         for i in sorted(set(range(len(ready))) - set(short)):
             out[i] = self.encode_blocks(partial(iter, [ready[i]]))
+        return out
+
+    def _encode_short(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """One token per step of recordings that are read whole, float32 [N] each: in batches, one per core at a time."""
+        lanes = 1 if self._number is not None else self._lanes
+        # A few recordings are shared out evenly.
+        even = -(-sum(map(len, waveforms)) // lanes)
+        most = self.samples_at_once if self._number is not None else min(LANE_SAMPLES, even)
+        batches = _batches([len(wave) for wave in waveforms], most)
+        out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(waveforms)
+
+        def encode(session: onnxruntime.InferenceSession, batch: list[int]) -> None:
+            tokens, counts = self._tokens(session, **self._stack([waveforms[i] for i in batch]))
+            for i, row, count in zip(batch, tokens, counts, strict=True):
+                out[i] = row[:count]
+
+        if lanes == 1 or len(batches) == 1:
+            for batch in batches:
+                encode(self.session, batch)
+            return out
+        if self._single is None:
+            self._single = self._load(self._content, 1)
+        with ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(partial(encode, self._single), reversed(batches)))  # the longest first
         return out
 
     def encode(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:

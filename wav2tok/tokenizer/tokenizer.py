@@ -43,6 +43,10 @@ token differed from the whole recording's; with a margin of 256 frames 38 differ
 FEATURE_FRAMES = 768
 """Feature frames of a window that only features are computed of."""
 
+WHOLE = ("tokens", "frames")
+"""The outputs of a graph."""
+WITH_FEATURES = (*WHOLE, "features")
+"""The same with the inner value that the encoder reads."""
 MOST_BYTES = 2 << 30
 """The largest graph: what a protobuf message can hold."""
 EXTERNAL = b"\n\x08location\x12"
@@ -95,7 +99,7 @@ class Tokenizer:
         if EXTERNAL in content:
             raise UserError(f"{source} keeps its weights in other files, which is not read; export it again.", "model")
         try:
-            self.session = self._load(content)
+            self.session = self._load(content, self._lanes)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
             raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         names = {one.name for one in self.session.get_inputs()}, {one.name for one in self.session.get_outputs()}
@@ -105,12 +109,14 @@ class Tokenizer:
         self._number = number if self.provider == CUDA else None
         if number is not None and self._number is None:
             self._refuse_cuda(device, "ONNX Runtime does not start there; see wav2tok doctor")
-        self._single: onnxruntime.InferenceSession | None = None
         # A CUDA device has room for larger batches and needs them to be busy.
         self._scale = 1 if self._number is None else 16
         self.samples_at_once = self._scale * SAMPLES_AT_ONCE
         self.identity = identity(content)
-        self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
+        self._parts: dict[tuple[tuple[str, ...], int], onnxruntime.InferenceSession] = {
+            (WHOLE, self._lanes): self.session,
+            (("tokens",), self._lanes): self.session,
+        }
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
             raise UserError(f"{source} is not a tokenizer of wav2tok (its metadata does not say so).", "model")
@@ -196,17 +202,19 @@ class Tokenizer:
         Returns:
             (tokens int64 [B, T], how many of them are valid int64 [B]).
         """
-        return self._tokens(self.session, waveform, samples)
+        tokens, frames = self._outputs(self.session, WHOLE, waveform, samples)
+        return tokens, frames
 
-    def _tokens(
-        self, session: onnxruntime.InferenceSession, waveform: np.ndarray, samples: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`run` in one of the sessions."""
-        tokens, frames = self._run(session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
+    def _outputs(
+        self, session: onnxruntime.InferenceSession, outputs: tuple[str, ...], waveform: np.ndarray, samples: np.ndarray
+    ) -> list[np.ndarray]:
+        """``outputs`` of one of the sessions, the first of which are those of `run`."""
+        found = self._run(session, [*outputs], {"waveform": waveform, "samples": samples})
+        tokens, frames = found[:2]
         of_whole_numbers = tokens.dtype == frames.dtype == np.int64 and tokens.ndim == 2 and len(tokens) == len(samples)
         if not of_whole_numbers or frames.shape != samples.shape or not self._in_range(tokens, frames):
             raise UserError(f"{self.source} gives no tokens from 0 to {self.num_tokens - 1}; export it again.", "model")
-        return tokens, frames
+        return found
 
     def _in_range(self, tokens: np.ndarray, frames: np.ndarray) -> bool:
         counted = bool(((frames >= 0) & (frames <= tokens.shape[1])).all())
@@ -281,31 +289,35 @@ class Tokenizer:
             return self.steps(about.margin)
         return self.steps(MARGIN_FRAMES if about.context is None else about.context)
 
-    def _load(self, graph: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
-        """A session in ``threads`` threads of its own; None means all."""
+    def _load(self, graph: bytes, threads: int) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads or self._lanes
+        options.intra_op_num_threads = threads
         if not self._spin:
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(graph, options, providers=self._providers)
 
-    def _part(self, output: str) -> onnxruntime.InferenceSession:
-        """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
-        if output not in self._parts:
+    def _part(self, outputs: tuple[str, ...], threads: int | None = None) -> onnxruntime.InferenceSession:
+        """The part of the graph that some outputs need, in ``threads`` threads of its own; None means all.
+
+        ONNX Runtime would compute all of the graph.
+        """
+        key = outputs, threads or self._lanes
+        if key not in self._parts:
             try:
-                self._parts[output] = self._load(cut(self._content, output))
+                graph = self._content if outputs == WHOLE else cut(self._content, *outputs)
             except ValueError as error:
                 raise UserError(
                     f"{self.source} cannot read recordings longer than a minute ({error}); export it again."
                 ) from None
-        return self._parts[output]
+            self._parts[key] = self._load(graph, key[1])
+        return self._parts[key]
 
     def _over_windows(
         self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, hop: int, core: int, margin: int
     ) -> Iterator[np.ndarray]:
         """One output of the graph, [keep, ...] per window; the output has one row for every ``hop`` samples."""
-        session = self._part(output)
+        session = self._part((output,))
         # Windows of long frames hold more samples, so fewer of them are read at once.
         at_once = self._scale * max(1, min(WINDOWS_AT_ONCE, WINDOWS_AT_ONCE * 256 // self.metadata.hop))
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
@@ -344,34 +356,59 @@ class Tokenizer:
         ready = [decode.resample(_checked(i, wave), sample_rate, self.sample_rate) for i, wave in enumerate(waveforms)]
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
-        for i, tokens in zip(short, self._encode_short([ready[i] for i in short]), strict=True):
+        for i, (tokens,) in zip(short, self._in_lanes([ready[i] for i in short], WHOLE), strict=True):
             out[i] = tokens
         for i in sorted(set(range(len(ready))) - set(short)):
             out[i] = self.encode_blocks(partial(iter, [ready[i]]))
         return out
 
-    def _encode_short(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        """One token per step of recordings that are read whole, float32 [N] each: in batches, one per core at a time."""
+    def encode_with_features(self, waveforms: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`encode_frames`, and what the encoder read before it was normalised: float32 [N] each, at the graph's rate.
+
+        Returns:
+            (tokens int64 [T'], features float32 [T, W]) of each, T = N // hop + 1. The features of a model that reads
+            tiles are its spectrum.
+        """
+        short = [i for i, wave in enumerate(waveforms) if len(wave) <= LONG_SAMPLES]
+        found = dict(zip(short, self._in_lanes([waveforms[i] for i in short], WITH_FEATURES), strict=True))
+        read: list[tuple[np.ndarray, np.ndarray]] = []
+        for i, wave in enumerate(waveforms):
+            if i not in found:
+                blocks, about = partial(iter, [wave]), self.metadata
+                statistics = self.statistics(blocks)
+                rows = self._over_windows(blocks(), "features", statistics, about.hop, FEATURE_FRAMES, about.margin)
+                read.append((self.encode_blocks(blocks), np.concatenate(list(rows))))
+            else:
+                read.append((found[i][0], found[i][1]))
+        return read
+
+    def _in_lanes(self, waveforms: list[np.ndarray], outputs: tuple[str, ...]) -> list[list[np.ndarray]]:
+        """Recordings that are read whole, float32 [N] each, in batches, one per core at a time.
+
+        Returns:
+            For each recording its tokens, and its features if they are among ``outputs``.
+        """
         lanes = 1 if self._number is not None else self._lanes
         # A few recordings are shared out evenly.
         even = -(-sum(map(len, waveforms)) // lanes)
         most = self.samples_at_once if self._number is not None else min(LANE_SAMPLES, even)
         batches = _batches([len(wave) for wave in waveforms], most)
-        out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(waveforms)
+        out: list[list[np.ndarray]] = [[]] * len(waveforms)
 
         def encode(session: onnxruntime.InferenceSession, batch: list[int]) -> None:
-            tokens, counts = self._tokens(session, **self._stack([waveforms[i] for i in batch]))
-            for i, row, count in zip(batch, tokens, counts, strict=True):
-                out[i] = row[:count]
+            feed = self._stack([waveforms[i] for i in batch])
+            tokens, counts, *features = self._outputs(session, outputs, **feed)
+            lengths = feed["samples"] // self.metadata.hop + 1
+            for row, (i, count, length) in enumerate(zip(batch, counts, lengths, strict=True)):
+                out[i] = [tokens[row, :count], *(one[row, :length] for one in features)]
 
         if lanes == 1 or len(batches) == 1:
             for batch in batches:
-                encode(self.session, batch)
+                encode(self._part(outputs), batch)
             return out
-        if self._single is None:
-            self._single = self._load(self._content, 1)
+        alone = self._part(outputs, 1)
         with ThreadPoolExecutor(lanes) as pool:
-            list(pool.map(partial(encode, self._single), reversed(batches)))  # the longest first
+            list(pool.map(partial(encode, alone), reversed(batches)))  # the longest first
         return out
 
     def encode(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:

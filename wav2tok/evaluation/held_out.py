@@ -28,6 +28,7 @@ from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import build
+from wav2tok.tokenizer.strings import Strings
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -79,7 +80,15 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config) -> Judg
         untrained = _untrained(graph, trained_with, train)
         both = Encoders(tokenizer, untrained)
         encode, random_weights = both.tokens, both.untrained_tokens
-    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings, training)
+    kept = Strings(tokenizer)  # a registration asks for them again
+
+    def remembered(waves: list[np.ndarray]) -> list[np.ndarray]:
+        strings = encode(waves)
+        kept.keep(waves, strings)
+        return strings
+
+    retrieval = evaluate(train, parts.test, remembered, tokenizer.codebook, random_weights, settings, training)
+    kept.save()
     spotting = spot_words(train, parts.test, tokenizer, untrained, settings)
     return Judged(retrieval, spotting)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from wav2tok.device import available_cpus, torch_in_one_thread
+from wav2tok.device import available_cpus, torch_threads
 from wav2tok.matching.strings import deduplicate
 from wav2tok.model.codebook import assign
 from wav2tok.model.frames import repeat_last
@@ -72,6 +72,6 @@ def tokens_of(model: Wav2Tok, features: Sequence[np.ndarray]) -> list[np.ndarray
         for i, row, count in zip(batch, assign(z, model.codebook), model.encoder.steps(frames).tolist(), strict=True):
             out[i] = row[:count].numpy()
 
-    with torch_in_one_thread(), ThreadPoolExecutor(available_cpus()) as pool:
+    with torch_threads(1), ThreadPoolExecutor(available_cpus()) as pool:
         list(pool.map(encode, (order[i : i + RECORDINGS_AT_ONCE] for i in range(0, len(order), RECORDINGS_AT_ONCE))))
     return out

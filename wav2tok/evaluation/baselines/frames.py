@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torchaudio
 
-from wav2tok.device import available_cpus, torch_in_one_thread
+from wav2tok.device import available_cpus, torch_threads
 from wav2tok.evaluation.systems import Represent
 
 N_FFT, HOP, N_MELS, N_MFCC = 1024, 256, 64, 13
@@ -48,7 +48,7 @@ def _one_by_one(features: Callable[[torch.Tensor], torch.Tensor]) -> Represent:
             with torch.inference_mode():
                 return _normalize(features(_padded(waveform)))
 
-        with torch_in_one_thread(), ThreadPoolExecutor(available_cpus()) as pool:
+        with torch_threads(1), ThreadPoolExecutor(available_cpus()) as pool:
             return list(pool.map(one, waveforms))
 
     return represent

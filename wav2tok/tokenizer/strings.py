@@ -77,7 +77,7 @@ class Strings:
 
 
 def _digest(waveform: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(waveform, np.float32), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(np.ascontiguousarray(waveform, np.float32).data, digest_size=_DIGEST_BYTES).digest()
 
 
 def _read(path: Path) -> dict[bytes, np.ndarray]:

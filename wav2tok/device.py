@@ -40,6 +40,24 @@ def settle_threads() -> None:
         os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute each operation in ``count`` threads together.
+
+    One is right for many small computations, each in a thread of its own: cores that share an operation of a
+    millisecond mostly wait for each other. Log-mel frames of 24 recordings of 6 s took .9 s of CPU by two threads
+    together, and .05 by one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory that a training step frees, for the next step.
 

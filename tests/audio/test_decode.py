@@ -105,6 +105,11 @@ def test_blocks_are_the_whole_converted_at_once(
     assert max(map(len, parts)) <= 1000 * sample_rate / rate + 1000
     assert np.array_equal(np.concatenate(parts), expected)
     assert np.array_equal(decode.read(tmp_path / "a.wav", sample_rate), expected)
+    most = -(-n * sample_rate // rate)
+    short = decode.read_short(tmp_path / "a.wav", sample_rate, most)
+    assert short is not None
+    assert np.array_equal(short, expected)
+    assert decode.read_short(tmp_path / "a.wav", sample_rate, most - 1) is None
     assert decode.seconds(tmp_path / "a.wav") == n / rate
 
 

@@ -101,7 +101,7 @@ def test_the_better_wins_by_what_is_measured_here(place, ship, contest):
     (found,) = worse["comparisons"]
     test = audios_bin.read(contest.data).test
     real = [
-        measure(test, Tokenizer(contest.models[name] / "tokenizer.onnx", "cpu"), contest.config.evaluate, 0).score
+        measure(test, [Tokenizer(contest.models[name] / "tokenizer.onnx", "cpu")], contest.config.evaluate, 0)[0].score
         for name in ("poor", "fair")
     ]
     assert (found["challenger"], found["champion"], found["queries"]) == (*map(pytest.approx, real), 48)

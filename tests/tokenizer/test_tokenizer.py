@@ -355,3 +355,32 @@ def test_every_front_end_can_be_read_in_windows(
     assert len(set(whole.tolist())) > 3
     assert differing(tokenizer, wave, monkeypatch, 64) <= max(0.002, 1 / len(whole))
     assert differing(tokenizer, wave, monkeypatch, 0) > 0.005
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_no_token(
+    threads: int, tokenizer: Tokenizer, tiny_model: Path, waves: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [tokens.tolist() for tokens in tokenizer.encode_frames(waves, 8000)]
+    shared = Tokenizer.from_pretrained(tiny_model, "cpu", threads=threads)
+    for most in (1 << 18, 10_000):
+        monkeypatch.setattr(tokenizing, "LANE_SAMPLES", most)
+        assert [tokens.tolist() for tokens in shared.encode_frames(waves, 8000)] == expected
+
+
+def test_features_are_those_that_torch_computes(
+    tokenizer: Tokenizer, tiny_model: Path, waves: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of short recordings, and of one that is read in windows."""
+    front_end = checkpoint.load(tiny_model)[0].front_end
+    waves = [*waves[:3], np.tile(waves[3], 3)]
+    monkeypatch.setattr(tokenizing, "LONG_SAMPLES", len(waves[3]) - 1)
+    read = tokenizer.encode_with_features(waves)
+    expected = tokenizer.encode_frames(waves, 8000)
+    assert [tokens.tolist() for tokens, _ in read] == [tokens.tolist() for tokens in expected]
+    for wave, (_, features) in zip(waves, read, strict=True):
+        samples = torch.tensor([len(wave)])
+        frames = front_end.frame_count(samples)
+        with torch.inference_mode():
+            known = front_end.differences(front_end.spectrum(torch.from_numpy(wave)[None], samples), frames)[0]
+        np.testing.assert_allclose(features, known.numpy(), atol=1e-3)

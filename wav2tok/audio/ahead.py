@@ -40,9 +40,8 @@ Decoded = np.ndarray | LongRecording | decode.UnreadableError
 def _decode(path: decode.Source, sample_rate: int) -> tuple[Decoded, Doubts]:
     doubts = Doubts()
     try:
-        if decode.seconds(path) * sample_rate > LONG_SAMPLES:
-            return LongRecording(path, sample_rate), doubts
-        return decode.read(path, sample_rate, doubts), doubts
+        wave = decode.read_short(path, sample_rate, LONG_SAMPLES, doubts)
+        return LongRecording(path, sample_rate) if wave is None else wave, doubts
     except decode.UnreadableError as error:
         return error, Doubts()
 

@@ -170,28 +170,33 @@ def blocks(path: Source, sample_rate: int, doubts: Doubts | None = None) -> Iter
     Raises:
         UnreadableError: the file is missing, not audio, truncated or empty, or has a value that no sound has.
     """
-    yielded, downmix = 0, Downmix()
     with opened(path) as file:
-        stream = None
-        if file.samplerate != sample_rate:
-            stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-        size = min(BLOCK_SAMPLES, max(1, BLOCK_SAMPLES * file.samplerate // sample_rate))
-        for samples in file.checked(size):
-            ended = len(samples) < size
-            mono = downmix(samples)
-            if doubts is not None:
-                doubts.add(mono)
-            if yielded == 0 and len(mono):
-                first = mono[:1]
-            part = np.ascontiguousarray(mono) if stream is None else stream.resample_chunk(mono, last=ended)
-            # A few samples can become none at a lower rate; a recording keeps at least one.
-            part = first if ended and yielded + len(part) == 0 else part
-            yielded += len(part)
-            if len(part):
-                yield part
+        yield from _blocks(file, sample_rate, doubts)
+
+
+def _blocks(file: SequentialFile, sample_rate: int, doubts: Doubts | None) -> Iterator[np.ndarray]:
+    """`blocks` of a file that is open."""
+    yielded, downmix = 0, Downmix()
+    stream = None
+    if file.samplerate != sample_rate:
+        stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+    size = min(BLOCK_SAMPLES, max(1, BLOCK_SAMPLES * file.samplerate // sample_rate))
+    for samples in file.checked(size):
+        ended = len(samples) < size
+        mono = downmix(samples)
         if doubts is not None:
-            doubts.phrases |= oddities(file, downmix)
-            doubts.conclude(file.samplerate, sample_rate)
+            doubts.add(mono)
+        if yielded == 0 and len(mono):
+            first = mono[:1]
+        part = np.ascontiguousarray(mono) if stream is None else stream.resample_chunk(mono, last=ended)
+        # A few samples can become none at a lower rate; a recording keeps at least one.
+        part = first if ended and yielded + len(part) == 0 else part
+        yielded += len(part)
+        if len(part):
+            yield part
+    if doubts is not None:
+        doubts.phrases |= oddities(file, downmix)
+        doubts.conclude(file.samplerate, sample_rate)
 
 
 def oddities(file: SequentialFile, downmix: Downmix) -> dict[str, str]:
@@ -204,7 +209,23 @@ def oddities(file: SequentialFile, downmix: Downmix) -> dict[str, str]:
 
 def read(path: Source, sample_rate: int, doubts: Doubts | None = None) -> np.ndarray:
     """A whole recording, float32 [N]: the `blocks` in one piece."""
-    parts = list(blocks(path, sample_rate, doubts))
+    return _joined(blocks(path, sample_rate, doubts))
+
+
+def read_short(path: Source, sample_rate: int, most: int, doubts: Doubts | None = None) -> np.ndarray | None:
+    """`read` of a recording that has at most ``most`` samples at ``sample_rate``; None of a longer one.
+
+    The file is opened once, unless its header does not say how long it is.
+    """
+    with opened(path) as file:
+        if file.frames < _UNKNOWN:
+            long = file.frames / file.samplerate * sample_rate > most
+            return None if long else _joined(_blocks(file, sample_rate, doubts))
+    return None if seconds(path, most / sample_rate) * sample_rate > most else read(path, sample_rate, doubts)
+
+
+def _joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
+    parts = list(blocks)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -38,9 +38,10 @@ class Doubts:
         if not len(wave):
             return
         self._samples += len(wave)
-        self._sum += float(wave.sum(dtype=np.float64))
-        self._squares += float(np.square(wave, dtype=np.float64).sum())
-        self._peak = max(self._peak, float(np.abs(wave).max()))
+        wide = wave.astype(np.float64)
+        self._sum += float(wide.sum())
+        self._squares += float(np.einsum("i,i->", wide, wide))
+        self._peak = max(self._peak, float(wave.max()), -float(wave.min()))
 
     def conclude(self, file_rate: int, wanted_rate: int) -> dict[str, str]:
         """All phrases, when the recording was read.

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.evaluation import gate
+from wav2tok.evaluation.encoders import Encoders
 from wav2tok.evaluation.retrieval.evaluate import evaluate
 from wav2tok.evaluation.retrieval.protocol import Training, leaves_own_out
 from wav2tok.evaluation.retrieval.result import Result
@@ -25,8 +27,8 @@ from wav2tok.model import checkpoint
 from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.spectra.e_step import e_step
-from wav2tok.spectra.embed import tokenize
-from wav2tok.spectra.store import build, fill
+from wav2tok.spectra.store import build
+from wav2tok.tokenizer.strings import Strings
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -43,13 +45,6 @@ def held_out_score(result: Result) -> float:
     return float(
         np.mean([estimates[m].value for estimates in result.scores[gate.JUDGED].values() for m in ("mrr", "map")])
     )
-
-
-def _torch_encoder(model: Wav2Tok) -> Represent:
-    """A function from waveforms to token strings by torch, for a module that was not exported."""
-    cpu = torch.device("cpu")
-    model = model.to(cpu).eval()
-    return lambda waves: tokenize(model, fill(waves, model.front_end, None, cpu))
 
 
 def _untrained(graph: Path, config: Config, train: Recordings) -> Wav2Tok:
@@ -78,12 +73,22 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config) -> Judg
     train, paired = trained.train, splits.heard_in_training(trained, trained_with)
     training = Training(frozenset(train.classes or ()), frozenset(paired.classes or ()))
 
-    def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
-        return tokenizer.encode(waves, tokenizer.sample_rate)
+    untrained: Wav2Tok | None = None
+    encode: Represent = partial(tokenizer.encode, sample_rate=tokenizer.sample_rate)
+    random_weights: Represent | None = None
+    if is_selected(UNTRAINED_SYSTEM, protocol.baselines):
+        untrained = _untrained(graph, trained_with, train)
+        both = Encoders(tokenizer, untrained)
+        encode, random_weights = both.tokens, both.untrained_tokens
+    kept = Strings(tokenizer)  # a registration asks for them again
 
-    untrained = _untrained(graph, trained_with, train) if is_selected(UNTRAINED_SYSTEM, protocol.baselines) else None
-    random_weights = None if untrained is None else _torch_encoder(untrained)
-    retrieval = evaluate(train, parts.test, encode, tokenizer.codebook, random_weights, settings, training)
+    def remembered(waves: list[np.ndarray]) -> list[np.ndarray]:
+        strings = encode(waves)
+        kept.keep(waves, strings)
+        return strings
+
+    retrieval = evaluate(train, parts.test, remembered, tokenizer.codebook, random_weights, settings, training)
+    kept.save()
     spotting = spot_words(train, parts.test, tokenizer, untrained, settings)
     return Judged(retrieval, spotting)
 

@@ -1,6 +1,6 @@
-"""Two tokenizers on the same recordings: the scores of every query, by which `wav2tok.evaluation.promotion` decides."""
+"""Tokenizers on the same recordings: the scores of every query, by which `wav2tok.evaluation.promotion` decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,9 @@ from wav2tok.evaluation.retrieval.bench import Bench
 from wav2tok.evaluation.retrieval.evaluate import rank
 from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.significance import TESTED
-from wav2tok.evaluation.systems import tokenizer_systems
+from wav2tok.evaluation.systems import Representation, System
+from wav2tok.matching.distances import edit_distances
+from wav2tok.tokenizer.strings import Strings
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
@@ -41,8 +43,11 @@ class Measured:
         return float(self.by_query.mean())
 
 
-def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: int) -> Measured:
+def measure(test: Recordings, tokenizers: Sequence[Tokenizer], settings: Evaluate, seed: int) -> list[Measured]:
     """Ask with every recording of ``test`` under every view, as `wav2tok.evaluation.retrieval.evaluate` does.
+
+    Tokenizers of one sampling rate are asked with the same waveforms. Strings that the report of one has computed are
+    taken from the cache (`wav2tok.tokenizer.strings`).
 
     Args:
         seed: of the views.
@@ -51,16 +56,27 @@ def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: in
         UserError: an unreadable recording, or a protocol that leaves no query.
     """
     task = protocol.build(test, replace(settings, distractors=0))
-    rate = tokenizer.sample_rate
-    systems = tokenizer_systems(lambda waves: tokenizer.encode(waves, rate), tokenizer.codebook)
-    judged = [system for system in systems if system.name == JUDGED]
-    bench = Bench(judged, [decode.read(path, rate) for path in test.paths], [], rate, seed)
-    bench.represent()
-    _, scores, _, _ = rank(bench, task, test)
-    columns = [METRICS.index(metric) for metric in TESTED]
-    by_kind = {
-        kind: np.mean([scores[view][JUDGED][:, columns] for view in task.views if view.kind == kind], axis=(0, 2))
-        for kind in task.kinds
-    }
     asked = None if test.classes is None else tuple(test.classes[i] for i in task.queries)
-    return Measured(by_kind, asked)
+    columns = [METRICS.index(metric) for metric in TESTED]
+    found: dict[int, Measured] = {}
+    for rate in {tokenizer.sample_rate for tokenizer in tokenizers}:
+        numbers = [i for i, tokenizer in enumerate(tokenizers) if tokenizer.sample_rate == rate]
+        kept = [Strings(tokenizers[i]) for i in numbers]
+        # The first has the name that `rank` asks for.
+        names = [JUDGED, *(f"{JUDGED}_{place}" for place in range(1, len(numbers)))]
+        systems = [
+            System(name, name, Representation(name, strings.encode), edit_distances)
+            for name, strings in zip(names, kept, strict=True)
+        ]
+        bench = Bench(systems, [decode.read(path, rate) for path in test.paths], [], rate, seed)
+        bench.represent()
+        _, scores, _, _ = rank(bench, task, test)
+        for strings in kept:
+            strings.save()
+        for i, name in zip(numbers, names, strict=True):
+            by_kind = {
+                kind: np.mean([scores[view][name][:, columns] for view in task.views if view.kind == kind], axis=(0, 2))
+                for kind in task.kinds
+            }
+            found[i] = Measured(by_kind, asked)
+    return [found[i] for i in range(len(tokenizers))]

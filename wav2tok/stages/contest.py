@@ -36,10 +36,8 @@ def compare(data: Path, challenger: Any, champion: Any, config: Config) -> Decis
         "recordings; the others were in the training or validation of one of them"
     )
     try:
-        ours, theirs = (
-            measure(rest, Tokenizer.from_pretrained(versions.uri(version), "cpu"), config.evaluate, config.seed)
-            for version in (challenger, champion)
-        )
+        tokenizers = [Tokenizer.from_pretrained(versions.uri(version), "cpu") for version in (challenger, champion)]
+        ours, theirs = measure(rest, tokenizers, config.evaluate, config.seed)
     except UserError as error:
         if len(rest) >= config.register.min_queries:
             raise

@@ -94,25 +94,25 @@ def properties(model: bytes) -> dict[str, str]:
     return {_text(entry, KEY): _text(entry, PROPERTY_VALUE) for entry in entries}
 
 
-def cut(model: bytes, output: str) -> bytes:
-    """The part of a model that computes ``output``, which may be an inner value whose type the graph names.
+def cut(model: bytes, *outputs: str) -> bytes:
+    """The part of a model that computes ``outputs``, which may be inner values whose types the graph names.
 
-    Nodes, inputs and initial values that it does not need are dropped, and the other outputs are, too.
+    Nodes, inputs and initial values that they do not need are dropped, and the other outputs are, too.
 
     Raises:
-        ValueError: the bytes are no model, or no value of this name has a type.
+        ValueError: the bytes are no model, or a value of such a name has no type.
     """
     return b"".join(
-        _tagged(GRAPH, _cut_graph(field.value, output)) if field.number == GRAPH else field.whole
+        _tagged(GRAPH, _cut_graph(field.value, outputs)) if field.number == GRAPH else field.whole
         for field in fields(model)
     )
 
 
-def _cut_graph(graph: memoryview, output: str) -> bytes:
+def _cut_graph(graph: memoryview, outputs: tuple[str, ...]) -> bytes:
     content = list(fields(graph))
     nodes = [(field.whole, *_ends(field.value)) for field in content if field.number == NODE]
     makers = {name: number for number, (_, _, made) in enumerate(nodes) for name in made}
-    wanted, needed, waiting = set(), {output}, [output]
+    wanted, needed, waiting = set(), set(outputs), [*outputs]
     while waiting:
         number = makers.get(waiting.pop())
         if number is not None and number not in wanted:
@@ -120,7 +120,7 @@ def _cut_graph(graph: memoryview, output: str) -> bytes:
             new = nodes[number][1] - needed
             needed |= new
             waiting += new
-    kept, kind = [], b""
+    kept, kinds = [], {}
     number = -1
     for field in content:
         if field.number == NODE:
@@ -129,8 +129,8 @@ def _cut_graph(graph: memoryview, output: str) -> bytes:
                 kept.append(field.whole)
         elif field.number in (OUTPUT, VALUE):
             name = _text(field.value, VALUE_NAME)
-            if name == output:
-                kind = bytes(field.value)
+            if name in outputs:
+                kinds[name] = bytes(field.value)
             elif field.number == VALUE and name in needed:
                 kept.append(field.whole)
         elif field.number in (INPUT, INITIALIZER):
@@ -138,9 +138,10 @@ def _cut_graph(graph: memoryview, output: str) -> bytes:
                 kept.append(field.whole)
         else:
             kept.append(field.whole)
-    if not kind:
-        raise ValueError(f"the graph has no value {output} with a type")
-    return b"".join([*kept, _tagged(OUTPUT, kind)])
+    for output in outputs:
+        if output not in kinds:
+            raise ValueError(f"the graph has no value {output} with a type")
+    return b"".join([*kept, *(_tagged(OUTPUT, kinds[output]) for output in outputs)])
 
 
 def _ends(node: memoryview) -> tuple[set[str], set[str]]:

@@ -1,6 +1,7 @@
 """From audio to tokens with ONNX Runtime alone: no torch, no training code, quick to start."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,7 +25,13 @@ from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_boun
 from wav2tok.untrusted import read_bytes
 
 SAMPLES_AT_ONCE = 1 << 20
-"""Padded samples in a batch, 65 s at 16 kHz: larger batches are no faster and take more memory."""
+"""Padded samples in a batch on CUDA, before scaling, and of files that are decoded before they are encoded."""
+LANE_SAMPLES = 1 << 18
+"""Padded samples in a batch on the CPU, 16 s at 16 kHz: what larger ones compute no longer fits the cache.
+
+Every core encodes batches of its own. Cores that share each batch wait for each other by spinning: on two cores that
+took twice the CPU time per second of audio, for every kind of features.
+"""
 WINDOWS_AT_ONCE = 4
 """Windows of a long recording in a batch."""
 CORE_FRAMES, MARGIN_FRAMES = 3072, 512
@@ -36,6 +43,10 @@ token differed from the whole recording's; with a margin of 256 frames 38 differ
 FEATURE_FRAMES = 768
 """Feature frames of a window that only features are computed of."""
 
+WHOLE = ("tokens", "frames")
+"""The outputs of a graph."""
+WITH_FEATURES = (*WHOLE, "features")
+"""The same with the inner value that the encoder reads."""
 MOST_BYTES = 2 << 30
 """The largest graph: what a protobuf message can hold."""
 EXTERNAL = b"\n\x08location\x12"
@@ -81,18 +92,14 @@ class Tokenizer:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
         self._content, self.source, self._device, self._threads, self._spin = content, source, device, threads, spin
         number = self._cuda_number(device)
-        self._options = onnxruntime.SessionOptions()
-        self._options.log_severity_level = 3
-        self._options.intra_op_num_threads = threads or available_cpus()
-        if not spin:
-            self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._lanes = threads or available_cpus()
         # By default a session tries all algorithms of a convolution at every new shape.
         cuda = [] if number is None else [(CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})]
         self._providers: list[Any] = [*cuda, CPU]
         if EXTERNAL in content:
             raise UserError(f"{source} keeps its weights in other files, which is not read; export it again.", "model")
         try:
-            self.session = self._load(content)
+            self.session = self._load(content, self._lanes)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
             raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         names = {one.name for one in self.session.get_inputs()}, {one.name for one in self.session.get_outputs()}
@@ -106,7 +113,10 @@ class Tokenizer:
         self._scale = 1 if self._number is None else 16
         self.samples_at_once = self._scale * SAMPLES_AT_ONCE
         self.identity = identity(content)
-        self._parts: dict[str, onnxruntime.InferenceSession] = {"tokens": self.session}
+        self._parts: dict[tuple[tuple[str, ...], int], onnxruntime.InferenceSession] = {
+            (WHOLE, self._lanes): self.session,
+            (("tokens",), self._lanes): self.session,
+        }
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
             raise UserError(f"{source} is not a tokenizer of wav2tok (its metadata does not say so).", "model")
@@ -119,7 +129,7 @@ class Tokenizer:
         self.codebook = self.metadata.codebook
         self.step = self.metadata.hop * self.metadata.stack
         self.frame_seconds = self.step / self.sample_rate
-        log.debug(f"loaded {self!r}, {self._options.intra_op_num_threads} threads")
+        log.debug(f"loaded {self!r}, {self._lanes} threads")
         if self._number is not None:
             log.info(f"device: cuda:{self._number} (ONNX Runtime)")
             self.warm_up()
@@ -192,11 +202,19 @@ class Tokenizer:
         Returns:
             (tokens int64 [B, T], how many of them are valid int64 [B]).
         """
-        tokens, frames = self._run(self.session, ["tokens", "frames"], {"waveform": waveform, "samples": samples})
+        tokens, frames = self._outputs(self.session, WHOLE, waveform, samples)
+        return tokens, frames
+
+    def _outputs(
+        self, session: onnxruntime.InferenceSession, outputs: tuple[str, ...], waveform: np.ndarray, samples: np.ndarray
+    ) -> list[np.ndarray]:
+        """``outputs`` of one of the sessions, the first of which are those of `run`."""
+        found = self._run(session, [*outputs], {"waveform": waveform, "samples": samples})
+        tokens, frames = found[:2]
         of_whole_numbers = tokens.dtype == frames.dtype == np.int64 and tokens.ndim == 2 and len(tokens) == len(samples)
         if not of_whole_numbers or frames.shape != samples.shape or not self._in_range(tokens, frames):
             raise UserError(f"{self.source} gives no tokens from 0 to {self.num_tokens - 1}; export it again.", "model")
-        return tokens, frames
+        return found
 
     def _in_range(self, tokens: np.ndarray, frames: np.ndarray) -> bool:
         counted = bool(((frames >= 0) & (frames <= tokens.shape[1])).all())
@@ -271,25 +289,35 @@ class Tokenizer:
             return self.steps(about.margin)
         return self.steps(MARGIN_FRAMES if about.context is None else about.context)
 
-    def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(graph, self._options, providers=self._providers)
+    def _load(self, graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        if not self._spin:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(graph, options, providers=self._providers)
 
-    def _part(self, output: str) -> onnxruntime.InferenceSession:
-        """The part of the graph that one output needs; ONNX Runtime would compute all of the graph."""
-        if output not in self._parts:
+    def _part(self, outputs: tuple[str, ...], threads: int | None = None) -> onnxruntime.InferenceSession:
+        """The part of the graph that some outputs need, in ``threads`` threads of its own; None means all.
+
+        ONNX Runtime would compute all of the graph.
+        """
+        key = outputs, threads or self._lanes
+        if key not in self._parts:
             try:
-                self._parts[output] = self._load(cut(self._content, output))
+                graph = self._content if outputs == WHOLE else cut(self._content, *outputs)
             except ValueError as error:
                 raise UserError(
                     f"{self.source} cannot read recordings longer than a minute ({error}); export it again."
                 ) from None
-        return self._parts[output]
+            self._parts[key] = self._load(graph, key[1])
+        return self._parts[key]
 
     def _over_windows(
         self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, hop: int, core: int, margin: int
     ) -> Iterator[np.ndarray]:
         """One output of the graph, [keep, ...] per window; the output has one row for every ``hop`` samples."""
-        session = self._part(output)
+        session = self._part((output,))
         # Windows of long frames hold more samples, so fewer of them are read at once.
         at_once = self._scale * max(1, min(WINDOWS_AT_ONCE, WINDOWS_AT_ONCE * 256 // self.metadata.hop))
         needed = [x.name for x in (*session.get_inputs(), *session.get_overridable_initializers())]
@@ -328,12 +356,59 @@ class Tokenizer:
         ready = [decode.resample(_checked(i, wave), sample_rate, self.sample_rate) for i, wave in enumerate(waveforms)]
         out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(ready)
         short = [i for i, wave in enumerate(ready) if len(wave) <= LONG_SAMPLES]
-        for part in _batches([len(ready[i]) for i in short], self.samples_at_once):
-            batch = self._stack([ready[short[k]] for k in part])
-            for k, tokens, count in zip(part, *self.run(**batch), strict=True):
-                out[short[k]] = tokens[:count]
+        for i, (tokens,) in zip(short, self._in_lanes([ready[i] for i in short], WHOLE), strict=True):
+            out[i] = tokens
         for i in sorted(set(range(len(ready))) - set(short)):
             out[i] = self.encode_blocks(partial(iter, [ready[i]]))
+        return out
+
+    def encode_with_features(self, waveforms: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`encode_frames`, and what the encoder read before it was normalised: float32 [N] each, at the graph's rate.
+
+        Returns:
+            (tokens int64 [T'], features float32 [T, W]) of each, T = N // hop + 1. The features of a model that reads
+            tiles are its spectrum.
+        """
+        short = [i for i, wave in enumerate(waveforms) if len(wave) <= LONG_SAMPLES]
+        found = dict(zip(short, self._in_lanes([waveforms[i] for i in short], WITH_FEATURES), strict=True))
+        read: list[tuple[np.ndarray, np.ndarray]] = []
+        for i, wave in enumerate(waveforms):
+            if i not in found:
+                blocks, about = partial(iter, [wave]), self.metadata
+                statistics = self.statistics(blocks)
+                rows = self._over_windows(blocks(), "features", statistics, about.hop, FEATURE_FRAMES, about.margin)
+                read.append((self.encode_blocks(blocks), np.concatenate(list(rows))))
+            else:
+                read.append((found[i][0], found[i][1]))
+        return read
+
+    def _in_lanes(self, waveforms: list[np.ndarray], outputs: tuple[str, ...]) -> list[list[np.ndarray]]:
+        """Recordings that are read whole, float32 [N] each, in batches, one per core at a time.
+
+        Returns:
+            For each recording its tokens, and its features if they are among ``outputs``.
+        """
+        lanes = 1 if self._number is not None else self._lanes
+        # A few recordings are shared out evenly.
+        even = -(-sum(map(len, waveforms)) // lanes)
+        most = self.samples_at_once if self._number is not None else min(LANE_SAMPLES, even)
+        batches = _batches([len(wave) for wave in waveforms], most)
+        out: list[list[np.ndarray]] = [[]] * len(waveforms)
+
+        def encode(session: onnxruntime.InferenceSession, batch: list[int]) -> None:
+            feed = self._stack([waveforms[i] for i in batch])
+            tokens, counts, *features = self._outputs(session, outputs, **feed)
+            lengths = feed["samples"] // self.metadata.hop + 1
+            for row, (i, count, length) in enumerate(zip(batch, counts, lengths, strict=True)):
+                out[i] = [tokens[row, :count], *(one[row, :length] for one in features)]
+
+        if lanes == 1 or len(batches) == 1:
+            for batch in batches:
+                encode(self._part(outputs), batch)
+            return out
+        alone = self._part(outputs, 1)
+        with ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(partial(encode, alone), reversed(batches)))  # the longest first
         return out
 
     def encode(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:

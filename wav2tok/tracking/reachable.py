@@ -9,8 +9,6 @@ import importlib.util
 import os
 import sqlite3
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -79,6 +77,9 @@ def _plain(address: str) -> str:
 
 
 def _answer(url: str, program: str, says: bytes | None = None) -> str | None:
+    import urllib.error  # here, because their imports take longer than the start of the tokenizer
+    import urllib.request
+
     other = f"answers, but not as {program} does"
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:

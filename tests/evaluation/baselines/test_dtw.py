@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import warping_costs
-from wav2tok.evaluation.baselines import frames
+from wav2tok.evaluation.baselines import dtw
 from wav2tok.evaluation.baselines.dtw import contour_distances, dtw_distances
 
 
@@ -18,16 +18,16 @@ def oracle(a, b):
     return warped(1 - a @ b.T)
 
 
-def test_every_pair_matches_the_oracle_also_in_several_chunks(monkeypatch):
+def test_every_pair_matches_the_oracle_also_in_several_strips(monkeypatch):
     generator = np.random.default_rng(0)
 
     def make(count):
         return [generator.standard_normal((n, 5)).astype(np.float32) for n in generator.integers(1, 30, count)]
 
-    queries, database = make(5), make(21)  # 21: the last group of eight is not full
+    queries, database = make(5), make(21)  # 21: the last group of sixteen is not full
     expected = np.array([[oracle(q, d) for d in database] for q in queries])
     np.testing.assert_allclose(dtw_distances(queries, database), expected, atol=1e-5)
-    monkeypatch.setattr(frames, "COLUMNS_AT_ONCE", 100)
+    monkeypatch.setattr(dtw, "STRIP", 4)
     np.testing.assert_allclose(dtw_distances(queries, database), expected, atol=1e-5)
 
 

@@ -4,7 +4,6 @@ Features are torchaudio's: n_fft 1024, hop 256, 64 mel bands; 13 MFCC with first
 coefficient has mean 0 and variance 1 in each recording.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 import torchaudio
 
+from wav2tok.device import available_cpus, torch_threads
 from wav2tok.evaluation.systems import Represent
 
 N_FFT, HOP, N_MELS, N_MFCC = 1024, 256, 64, 13
@@ -24,12 +24,7 @@ _FLOOR = 1e-6
 def log_mel(sample_rate: int) -> Represent:
     """A function from waveforms, float32 [N] at ``sample_rate``, to normalised log-mel frames, float32 [T, 64]."""
     bands = torchaudio.transforms.MelSpectrogram(sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
-
-    def represent(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        with torch.inference_mode():
-            return [_normalize(torch.log(bands(_padded(waveform)) + _FLOOR)) for waveform in waveforms]
-
-    return represent
+    return _one_by_one(lambda waveform: torch.log(bands(waveform) + _FLOOR))
 
 
 def mfcc(sample_rate: int) -> Represent:
@@ -38,13 +33,23 @@ def mfcc(sample_rate: int) -> Represent:
     cepstrum = torchaudio.transforms.MFCC(sample_rate, n_mfcc=N_MFCC, log_mels=True, melkwargs=options)
     deltas = torchaudio.functional.compute_deltas
 
+    def both(waveform: torch.Tensor) -> torch.Tensor:
+        static = cepstrum(waveform)
+        return torch.cat([static, deltas(static), deltas(deltas(static))])
+
+    return _one_by_one(both)
+
+
+def _one_by_one(features: Callable[[torch.Tensor], torch.Tensor]) -> Represent:
+    """``features`` of a waveform [N], float [F, T], normalised: for many waveforms, one thread per core."""
+
     def represent(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        frames = []
-        with torch.inference_mode():
-            for waveform in waveforms:
-                static = cepstrum(_padded(waveform))
-                frames.append(_normalize(torch.cat([static, deltas(static), deltas(deltas(static))])))
-        return frames
+        def one(waveform: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return _normalize(features(_padded(waveform)))
+
+        with torch_threads(1), ThreadPoolExecutor(available_cpus()) as pool:
+            return list(pool.map(one, waveforms))
 
     return represent
 
@@ -62,7 +67,7 @@ def each(function: Callable[[int], None], rows: Iterable[int]) -> None:
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(available_cpus()) as pool:
         list(pool.map(function, rows))
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from wav2tok.audio import decode
 from wav2tok.config.schema import Config
@@ -22,6 +21,7 @@ from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.transcripts import Word
 from wav2tok.errors import UserError
 from wav2tok.evaluation.baselines import frames, kmeans
+from wav2tok.evaluation.encoders import tokens_of
 from wav2tok.evaluation.retrieval import metrics as ranked
 from wav2tok.evaluation.spotting import metrics
 from wav2tok.evaluation.spotting.metrics import Figures, Spotting
@@ -29,8 +29,6 @@ from wav2tok.evaluation.systems import Represent, Representation, representation
 from wav2tok.matching import ranking
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
-from wav2tok.spectra.embed import frame_tokens
-from wav2tok.spectra.store import fill
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -205,7 +203,7 @@ def spot_words(
         model = untrained.cpu().eval()
 
         def random_weights(waves: list[np.ndarray]) -> list[np.ndarray]:
-            return frame_tokens(model, fill(waves, model.front_end, None, torch.device("cpu")))
+            return tokens_of(model, [features for _, features in tokenizer.encode_with_features(waves)])
 
         systems += spotters("untrained", "untrained encoder", random_weights, tokenizer.frame_seconds)
         sample = train.take(range(0, len(train), -(-len(train) // _BASELINE_RECORDINGS)))

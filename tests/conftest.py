@@ -4,15 +4,25 @@ They are for every test that needs "some corpus" or "some model": four melodies 
 and a model of eight tokens that trains on one core in seconds.
 """
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
+# What the package keeps in the user's cache stays out of it, here and in every process that a test starts. (The fonts
+# that matplotlib has found there may be used.)
+os.environ.setdefault(
+    "MPLCONFIGDIR", str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "matplotlib"))
+)
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="wav2tok-cache-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 # Before torch is imported: one thread here and in every process that a test starts, so that sums are taken in the
 # same order everywhere and results compare bit by bit.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from wav2tok.device import settle_threads
 

@@ -13,6 +13,7 @@ EXTRAS = {
     "live": ("sounddevice",),
     "server": ("psycopg",),
     "sign": ("model_signing",),
+    "ray": ("pyarrow", "ray"),
 }
 """The modules that each extra of ``pyproject.toml`` brings, with those of the extra that it builds on."""
 

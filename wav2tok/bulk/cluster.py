@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 
 from wav2tok.errors import UserError, reason
 
 LOCAL = "local"
+ANSWER_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -26,22 +28,37 @@ def connected(address: str) -> Iterator[None]:
             "cluster, with auto or HOST:PORT.",
             "ray",
         )
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        _require_answer(host, int(port))
+    elif address not in (LOCAL, "auto"):
+        raise UserError(f"{address!r} is no address of a Ray cluster; use {LOCAL}, auto, or HOST:PORT.", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
     import ray
 
     try:
-        ray.init(address, log_to_driver=False, logging_level="error", include_dashboard=_dashboard(address))
+        # Only a cluster of our own can do without Ray's web server.
+        ray.init(
+            address, log_to_driver=False, logging_level="error", include_dashboard=None if address != LOCAL else False
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"no Ray cluster answers at {address} ({reason(error)}); start one with ray start --head, or use {LOCAL}.",
-            "ray",
-        ) from None
+        raise _absent(address, reason(error)) from None
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _dashboard(address: str) -> bool | None:
-    """No web server for a cluster of our own; a cluster that runs already keeps what it has."""
-    return False if address == LOCAL else None
+def _require_answer(host: str, port: int) -> None:
+    """Refuse an address that nobody answers; Ray itself would try it for many minutes."""
+    try:
+        with socket.create_connection((host.strip("[]"), port), ANSWER_SECONDS):
+            pass
+    except OSError as error:
+        raise _absent(f"{host}:{port}", reason(error)) from None
+
+
+def _absent(address: str, why: str) -> UserError:
+    return UserError(
+        f"no Ray cluster answers at {address} ({why}); start one with ray start --head, or use {LOCAL}.", "ray"
+    )

@@ -4,7 +4,9 @@ A block whose actor dies goes to another one. The rows of a block come back once
 a killed worker neither loses nor doubles a file; after a killed job the next one goes on with the files without a row.
 """
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +74,8 @@ def tokenize(
 
 def _dataset(files: Sequence[str], tokenizer: Tokenizer, device: str, threads: int) -> "Dataset":
     """The rows of ``files``, to be computed when they are asked for."""
-    import ray
+    import ray.data
+    from ray.util.annotations import RayDeprecationWarning
 
     machines = ray.cluster_resources()
     gpus = int(machines.get("GPU", 0))
@@ -87,22 +90,25 @@ def _dataset(files: Sequence[str], tokenizer: Tokenizer, device: str, threads: i
     if cpus < threads:
         raise UserError(f"{threads} threads are more than the {cpus} CPUs of the cluster; use fewer.", "threads")
     actors = max(1, min(cpus // threads, gpus) if device == "cuda" else cpus // threads)
-    log.info(f"device: {device}, up to {actors} workers of {threads} threads")
-    settings = ray.data.DataContext.get_current()
-    settings.enable_progress_bars = False
+    log.info(f"device: {device}, at most {actors} workers, CPU threads each: {threads}")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # the import has set it to INFO
     size = min(FILES, -(-len(files) // (BLOCKS_EACH * actors)))
     paths = [os.fsencode(os.path.abspath(path)) for path in files]
     blocks = [pyarrow.table({"path": paths[i : i + size]}) for i in range(0, len(paths), size)]
-    return ray.data.from_arrow(blocks).map_batches(
-        Encode,
-        fn_constructor_args=(tokenizer, device),
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=min(actors, len(blocks))),
-        num_cpus=threads,
-        num_gpus=1 if device == "cuda" else None,
-        max_task_retries=DEATHS,
-    )
+    with warnings.catch_warnings():
+        # max_task_retries has no other place than **ray_remote_args, of which Ray says that it ends with Ray 2.64.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return ray.data.from_arrow(blocks).map_batches(
+            Encode,
+            fn_constructor_args=(tokenizer, device),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=min(actors, len(blocks))),
+            num_cpus=threads,
+            num_gpus=1 if device == "cuda" else None,
+            max_task_retries=DEATHS,
+        )
 
 
 def _rows(dataset: "Dataset") -> Iterator[pyarrow.Table]:

@@ -1,6 +1,5 @@
 """Verbs on audio, with a finished model: tokenize, search, spot."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """Where the stages of a flow run: in the flow's own process, or on a Ray cluster (``schedule.ray``)."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,14 +33,19 @@ def running(address: str) -> Iterator[Run]:
     need("ray", "prefect_ray")
     if api.address() is None:
         raise UserError("schedule.ray needs a Prefect server that all machines reach; set PREFECT_API_URL.")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
+    from wav2tok.bulk.cluster import connected
+
+    with connected(address):
+        yield from _on_ray()
+
+
+def _on_ray() -> Iterator[Run]:
+    """`running` on the cluster that this process is connected to."""
     import ray
     from prefect_ray import RayTaskRunner
     from prefect_ray.context import remote_options
 
-    from wav2tok.bulk.cluster import connected
-
-    with connected(address), RayTaskRunner() as runner:
+    with RayTaskRunner() as runner:
         # Ray hides its devices from a task that asks for none.
         gpus = min(1, int(ray.cluster_resources().get("GPU", 0)))
 

@@ -30,10 +30,10 @@ WAV2TOK = Path(sys.executable).parent / "wav2tok"
 @pytest.fixture(scope="module")
 def ray_cluster():
     """Two nodes of one CPU each; yields the address, and the processes of their daemons."""
-    from ray.cluster_utils import Cluster
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
         made = Cluster()
         try:
             for _ in range(2):

@@ -41,7 +41,7 @@ def connected(address: str) -> Iterator[None]:
         ray.init(
             address, log_to_driver=False, logging_level="error", include_dashboard=None if address != LOCAL else False
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises Exception itself if its processes do not start in time
         raise _absent(address, reason(error)) from None
     try:
         yield

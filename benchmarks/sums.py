@@ -179,9 +179,9 @@ def page(rates: Rates) -> str:
     return f"""# What large collections cost
 
 `python -m benchmarks.sums` writes this page from [the cost on one machine](results.md) and
-[the cost of search](search.md). The sums assume recordings of {SECONDS} seconds and {TOKENS} tokens, the model of the sample,
-and that cost grows with the hours. The network, the disks that recordings are read from, and what Ray itself takes are
-not in them. No corpus beyond 100 hours and no index beyond a million recordings was measured.{again}
+[the cost of search](search.md). The sums assume recordings of {SECONDS} seconds and {TOKENS} tokens, the sample's
+model, and that cost grows with the hours. The network, the disks that recordings are read from, and what Ray itself
+takes are not in them. No corpus beyond 100 hours and no index beyond a million recordings was measured.{again}
 
 | work | {heads} |
 |---|---|---|

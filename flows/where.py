@@ -30,7 +30,7 @@ def running(address: str) -> Iterator[Run]:
     if not address:
         yield lambda task, arguments: task(**arguments, return_state=True)
         return
-    need("ray", "prefect_ray")
+    need("cluster")
     if api.address() is None:
         raise UserError("schedule.ray needs a Prefect server that all machines reach; set PREFECT_API_URL.")
     from wav2tok.bulk.cluster import connected

@@ -9,8 +9,7 @@ from flows.retrain import retrain
 from tests.helpers import free_port
 from wav2tok.errors import UserError
 
-pytest.importorskip("ray", reason='Ray is not installed: pip install "wav2tok[ray]"')
-pytest.importorskip("prefect_ray", reason='prefect-ray is not installed: pip install "wav2tok[ray]"')
+pytest.importorskip("prefect_ray", reason='prefect-ray is not installed: pip install "wav2tok[cluster]"')
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 

@@ -24,7 +24,7 @@ def tokenize(
     """Tokenize recordings on a Ray cluster; the arguments are those of ``wav2tok tokenize``."""
     if out is None:
         raise UserError("a cluster's rows go to a folder of Parquet parts; name one.", "out")
-    need("ray", "ray", "pyarrow")
+    need("ray")
     from wav2tok.bulk import job
     from wav2tok.tokenizer.batch import expand
     from wav2tok.tokenizer.tokenizer import Tokenizer

@@ -37,11 +37,12 @@ def _number(part: Path) -> int:
     return int(found[1])
 
 
-def require_made_by(folder: Path, identity: str) -> None:
+def require_made_by(folder: Path, identity: str, parameter: str = "out") -> None:
     """Refuse parts that another model or another program wrote, and damaged ones.
 
     Args:
         identity: `Tokenizer.identity` of the model.
+        parameter: what names the folder.
 
     Raises:
         UserError: it names the part.
@@ -54,12 +55,12 @@ def require_made_by(folder: Path, identity: str) -> None:
                 f"{part} is damaged ({str(error).splitlines()[0]}); delete it, and its recordings are tokenized again."
             ) from None
         if about.get(b"format") != FORMAT.encode():
-            raise UserError(f"{part} was not written by wav2tok tokenize --ray; name another folder.", "out")
+            raise UserError(f"{part} was not written by wav2tok tokenize --ray; name another folder.", parameter)
         if about[b"identity"] != identity.encode():
             raise UserError(
                 f"{folder} holds the tokens of another model, {about[b'model'].decode()} (identity "
                 f"{about[b'identity'].decode()}), than of identity {identity}; name another folder.",
-                "out",
+                parameter,
             )
 
 

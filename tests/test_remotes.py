@@ -75,6 +75,6 @@ def test_a_fresh_clone_pulls_what_was_pushed_and_has_nothing_to_do(remote, tiny_
     assert len(digests(project)) == len(list(tiny_corpus.rglob("*.flac"))) + 2
     assert digests(clone) == digests(project)
     assert "Data and pipelines are up to date" in run(clone, environment, *dvc, "status")
-    assert "up to date" in run(clone, environment, *dvc, "status", "--cloud")
+    assert "are in sync" in run(clone, environment, *dvc, "status", "--cloud")
     if "endpointurl" not in settings:
         assert any(Path(settings["url"]).rglob("*.dir"))

@@ -1,6 +1,7 @@
 """The connection to a Ray cluster, or one of this machine alone for as long as the block runs."""
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -39,9 +40,14 @@ def connected(address: str) -> Iterator[None]:
     try:
         # Only a cluster of our own can do without Ray's web server.
         ray.init(
-            address, log_to_driver=False, logging_level="error", include_dashboard=None if address != LOCAL else False
+            address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=None if address != LOCAL else False,
         )
     except Exception as error:  # Ray raises Exception itself if its processes do not start in time
+        if address == LOCAL:
+            raise UserError(f"Ray does not start on this machine ({reason(error)}); try again.", "ray") from None
         raise _absent(address, reason(error)) from None
     try:
         yield

@@ -7,7 +7,7 @@ a killed worker neither loses nor doubles a file; after a killed job the next on
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ DEATHS = 5
 
 def tokenize(
     files: Sequence[str], tokenizer: Tokenizer, out: Path, address: str, device: str = "cpu", threads: int = 1
-) -> Iterator[Failure | None]:
+) -> Generator[Failure | None, None, None]:
     """Tokenize files into Parquet parts, one row for each (`wav2tok.bulk.rows`).
 
     Files with a row are skipped, unless it says that they could not be read.

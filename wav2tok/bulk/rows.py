@@ -82,5 +82,5 @@ def results(rows: pyarrow.Table) -> Iterator[Tokenized | Failure]:
         if error.is_valid:
             yield Failure(path.as_py(), error.as_py())
         else:
-            arrays = (np.asarray(values.values, dtype=np.int64) for values in (tokens, starts))
-            yield Tokenized(path.as_py(), seconds.as_py(), *arrays)
+            string, frames = (np.asarray(values.values, dtype=np.int64) for values in (tokens, starts))
+            yield Tokenized(path.as_py(), seconds.as_py(), string, frames)

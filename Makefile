@@ -110,6 +110,7 @@ test-numbers: setup  ## run the tests of everything that computes
 bench: setup  ## measure the cost on this machine; tables and curves go to benchmarks/ (30 minutes, 15 GB of disk)
 	python -m benchmarks
 	python -m benchmarks.search --out benchmarks/search.md
+	python -m benchmarks.sums
 
 docs: setup  ## build the documentation: docs/site/index.html
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet -f docs/mkdocs.yml

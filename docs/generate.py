@@ -26,6 +26,7 @@ COPIES = {
     "reference/published.md": PROFILES / "published.md",
     "explanation/recipe.md": PROJECT / "benchmarks" / "recipe.md",
     "explanation/results.md": PROJECT / "benchmarks" / "results.md",
+    "explanation/sums.md": PROJECT / "benchmarks" / "sums.md",
     "explanation/search.md": PROJECT / "benchmarks" / "search.md",
     "explanation/cost.png": PROJECT / "benchmarks" / "cost.png",
     "explanation/architecture.md": PROJECT / "docs" / "architecture.md",

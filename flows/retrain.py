@@ -14,7 +14,7 @@ from prefect.client.schemas import TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows import approval, artifacts, process
+from flows import approval, artifacts, process, where
 from flows.command import finish
 from flows.process import StageFailed, StageRefused, TimeLimit
 from wav2tok.config import parameters
@@ -75,7 +75,8 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
         settings = config.schedule
         answered = flow_run.run_count > 1
         force = force and not answered
-        with process.alone(root, wait=answered):  # a person's answer is never skipped
+        # The lock waits only for a run with a person's answer, which is never skipped.
+        with process.alone(root, wait=answered), where.running(settings.ray) as run:
             worked = False
             for name in process.stages(root):
                 attempt = stage.with_options(
@@ -85,7 +86,8 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
                     retry_delay_seconds=settings.retry_delay_seconds,
                     retry_jitter_factor=JITTER,
                 )
-                state = attempt(name, root, settings.timeout_minutes, force, return_state=True)
+                given = {"name": name, "root": root, "minutes": settings.timeout_minutes, "force": force}
+                state = run(attempt, given)
                 if not state.is_completed():
                     return Failed(message=state.message, data=state.result(raise_on_failure=False))
                 worked = bool(state.result()) or worked

@@ -1,4 +1,4 @@
-"""Real servers for tests, each in a folder of its own: PostgreSQL, and MLflow with basic authentication on it;
+"""Real servers for tests, each in a folder of its own: PostgreSQL, MLflow with basic authentication on it, and buckets;
 and ports on which there is none."""
 
 import contextlib
@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,15 @@ def postgres() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def mlflow_server(database: str) -> Iterator[Tracking]:
-    """An MLflow server with basic authentication whose runs, registry and users are in ``database``."""
+def mlflow_server(
+    database: str, artifacts: str | None = None, extra: Mapping[str, str] | None = None
+) -> Iterator[Tracking]:
+    """An MLflow server with basic authentication whose runs, registry and users are in ``database``.
+
+    Args:
+        artifacts: where it keeps files; by default a folder.
+        extra: more of its environment.
+    """
     with tempfile.TemporaryDirectory(prefix="wav2tok-mlflow-") as name:
         folder, port = Path(name), free_port()
         settings = folder / "auth.ini"
@@ -111,10 +118,11 @@ def mlflow_server(database: str) -> Iterator[Tracking]:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "1",
+            **(extra or {}),
         }
         command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1",
                    "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", database,
-                   "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
+                   "--artifacts-destination", artifacts or str(folder / "artifacts")]  # fmt: skip
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True)  # fmt: skip
@@ -122,6 +130,46 @@ def mlflow_server(database: str) -> Iterator[Tracking]:
         try:
             _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
             yield Tracking(uri, database, folder / "artifacts")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A running S3 server: its address, and what a client's environment needs beside it."""
+
+    uri: str
+    environment: dict[str, str]
+
+
+@contextlib.contextmanager
+def s3(*buckets: str) -> Iterator[Buckets]:
+    """moto's S3 server on a free port of this machine, with empty buckets; the test is skipped without its packages."""
+    for module in ("boto3", "moto", "flask_cors"):
+        pytest.importorskip(module, reason=f'{module} is not installed: pip install "moto[s3]" "wav2tok[s3]"')
+    import boto3
+
+    keys = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
+    with tempfile.TemporaryDirectory(prefix="wav2tok-s3-") as name:
+        log, uri = Path(name) / "log", f"http://127.0.0.1:{free_port()}"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", uri.rpartition(":")[2]],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            )  # fmt: skip
+        try:
+            _wait(lambda: _answers(f"{uri}/moto-api/data.json"), process, log)
+            client = boto3.client(
+                "s3",
+                endpoint_url=uri,
+                aws_access_key_id="tests",
+                aws_secret_access_key="tests",
+                region_name="us-east-1",
+            )
+            for bucket in buckets:
+                client.create_bucket(Bucket=bucket)
+            yield Buckets(uri, keys)
         finally:
             process.terminate()
             process.wait(30)

@@ -13,6 +13,9 @@ EXTRAS = {
     "live": ("sounddevice",),
     "server": ("psycopg",),
     "sign": ("model_signing",),
+    "ray": ("pyarrow", "ray"),
+    "cluster": ("ray", "prefect_ray"),
+    "s3": ("boto3", "dvc_s3"),
 }
 """The modules that each extra of ``pyproject.toml`` brings, with those of the extra that it builds on."""
 

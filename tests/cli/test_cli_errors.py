@@ -41,7 +41,7 @@ def place(folder, tiny_split, tiny_model, tiny_corpus):
     (folder / "text.json").write_text("{")
     (folder / "other").mkdir()
     about = {"identity": "another", "model": "models:/wav2tok/7", "frame_seconds": 0.01, "num_tokens": 8, "parts": []}
-    (folder / "other" / "index.json").write_text(json.dumps({"format": 1} | about))
+    (folder / "other" / "index.json").write_text(json.dumps({"format": 2} | about))
     (folder / "class.bin").write_bytes(pickle.dumps([[Path("a.flac")], [Path("b.flac")]]))
     return folder
 

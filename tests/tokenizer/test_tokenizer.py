@@ -58,6 +58,17 @@ def test_a_batch_gives_each_recording_what_it_gets_alone(tokenizer: Tokenizer, w
     assert [s.tolist() for s in together] == [s.tolist() for s in alone]
 
 
+def test_the_same_graph_on_another_device(tiny_model: Path, waves: list[np.ndarray]) -> None:
+    original = Tokenizer.from_pretrained(tiny_model, "cpu", 1)
+    other = original.on("cpu")
+    assert other.session is not original.session
+    assert (other.identity, other.source) == (original.identity, original.source)
+    for found, tokens in zip(other.encode(waves, 16000), original.encode(waves, 16000), strict=True):
+        np.testing.assert_array_equal(found, tokens)
+    with pytest.raises(UserError, match="'cuda:99'"):
+        original.on("cuda:99")
+
+
 def test_a_pickled_copy_needs_no_file(tiny_model: Path, tmp_path: Path, waves: list[np.ndarray]) -> None:
     graph = Path(shutil.copy(tiny_model / "tokenizer.onnx", tmp_path / "graph.onnx"))
     original = Tokenizer.from_pretrained(graph, "cpu", threads=1)

@@ -1,11 +1,12 @@
 """``wav2tok index``: make an index of recordings, and keep it up to date."""
 
 import contextlib
+import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +15,10 @@ from typer.core import TyperGroup
 
 from wav2tok.cli import console
 from wav2tok.cli.options import Device, Model, Out, Threads, Variant
+from wav2tok.cli.rows import say_failure
 from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
 from wav2tok.errors import UserError
+from wav2tok.extras import need
 
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
@@ -53,6 +56,10 @@ def build(
     model: Model = CHAMPION,
     out: Out = INDEX,
     root: Root = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help="Take the token strings that tokenize --ray wrote to this folder; without PATHS."),
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     variant: Variant = None,
@@ -68,9 +75,11 @@ def build(
 
     console.keep_output_clean()
     require_own(out)
-    files = expand(paths or [], sys.stdin)
+    if tokens is not None and paths:
+        raise UserError(f"{tokens} says which recordings there are; omit PATHS.", "tokens")
+    files = expand(paths or [], sys.stdin) if tokens is None else []
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
-    with _strings(files, tokenizer) as strings:
+    with _strings(files, tokenizer) if tokens is None else _readable(_made(tokens, tokenizer)) as strings:
         made = Index.create(out, tokenizer, strings, root_of(paths or []) if root is None else str(root))
         print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
 
@@ -102,7 +111,7 @@ def add(
     changed = loaded.changed(files)
     added = 0
     with _strings(changed, tokenizer) as strings:
-        while some := list(islice(strings, _AT_ONCE)):
+        while some := list(itertools.islice(strings, _AT_ONCE)):
             loaded = loaded.add(some)
             added += len(some)
         print(
@@ -170,19 +179,46 @@ for verb in (build, add, remove, stats, verify, export):
     app.command()(console.adjustable(verb))
 
 
+def _strings(files: list[str], tokenizer: "Tokenizer") -> "AbstractContextManager[Iterator[Tokenized]]":
+    """The token strings of files, in order (`_readable`)."""
+    return _readable(tokenized(files, tokenizer))
+
+
+def _made(folder: Path, tokenizer: "Tokenizer") -> "Iterator[Tokenized | None]":
+    """The token strings in a folder of ``tokenize --ray``, checked at once; None for what could not be read."""
+    need("ray", "pyarrow")
+    from wav2tok.bulk import parts, rows
+    from wav2tok.tokenizer.batch import Failure
+
+    parts.require_made_by(folder, tokenizer.identity, "tokens")
+    if not parts.parts(folder):
+        raise UserError(f"{folder} holds no part-00000.parquet; name a folder that tokenize --ray wrote.", "tokens")
+
+    def read() -> "Iterator[Tokenized | None]":
+        for result in itertools.chain.from_iterable(map(rows.results, parts.read(folder))):
+            if isinstance(result, Failure):
+                say_failure(result)
+                yield None
+            else:
+                yield result
+
+    return read()
+
+
 @contextlib.contextmanager
-def _strings(files: list[str], tokenizer: "Tokenizer") -> "Iterator[Iterator[Tokenized]]":
-    """The token strings of files, in order; the block ends with exit code 1 if some could not be read."""
-    failed = 0
+def _readable(found: "Iterable[Tokenized | None]") -> "Iterator[Iterator[Tokenized]]":
+    """What could be read; the block ends with exit code 1 if some could not."""
+    failed = read = 0
 
     def readable() -> "Iterator[Tokenized]":
-        nonlocal failed
-        for result in tokenized(files, tokenizer):
+        nonlocal failed, read
+        for result in found:
             if result is None:
                 failed += 1
             else:
+                read += 1
                 yield result
-        if files and failed == len(files):
+        if failed and not read:
             raise UserError("none of the recordings can be read, so the index is left as it was.", "paths")
 
     yield readable()

@@ -1,4 +1,4 @@
-"""Rows of results on standard output: JSON lines, CSV or Parquet."""
+"""Rows of results on standard output: JSON lines, CSV or Parquet; failures on standard error."""
 
 import csv
 import json
@@ -6,12 +6,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+
+if TYPE_CHECKING:
+    from wav2tok.tokenizer.batch import Failure
 
 Row = Mapping[str, Any]
 ROWS_AT_ONCE = 1000
@@ -28,6 +31,12 @@ class Format(StrEnum):
 FormatOption = Annotated[
     Format, typer.Option("--format", help="jsonl: one JSON object per line; csv: lists are separated by spaces.")
 ]
+
+
+def say_failure(failure: "Failure") -> None:
+    """Print a recording that cannot be read, with the reason, as a JSON line on standard error."""
+    row = {"path": failure.path, "error": failure.error}
+    print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 @contextmanager

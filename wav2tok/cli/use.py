@@ -1,6 +1,5 @@
 """Verbs on audio, with a finished model: tokenize, search, spot."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wav2tok import progress
-from wav2tok.cli import console
+from wav2tok.cli import bulk, console
 from wav2tok.cli.options import Device, Model, Threads, Variant
-from wav2tok.cli.rows import Format, FormatOption, printing
+from wav2tok.cli.rows import Format, FormatOption, printing, say_failure
 from wav2tok.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def tokenized(files: list[str], tokenizer: "Tokenizer") -> Iterator["Tokenized |
 
     for result in progress.track(tokenize_files(files, tokenizer), "tokenizing", len(files)):
         if isinstance(result, Failure):
-            failure = {"path": result.path, "error": result.error}
-            print(json.dumps(failure, ensure_ascii=False), file=sys.stderr, flush=True)
+            say_failure(result)
             yield None
         else:
             yield result
@@ -59,6 +57,14 @@ def tokenize(
     paths: Paths = None,
     model: Model = CHAMPION,
     form: FormatOption = Format.JSONL,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Tokenize on a Ray cluster into Parquet, --out: local, auto, or HOST:PORT. What has a row is skipped.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --ray: the folder of the Parquet parts.")] = None,
     device: Device = "auto",
     threads: Threads = None,
     variant: Variant = None,
@@ -68,6 +74,13 @@ def tokenize(
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
     console.keep_output_clean()
+    if ray is not None:
+        if form == Format.CSV:
+            raise UserError("a cluster's rows are written as Parquet; omit --format.", "format")
+        bulk.tokenize(paths, model, out, ray, device, threads, variant)
+        return
+    if out is not None:
+        raise UserError("rows are printed unless --ray is given; redirect them: > rows.jsonl", "out")
     files = expand(paths or [], sys.stdin)
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     failed = False

@@ -186,6 +186,17 @@ class Tokenizer:
             f"identity={self.identity!r}, provider={self.provider!r})"
         )
 
+    def on(self, device: str) -> "Tokenizer":
+        """The same graph, loaded on another device.
+
+        Raises:
+            UserError: there is no such device.
+        """
+        content, source, _, threads, spin = self.__getstate__()
+        other = object.__new__(type(self))
+        other.__setstate__((content, source, device, threads, spin))
+        return other
+
     def __getstate__(self) -> tuple[bytes, str, str, int | None, bool]:
         return self._content, self.source, self._device, self._threads, self._spin
 

@@ -22,13 +22,13 @@ class Done:
         step: its number, from 1.
         pairs: what was drawn for it.
         used: how many of them were used.
-        parts: the parts of its loss.
+        parts: the parts of its loss; while the epoch is at work, scalars on the device.
     """
 
     step: int
     pairs: Pairs
     used: int
-    parts: Mapping[str, float]
+    parts: Mapping[str, float | torch.Tensor]
 
 
 def require_finite(steps: Sequence[Done], model: Wav2Tok, paths: Sequence[str], epoch: int, recipe: str) -> None:

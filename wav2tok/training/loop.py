@@ -17,21 +17,23 @@ from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.splits import sample_subset
 from wav2tok.device import allow_tf32
-from wav2tok.errors import UserError
+from wav2tok.errors import UserError, reason
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
+from wav2tok.ranks import ALONE, LostRankError, Ranks
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import Batches, LoadedBatch
 from wav2tok.training.finite import Done, require_finite
+from wav2tok.training.interruption import Interruption
 from wav2tok.training.memory import require_memory
 from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
-from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
+from wav2tok.training.progress import BegunStep, Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
 
@@ -52,16 +54,36 @@ def recorded(row: dict[str, float]) -> dict[str, float]:
     return {name.replace("valid_", "valid/"): value for name, value in row.items() if name != "epoch"}
 
 
+def _read(row: Done) -> Done:
+    """``row`` with the parts of its loss as numbers."""
+    return dataclasses.replace(row, parts={name: float(part) for name, part in row.parts.items()})
+
+
 def _extent(recordings: Recordings) -> str:
     """How many classes and groups there are, in words."""
     labels = "" if recordings.classes is None else f"{len(set(recordings.classes))} classes and "
     return f"{labels}{len(set(recordings.groups))} groups"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """The state after a step, but for the weights: what is at work then changes no weight before it is whole.
+
+    ``steps`` of the epoch are done, in ``seconds``. An E-step that is given up may have set the codebook.
+    """
+
+    progress: Progress
+    steps: int
+    seconds: float
+    codebook: torch.Tensor
+    random: dict[str, torch.Tensor]
+
+
 class Trainer:
     """One training: the model, its data and its progress.
 
     Attributes:
+        ranks: the processes that train together; `join` sets them.
         extended: it was resumed with other ``train.epochs`` or ``train.patience`` than it had.
     """
 
@@ -115,8 +137,38 @@ class Trainer:
         )
         self.progress = Progress()
         self.extended = False
+        self.ranks: Ranks = ALONE
+        self._interruption = Interruption()
+        self._rows: list[tuple[Done, int]] = []  # the steps of this epoch, with the frames that each was done on
+        self._point: _Point | None = None
+        self._random: dict[str, torch.Tensor] = {}  # of the middle of an epoch, until it goes on
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
+
+    def join(self, ranks: Ranks) -> None:
+        """Train together with other processes, from the state of the first rank.
+
+        Raises:
+            UserError: they have other parameters or recordings.
+        """
+        self.ranks = ranks
+
+        def state() -> tuple[str, Any, Any, Progress, dict[str, torch.Tensor]]:
+            weights = {name: value.cpu() for name, value in self.model.state_dict().items()}
+            adam = self.optimizer.state_dict()
+            adam["state"] = {i: {key: x.cpu() for key, x in one.items()} for i, one in adam["state"].items()}
+            return self.fingerprint, weights, adam, self.progress, self._random
+
+        theirs, weights, adam, progress, random = ranks.from_first(state)
+        if theirs != self.fingerprint:
+            raise UserError(
+                f"process {ranks.index} of this training has other parameters or recordings than process 0; give all "
+                "machines the same command, params.yaml and data."
+            )
+        if not ranks.first:
+            self.model.load_state_dict(weights)
+            self.optimizer.load_state_dict(adam)
+            self.progress, self._random = progress, random
 
     def write_to(self, folder: Path) -> None:
         """Read and write checkpoints in ``folder`` from now on."""
@@ -161,8 +213,12 @@ class Trainer:
         self._write_last()
 
     def _restore(self, path: Path) -> None:
-        """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch."""
+        """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch.
+
+        Only a training that was stopped within an epoch has the states of random numbers in its checkpoint.
+        """
         p = self.progress = Progress.last_reported(checkpoint.restore(path, self.model, self.optimizer))
+        self._random = checkpoint.random_states(path) if p.begun else {}
         stored = checkpoint.peek_config(path).train
         self.extended = (stored.epochs, stored.patience) != (self.config.train.epochs, self.config.train.patience)
         p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
@@ -188,7 +244,7 @@ class Trainer:
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
             spectrum, frames = same_length(spectrum, frames, batch.members, self.model.front_end.kind)
-        return views_of(self.model, spectrum, frames, batch.labels, batch.members)
+        return views_of(self.model, spectrum, frames, batch.labels, batch.members, self.ranks)
 
     def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""
@@ -201,11 +257,14 @@ class Trainer:
                 generator=generator,
                 frame_rate=self.config.token_rate,
                 contrast_only=self.progress.step < self.contrast_steps,
+                ranks=self.ranks,
             )
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
+        self.ranks.average(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate(self.progress.step)
+        self._interruption.commit()
         self.optimizer.step()
         return parts
 
@@ -225,7 +284,8 @@ class Trainer:
             try:
                 return batch, self.step(batch, generator)
             except torch.cuda.OutOfMemoryError:
-                if self.progress.halved or self.batch_size < 4:
+                # Several processes would have to agree to go on with half.
+                if self.progress.halved or self.batch_size < 4 or self.ranks.size > 1:
                     raise UserError(
                         f"{self.device.type} has too little memory for a step on {self.pairs} "
                         f"{self.config.train.mode}; lower recipes.{self.config.train.recipe}.max_batch_seconds."
@@ -247,32 +307,83 @@ class Trainer:
         """How many pairs of a batch a step uses."""
         return self.batch_size // 2 if self.progress.halved else self.batch_size
 
+    def _seeded(self) -> torch.Generator:
+        """The generator of the augmentation at the start of an epoch, or where it was stopped; seeds dropout too.
+
+        Each rank has a dropout of its own, and the same augmentation.
+        """
+        epoch, rank, random = self.progress.epoch, self.ranks.index, self._random
+        torch.manual_seed(torch_seed(self.config.seed, Stream.DROPOUT, epoch) + rank)
+        generator = torch.Generator().manual_seed(torch_seed(self.config.seed, Stream.AUGMENTATION, epoch))
+        if random:
+            try:
+                generator.set_state(random["augmentation"])
+                torch.set_rng_state(random["dropout"])
+                if self.device.type == "cuda" and "cuda" in random:
+                    torch.cuda.set_rng_state(random["cuda"], self.device)
+            except (KeyError, RuntimeError, TypeError) as error:
+                raise UserError(
+                    f"{self.files.last} holds no states of random numbers ({reason(error)}); train again."
+                ) from None
+            if rank:
+                torch.manual_seed(int(torch.randint(2**62, ())) + rank)
+            self._random = {}
+        return generator
+
+    def _mark(self, generator: torch.Generator, started: float) -> None:
+        """Remember the state after a step, which is written if what follows it is interrupted."""
+        random = {"augmentation": generator.get_state(), "dropout": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        progress = dataclasses.replace(self.progress, history=[*self.progress.history])
+        seconds = time.perf_counter() - started
+        self._point = _Point(progress, len(self._rows), seconds, self.model.codebook.clone(), random)
+
+    def _write_point(self) -> None:
+        """Write the checkpoint of the last step, if there was one since the last checkpoint."""
+        point = self._point
+        if point is None or not point.steps or not self.ranks.first:
+            return
+        self._interruption.commit()  # whoever is impatient and asks twice
+        done = [_read(row) for row, _ in self._rows[: point.steps]]
+        require_finite(done, self.model, self.paths, point.progress.epoch + 1, self.config.train.recipe)
+        begun = [BegunStep(one.used, n, dict(one.parts)) for one, (_, n) in zip(done, self._rows, strict=False)]
+        self.progress = dataclasses.replace(point.progress, begun=begun, begun_seconds=point.seconds)
+        with torch.no_grad():
+            self.model.codebook.copy_(point.codebook)
+        checkpoint.save(self.files.last, self.model, self.config, self.info(), self.optimizer, random=point.random)
+
     def epoch(self, recorder: Recorder) -> dict[str, float]:
-        """Run one epoch; everything random in it follows from (seed, epoch)."""
+        """Run one epoch, or the rest of one; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
-        torch.manual_seed(torch_seed(config.seed, Stream.DROPOUT, p.epoch))
-        generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.AUGMENTATION, p.epoch))
+        generator = self._seeded()
         self.model.train()
-        rows: list[tuple[int, Pairs, int, dict[str, torch.Tensor]]] = []
-        started, frames = time.perf_counter(), 0
+        started = time.perf_counter() - p.begun_seconds
         sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
         among = torch.from_numpy(sampler.numbers)
         kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
-        for pairs, loaded in zip(batches, self.batches.ahead(batches), strict=True):
+        first = p.step - len(p.begun) + 1
+        self._rows = [(Done(first + i, batches[i], one.pairs, one.parts), one.frames) for i, one in enumerate(p.begun)]
+        left = batches[len(p.begun) :]
+        p.begun, p.begun_seconds = [], 0.0
+        self._mark(generator, started)
+        for pairs, loaded in zip(left, self.batches.ahead(left), strict=True):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.
                 warm = kept or since > 0
-                e_step(self.model, self.store, config, p.step, warm=warm, among=among)
+                e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
             batch, parts = self._fitting_step(loaded, generator)
             p.step += 1
-            frames += int(batch.frames.sum())
-            rows.append((p.step, pairs, len(batch.labels), parts))
+            self._rows.append((Done(p.step, pairs, len(batch.labels), parts), int(batch.frames.sum())))
+            self._mark(generator, started)
+            self._interruption.settled()
         p.epoch += 1
         seconds = time.perf_counter() - started
         # Read once per epoch, so that no step waits for the device.
-        done = [Done(step, pairs, n, {k: float(v) for k, v in parts.items()}) for step, pairs, n, parts in rows]
+        done = [_read(row) for row, _ in self._rows]
+        frames = sum(n for _, n in self._rows)
         recorder.metrics([(one.step, {f"step/{k}": v for k, v in one.parts.items()}) for one in done])
         require_finite(done, self.model, self.paths, p.epoch, config.train.recipe)
         figures = {
@@ -280,11 +391,22 @@ class Trainer:
         }
         if p.step <= self.contrast_steps:
             warm = kept or p.epoch > 1
-            e_step(self.model, self.store, config, p.step, warm=warm, among=among)
+            e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
     def run(self, recorder: Recorder) -> Progress:
-        """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
+        """Train to the end or until it stops early; checkpoints and history are written after every epoch.
+
+        If it is interrupted, or another rank is lost, the checkpoint of its last step is written.
+        """
+        with self._interruption.watched():
+            try:
+                return self._run(recorder)
+            except (KeyboardInterrupt, LostRankError):
+                self._write_point()
+                raise
+
+    def _run(self, recorder: Recorder) -> Progress:
         p, train = self.progress, self.config.train
         log.info(
             f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.pairs} {train.mode} per step"
@@ -308,7 +430,12 @@ class Trainer:
     def _judge(self, figures: dict[str, float], recorder: Recorder) -> None:
         """Validate after an epoch that had ``figures`` (none before the first); write checkpoints and history."""
         p, train = self.progress, self.config.train
-        score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+
+        def validated() -> dict[str, float]:
+            return validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+
+        score = self.ranks.from_first(validated)
+        self._interruption.commit()
         better = score["score"] > p.best
         if better:
             p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
@@ -322,14 +449,17 @@ class Trainer:
         p.history.append(row)
         recorder.metrics([(p.step, recorded(row))])
         best = self.files.best(train.name)
-        if better:
-            checkpoint.save(best, self.model, self.config, self.info())
-        if p.epoch and p.epoch % train.autosave_epoch == 0:
-            path = self.files.epoch(train.name, p.epoch)
-            checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
-        self._write_last()
+        if self.ranks.first:
+            if better:
+                checkpoint.save(best, self.model, self.config, self.info())
+            if p.epoch and p.epoch % train.autosave_epoch == 0:
+                path = self.files.epoch(train.name, p.epoch)
+                checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
+            self._write_last()
+        self._point = None
         said = "  ".join(f"{name} {value:.3f}" for name, value in score.items())
         if figures:
             speed = f"{figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"
             said = f"loss {figures['loss']:.3f}  {said}  {speed}"
         log.info(f"epoch {p.epoch}/{train.epochs}  {said}" + ("  *" if better else ""))
+        self._interruption.settled()

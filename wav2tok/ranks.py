@@ -131,7 +131,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat(ranks.each(_padded(own, most)))[:rows]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         summed = ctx.ranks.sum(gradient)
         own = torch.zeros_like(summed[:1]) if ctx.repeated else summed[ctx.counted]
         return own, None, None

@@ -22,13 +22,13 @@ class Done:
         step: its number, from 1.
         pairs: what was drawn for it.
         used: how many of them were used.
-        parts: the parts of its loss; while the epoch is at work, scalars on the device.
+        parts: the parts of its loss.
     """
 
     step: int
     pairs: Pairs
     used: int
-    parts: Mapping[str, float | torch.Tensor]
+    parts: Mapping[str, float]
 
 
 def require_finite(steps: Sequence[Done], model: Wav2Tok, paths: Sequence[str], epoch: int, recipe: str) -> None:

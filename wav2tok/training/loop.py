@@ -13,11 +13,10 @@ import numpy as np
 import torch
 
 from wav2tok.config.schema import Config
-from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.splits import sample_subset
 from wav2tok.device import allow_tf32
-from wav2tok.errors import UserError, reason
+from wav2tok.errors import UserError
 from wav2tok.files import write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
@@ -28,12 +27,13 @@ from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import Batches, LoadedBatch
-from wav2tok.training.finite import Done, require_finite
+from wav2tok.training.finite import require_finite
 from wav2tok.training.interruption import Interruption
 from wav2tok.training.memory import require_memory
 from wav2tok.training.objective import Views, objective, views_of
-from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
-from wav2tok.training.progress import BegunStep, Progress, checkpoint_of, data_digest, fingerprint, same_training
+from wav2tok.training.pairs import PairSampler, pairs_per_batch
+from wav2tok.training.point import Point, Row, random_states, seeded
+from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
 
@@ -54,29 +54,10 @@ def recorded(row: dict[str, float]) -> dict[str, float]:
     return {name.replace("valid_", "valid/"): value for name, value in row.items() if name != "epoch"}
 
 
-def _read(row: Done) -> Done:
-    """``row`` with the parts of its loss as numbers."""
-    return dataclasses.replace(row, parts={name: float(part) for name, part in row.parts.items()})
-
-
 def _extent(recordings: Recordings) -> str:
     """How many classes and groups there are, in words."""
     labels = "" if recordings.classes is None else f"{len(set(recordings.classes))} classes and "
     return f"{labels}{len(set(recordings.groups))} groups"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Point:
-    """The state after a step, but for the weights: what is at work then changes no weight before it is whole.
-
-    ``steps`` of the epoch are done, in ``seconds``. An E-step that is given up may have set the codebook.
-    """
-
-    progress: Progress
-    steps: int
-    seconds: float
-    codebook: torch.Tensor
-    random: dict[str, torch.Tensor]
 
 
 class Trainer:
@@ -139,8 +120,8 @@ class Trainer:
         self.extended = False
         self.ranks: Ranks = ALONE
         self._interruption = Interruption()
-        self._rows: list[tuple[Done, int]] = []  # the steps of this epoch, with the frames that each was done on
-        self._point: _Point | None = None
+        self._rows: list[Row] = []  # the steps of the epoch at work
+        self._point: Point | None = None
         self._random: dict[str, torch.Tensor] = {}  # of the middle of an epoch, until it goes on
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
@@ -307,47 +288,27 @@ class Trainer:
         """How many pairs of a batch a step uses."""
         return self.batch_size // 2 if self.progress.halved else self.batch_size
 
-    def _seeded(self) -> torch.Generator:
-        """The generator of the augmentation at the start of an epoch, or where it was stopped; seeds dropout too.
-
-        Each rank has a dropout of its own, and the same augmentation.
-        """
-        epoch, rank, random = self.progress.epoch, self.ranks.index, self._random
-        torch.manual_seed(torch_seed(self.config.seed, Stream.DROPOUT, epoch) + rank)
-        generator = torch.Generator().manual_seed(torch_seed(self.config.seed, Stream.AUGMENTATION, epoch))
-        if random:
-            try:
-                generator.set_state(random["augmentation"])
-                torch.set_rng_state(random["dropout"])
-                if self.device.type == "cuda" and "cuda" in random:
-                    torch.cuda.set_rng_state(random["cuda"], self.device)
-            except (KeyError, RuntimeError, TypeError) as error:
-                raise UserError(
-                    f"{self.files.last} holds no states of random numbers ({reason(error)}); train again."
-                ) from None
-            if rank:
-                torch.manual_seed(int(torch.randint(2**62, ())) + rank)
-            self._random = {}
-        return generator
-
     def _mark(self, generator: torch.Generator, started: float) -> None:
-        """Remember the state after a step, which is written if what follows it is interrupted."""
-        random = {"augmentation": generator.get_state(), "dropout": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        """Remember the state after a step: it is written if what follows is interrupted."""
         progress = dataclasses.replace(self.progress, history=[*self.progress.history])
-        seconds = time.perf_counter() - started
-        self._point = _Point(progress, len(self._rows), seconds, self.model.codebook.clone(), random)
+        self._point = Point(
+            progress,
+            len(self._rows),
+            time.perf_counter() - started,
+            self.model.codebook.clone(),
+            random_states(generator, self.device),
+        )
 
     def _write_point(self) -> None:
         """Write the checkpoint of the last step, if there was one since the last checkpoint."""
         point = self._point
         if point is None or not point.steps or not self.ranks.first:
             return
-        self._interruption.commit()  # whoever is impatient and asks twice
-        done = [_read(row) for row, _ in self._rows[: point.steps]]
+        self._interruption.commit()  # a second signal must not interrupt the writing
+        rows = self._rows[: point.steps]
+        done = [row.done() for row in rows]
         require_finite(done, self.model, self.paths, point.progress.epoch + 1, self.config.train.recipe)
-        begun = [BegunStep(one.used, n, dict(one.parts)) for one, (_, n) in zip(done, self._rows, strict=False)]
+        begun = [row.begun() for row in rows]
         self.progress = dataclasses.replace(point.progress, begun=begun, begun_seconds=point.seconds)
         with torch.no_grad():
             self.model.codebook.copy_(point.codebook)
@@ -356,7 +317,7 @@ class Trainer:
     def epoch(self, recorder: Recorder) -> dict[str, float]:
         """Run one epoch, or the rest of one; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
-        generator = self._seeded()
+        generator = seeded(config.seed, p.epoch, self.ranks.index, self.device, self._random)
         self.model.train()
         started = time.perf_counter() - p.begun_seconds
         sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
@@ -364,9 +325,9 @@ class Trainer:
         kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
         first = p.step - len(p.begun) + 1
-        self._rows = [(Done(first + i, batches[i], one.pairs, one.parts), one.frames) for i, one in enumerate(p.begun)]
+        self._rows = [Row(first + i, batches[i], x.pairs, x.frames, x.parts) for i, x in enumerate(p.begun)]
         left = batches[len(p.begun) :]
-        p.begun, p.begun_seconds = [], 0.0
+        p.begun, p.begun_seconds, self._random = [], 0.0, {}
         self._mark(generator, started)
         for pairs, loaded in zip(left, self.batches.ahead(left), strict=True):
             since = p.step - self.contrast_steps
@@ -376,14 +337,13 @@ class Trainer:
                 e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
             batch, parts = self._fitting_step(loaded, generator)
             p.step += 1
-            self._rows.append((Done(p.step, pairs, len(batch.labels), parts), int(batch.frames.sum())))
+            self._rows.append(Row(p.step, pairs, len(batch.labels), int(batch.frames.sum()), parts))
             self._mark(generator, started)
             self._interruption.settled()
         p.epoch += 1
         seconds = time.perf_counter() - started
         # Read once per epoch, so that no step waits for the device.
-        done = [_read(row) for row, _ in self._rows]
-        frames = sum(n for _, n in self._rows)
+        done, frames = [row.done() for row in self._rows], sum(row.frames for row in self._rows)
         recorder.metrics([(one.step, {f"step/{k}": v for k, v in one.parts.items()}) for one in done])
         require_finite(done, self.model, self.paths, p.epoch, config.train.recipe)
         figures = {
@@ -435,6 +395,8 @@ class Trainer:
             return validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
 
         score = self.ranks.from_first(validated)
+        row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
+        recorder.metrics([(p.step, recorded(row))])  # which can wait for a server
         self._interruption.commit()
         better = score["score"] > p.best
         if better:
@@ -445,9 +407,7 @@ class Trainer:
         if p.step <= self.contrast_steps:
             p.without_gain = 0
         p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
-        row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
         p.history.append(row)
-        recorder.metrics([(p.step, recorded(row))])
         best = self.files.best(train.name)
         if self.ranks.first:
             if better:

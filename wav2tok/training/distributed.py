@@ -65,6 +65,7 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
     try:
         yield ranks, device
     except BaseException:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it to all when one ends; this one is ending
         if _claims(store):
             raise
         raise SystemExit(128 + signalled[0] if signalled else 2) from None

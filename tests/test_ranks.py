@@ -61,11 +61,10 @@ except BaseException as error:
 """
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_ranks_have_the_rows_and_gradients_of_one_process(tmp_path: Path, size: int) -> None:
+def test_ranks_have_the_rows_and_gradients_of_one_process(tmp_path: Path) -> None:
     """With fewer rows than ranks too, and with weights that only some ranks use, or none."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path), str(size), "25"],
+        [sys.executable, "-c", PROGRAM, str(tmp_path), "3", "25"],
         env=dict(os.environ), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

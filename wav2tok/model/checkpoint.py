@@ -52,7 +52,12 @@ def save(
         best_tensors, best_header = _read(best)
         tensors |= {f"best.{key}": value for key, value in best_tensors.items()}
         header["best"] = best_header["info"]
-    with replacing(path) as temporary:
+    _write(path, tensors, header)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    size = sum(tensor.nbytes for tensor in tensors.values()) + sum(map(len, header.values()))
+    with replacing(path, size) as temporary:
         save_file(tensors, temporary, metadata=header)
 
 
@@ -181,8 +186,7 @@ def _shape(config: Config) -> dict[str, Any]:
 def restore_best(path: Path, target: Path) -> None:
     """Write to the checkpoint ``target`` what was the best model when the checkpoint ``path`` was saved."""
     tensors, header = _read(path, "best.")
-    with replacing(target) as temporary:
-        save_file(tensors, temporary, metadata={"info": header["best"], "config": header["config"]})
+    _write(target, tensors, {"info": header["best"], "config": header["config"]})
 
 
 def _fill(model: Wav2Tok, path: Path) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """Metrics that the store did not take, kept in a file until it does: a server may restart while a training goes on."""
 
 import json
+import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wav2tok.errors import UserError
+from wav2tok.files import says_full
 from wav2tok.progress import log
 from wav2tok.tracking import store
 from wav2tok.untrusted import parse_json
@@ -68,10 +72,29 @@ class Unsent:
                     self.path.unlink()
                     self.count = 0
                 return True
-        with self.path.open("a", encoding="utf-8") as file:
-            for entry in entries:
-                # A value that JSON does not have is none that a chart can show.
-                if entry.value == entry.value and abs(entry.value) != float("inf"):
-                    file.write(json.dumps([entry.key, entry.value, entry.timestamp, entry.step]) + "\n")
-                    self.count += 1
+        # A value that JSON does not have is none that a chart can show.
+        kept = [entry for entry in entries if math.isfinite(entry.value)]
+        self._append([json.dumps([entry.key, entry.value, entry.timestamp, entry.step]) for entry in kept])
         return False
+
+    def _append(self, lines: Sequence[str]) -> None:
+        """Add whole lines to the file, or none.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        text = "".join(f"{line}\n" for line in lines).encode()
+        before = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with self.path.open("ab") as file:
+                file.write(text)
+        except OSError as error:
+            if self.path.exists():
+                os.truncate(self.path, before)
+            if not says_full(error):
+                raise
+            raise UserError(
+                f"{self.path} cannot take {len(text) / 1e6:,.2f} MB of metrics that wait for the MLflow store: no "
+                "space is left on the disk; free some space, and the same command resumes."
+            ) from None
+        self.count += len(lines)

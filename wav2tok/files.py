@@ -102,7 +102,7 @@ def says_full(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def _naming(path: Path, size: int | None = None) -> Iterator[None]:
+def naming(path: Path, size: int | None = None) -> Iterator[None]:
     """If the disk is full, name what was to be written, and not the temporary file that was.
 
     Raises:
@@ -137,7 +137,7 @@ def replacing(path: Path | str, size: int | None = None) -> Iterator[Path]:
     path = Path(path)
     require_file(path)
     make_folder(path.parent)
-    with _naming(path, size), temporary.place(path) as place:
+    with naming(path, size), temporary.place(path) as place:
         new = place / f"new{path.suffix}"
         new.touch()
         mode = _mode(path if path.exists() else new)
@@ -274,7 +274,7 @@ def replacing_folder(
     require_replaceable(given, names, inputs)
     path = given.resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
-    with _naming(path), temporary.place(path) as place:
+    with naming(path), temporary.place(path) as place:
         require_replaceable(given, names, inputs)  # what was put back
         new = place / "new"
         new.mkdir()

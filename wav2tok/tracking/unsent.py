@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2tok.errors import UserError
-from wav2tok.files import says_full
+from wav2tok.files import naming
 from wav2tok.progress import log
 from wav2tok.tracking import store
 from wav2tok.untrusted import parse_json
@@ -86,15 +86,10 @@ class Unsent:
         text = "".join(f"{line}\n" for line in lines).encode()
         before = self.path.stat().st_size if self.path.exists() else 0
         try:
-            with self.path.open("ab") as file:
+            with naming(self.path, len(text)), self.path.open("ab") as file:
                 file.write(text)
-        except OSError as error:
+        except (OSError, UserError):
             if self.path.exists():
                 os.truncate(self.path, before)
-            if not says_full(error):
-                raise
-            raise UserError(
-                f"{self.path} cannot take {len(text) / 1e6:,.2f} MB of metrics that wait for the MLflow store: no "
-                "space is left on the disk; free some space, and the same command resumes."
-            ) from None
+            raise
         self.count += len(lines)

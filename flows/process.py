@@ -24,7 +24,7 @@ import yaml
 from wav2tok.errors import UserError
 
 GRACE_SECONDS = 5.0
-"""How long an interrupted stage may clean up before it is killed: training keeps its finished epochs."""
+"""How long an interrupted stage may clean up before it is killed: training keeps its whole steps."""
 
 _WAIT_SECONDS = 2.0
 

@@ -5,9 +5,12 @@ current folder, nor what is not a regular file; and one process at a time writes
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -89,20 +92,52 @@ def read_text(path: Path) -> str:
     return untrusted.read_text(path)
 
 
+_FULL = re.compile(r"No space left on device|database or disk is full|os error 28\b|errno 28\b", re.IGNORECASE)
+"""How libraries that write files by themselves say that the disk is full."""
+
+
+def says_full(error: BaseException) -> bool:
+    """Whether an error of the system or of a library says that a disk is full, or a quota used up."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)) is not None
+
+
 @contextlib.contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def naming(path: Path, size: int | None = None) -> Iterator[None]:
+    """If the disk is full, name what was to be written, and not the temporary file that was.
+
+    Raises:
+        UserError: it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or not says_full(error):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        needed = "" if size is None else f", which takes {size / 1e6:,.2f} MB where {free / 1e6:,.2f} MB are free"
+        raise UserError(
+            f"{path} cannot be written{needed}: no space is left on the disk; free some space, or name a place on "
+            "another disk."
+        ) from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path | str, size: int | None = None) -> Iterator[Path]:
     """Yield the path of a new, empty file on the disk of ``path``; if the block succeeds, it is renamed to ``path``.
 
     If the block fails, ``path`` is unchanged. A new file has the mode that ``open`` gives it; one that is replaced
     keeps its own. What a killed process has left, the next one that writes ``path`` deletes (`wav2tok.temporary`).
 
+    Args:
+        size: of what is written in bytes, if it is known, for the message if the disk is full.
+
     Raises:
-        UserError: ``path`` is not a regular file.
+        UserError: ``path`` is not a regular file, or the disk is full.
     """
     path = Path(path)
     require_file(path)
     make_folder(path.parent)
-    with temporary.place(path) as place:
+    with naming(path, size), temporary.place(path) as place:
         new = place / f"new{path.suffix}"
         new.touch()
         mode = _mode(path if path.exists() else new)
@@ -233,13 +268,13 @@ def replacing_folder(
 
     Raises:
         UserError: ``path`` is a file or a device, is or holds the current folder or one of ``inputs``, or holds
-            something else than ``names``; it is unchanged then.
+            something else than ``names``, or the disk is full; it is unchanged then.
     """
     given = Path(path)
     require_replaceable(given, names, inputs)
     path = given.resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
-    with temporary.place(path) as place:
+    with naming(path), temporary.place(path) as place:
         require_replaceable(given, names, inputs)  # what was put back
         new = place / "new"
         new.mkdir()
@@ -255,8 +290,9 @@ def replacing_folder(
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all; NaN and infinities raise ValueError."""
-    with replacing(path) as new:
-        new.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+    with replacing(path, len(text)) as new:
+        new.write_bytes(text)
 
 
 def read_json(path: Path | str, kind: Any = None) -> Any:

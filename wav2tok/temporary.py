@@ -50,7 +50,9 @@ def place(target: Path) -> Iterator[Path]:
             else:
                 _leave(folder, lock)
     except OSError:
-        if mine is not None:
+        if mine is not None:  # the disk is full
+            _clear(mine[0], target)
+            _leave(*mine)
             raise
         # Some network file systems have no locks, so nothing can be known there of other places.
         with tempfile.TemporaryDirectory(prefix=".wav2tok-", dir=target.parent) as name:

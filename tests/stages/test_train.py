@@ -287,9 +287,10 @@ def test_a_signal_ends_the_run_as_killed_and_keeps_the_checkpoint(here, tiny_con
             break
     printed, complaint = process.communicate(timeout=60)
     assert process.returncode == 128 + sent
-    epochs = checkpoint.peek(ModelFolder(out).last)["epoch"]
-    assert epochs >= 2
-    assert f"stopped after {epochs} finished epochs; the same command resumes from {out}" in printed
+    kept = checkpoint.peek(ModelFolder(out).last)
+    assert kept["epoch"] >= 2
+    steps = f" and {len(kept['begun'])} steps" if kept["begun"] else ""
+    assert f"stopped after epoch {kept['epoch']}{steps}; the same command resumes from {out}" in printed
     assert f"wav2tok: {said}; finished work is kept." in complaint
     assert "Traceback" not in complaint
     assert mlflow.get_run(runs.run_of(out)).info.status == "KILLED"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from wav2tok.errors import UserError, reason
+from wav2tok.files import says_full
 from wav2tok.secrets import without_secrets
 from wav2tok.untrusted import shown
 
@@ -35,8 +36,6 @@ _WAYS = {
     errno.EBUSY: "wait until it is no longer in use",
 }
 """What can be done, by the number of the system's error. Others show a traceback: nobody has thought of them."""
-_FULL = re.compile(r"No space left on device|database or disk is full|os error 28\b|errno 28\b", re.IGNORECASE)
-"""How libraries that write files by themselves say that the disk is full."""
 
 
 def require_streams() -> None:
@@ -82,7 +81,7 @@ def sentence(error: BaseException) -> str | None:
             from wav2tok.tracking import store
 
             return f"the MLflow store {store.shown()} cannot be used ({reason(Exception(one))}); {store.WAYS}."
-        if _FULL.search(str(one)):
+        if says_full(one):
             return f"{_place(one)}no space is left on the disk; {_WAYS[errno.ENOSPC]}."
         if isinstance(one, OSError) and one.errno in _WAYS:
             return f"{_place(one)}{os.strerror(one.errno)}; {_WAYS[one.errno]}."

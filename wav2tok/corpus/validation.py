@@ -10,6 +10,7 @@ all of these are written; a warning is only reported. Unreadable files are liste
 import collections
 import dataclasses
 import html
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ def run(table: Sequence[Check], frame: "pd.DataFrame", docs: Path | None = None)
     import great_expectations as gx
     import great_expectations.expectations as gxe
 
+    # It logs the traceback of what it raises, or of what makes the page incomplete, such as a full disk.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         context = gx.get_context(mode="file", project_root_dir=folder)
         context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # it takes a dict

@@ -6,7 +6,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def save(
     info: dict[str, Any],
     optimizer: torch.optim.Optimizer | None = None,
     best: Path | None = None,
+    random: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint atomically.
 
@@ -39,17 +40,24 @@ def save(
         optimizer: its state is stored too, if given.
         best: the checkpoint of the best model so far, stored too, so that rewinding to this epoch also restores what
             was the best model then (`restore_best`).
+        random: states of random numbers by name, stored too (`random_states`).
     """
     tensors = {f"model.{name}": t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     header = {"info": json.dumps(info, allow_nan=False), "config": json.dumps(to_dict(config))}
     if optimizer is not None:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.cpu() for key, value in state.items()}
+    tensors |= {f"random.{name}": state for name, state in (random or {}).items()}
     if best is not None:
         best_tensors, best_header = _read(best)
         tensors |= {f"best.{key}": value for key, value in best_tensors.items()}
         header["best"] = best_header["info"]
-    with replacing(path) as temporary:
+    _write(path, tensors, header)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    size = sum(tensor.nbytes for tensor in tensors.values()) + sum(map(len, header.values()))
+    with replacing(path, size) as temporary:
         save_file(tensors, temporary, metadata=header)
 
 
@@ -178,8 +186,7 @@ def _shape(config: Config) -> dict[str, Any]:
 def restore_best(path: Path, target: Path) -> None:
     """Write to the checkpoint ``target`` what was the best model when the checkpoint ``path`` was saved."""
     tensors, header = _read(path, "best.")
-    with replacing(target) as temporary:
-        save_file(tensors, temporary, metadata={"info": header["best"], "config": header["config"]})
+    _write(target, tensors, {"info": header["best"], "config": header["config"]})
 
 
 def _fill(model: Wav2Tok, path: Path) -> dict[str, Any]:
@@ -209,6 +216,11 @@ def restore(path: Path, model: Wav2Tok, optimizer: torch.optim.Optimizer) -> dic
         state.setdefault(number, {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return info
+
+
+def random_states(path: Path) -> dict[str, Tensor]:
+    """The states of random numbers that `save` stored with the checkpoint, by name."""
+    return _read(path, "random.")[0]
 
 
 def write_config(folder: Path, config: Config) -> None:

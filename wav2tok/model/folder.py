@@ -3,7 +3,7 @@
 config.json             the configuration it was trained with
 NAME_best.safetensors   the model with the best validation score
 NAME_5.safetensors      epoch 5 and so on, every ``train.autosave_epoch``: model, optimizer, state for resuming
-last.safetensors        the same for the last epoch
+last.safetensors        the same for the last epoch, or for the step after which the training was stopped
 untrained.safetensors   the seed's encoder with its first codebook: a baseline
 history.json            the metrics of every epoch
 heard.json              digests of its training and validation recordings (named in `wav2tok.corpus.heard`)

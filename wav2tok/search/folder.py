@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.files import OF_FILE_MANAGERS, make_folder, require_folder, sha256
+from wav2tok.files import OF_FILE_MANAGERS, make_folder, naming, require_folder, sha256
 from wav2tok.matching.candidates import MAX_UNITS
 from wav2tok.search import container
 from wav2tok.search.segment import Rows, Segment, pack
@@ -329,10 +329,14 @@ def _to_merge(parts: Sequence[Part]) -> tuple[int, int] | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whose bytes survive a loss of power; its name does once `_replace` has returned."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with naming(path, len(content)), path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, UserError):
+        _delete(path)
+        raise
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from wav2tok.errors import UserError
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.ranks import ALONE, Ranks
 from wav2tok.spectra.embed import embeddings
 from wav2tok.spectra.recombine import recombined
 from wav2tok.spectra.store import Segments, SpectrumStore
@@ -57,6 +58,7 @@ def e_step(
     *,
     warm: bool,
     among: Tensor | None = None,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Set the codebook of ``model`` by spherical k-means over the embeddings of `drawn_segments`.
 
@@ -66,6 +68,7 @@ def e_step(
         step: the optimiser step, which with ``config.seed`` decides the recordings and the cold start.
         warm: start from the present codebook, so that token ids keep their meaning.
         among: int64 [R], the recordings to choose from; None means all.
+        ranks: they embed the recordings together; the first clusters, so that all have its codebook bit by bit.
 
     Returns:
         The mean cosine of a frame and its codeword.
@@ -77,7 +80,7 @@ def e_step(
     segments = drawn_segments(store, config, generator, among)
     points = model.codebook.new_empty(int(model.encoder.steps(segments.frames).sum()), model.codebook.shape[1])
     place = 0
-    for _, z, frames in embeddings(model, store, segments):
+    for _, z, frames in embeddings(model, store, segments, ranks):
         part = z[frame_mask(frames, z.shape[1]).to(z.device)]
         points[place : place + len(part)] = part
         place += len(part)
@@ -85,8 +88,14 @@ def e_step(
         points = torch.cat([points, *_recombined_points(model, store, segments.recording.unique(), config, generator)])
     if not bool(points.isfinite().all()):
         raise UserError(f"embeddings are not finite; lower recipes.{config.train.recipe}.learning_rate.")
-    codebook, fit = spherical_kmeans(
-        points, config.codebook.num_tokens, generator, config.codebook.iterations, model.codebook if warm else None
-    )
+
+    def cluster() -> tuple[Tensor, float]:
+        start = model.codebook if warm else None
+        codebook, fit = spherical_kmeans(
+            points, config.codebook.num_tokens, generator, config.codebook.iterations, start
+        )
+        return codebook.cpu(), fit
+
+    codebook, fit = ranks.from_first(cluster)
     model.set_codebook(codebook)
     return fit

@@ -9,12 +9,18 @@ from torch import Tensor
 from wav2tok.errors import UserError
 from wav2tok.model.codebook import assign
 from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.ranks import ALONE, Ranks
 from wav2tok.spectra.store import Segments, SpectrumStore
 
 
 @torch.inference_mode()
-def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def embeddings(
+    model: Wav2Tok, store: SpectrumStore, segments: Segments, ranks: Ranks = ALONE
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Embed segments of recordings in evaluation mode, without gradients, in batches of similar length.
+
+    Args:
+        ranks: they share the work, and each has all embeddings.
 
     Yields:
         (positions [B] into ``segments``, unit embeddings [B, T, d] on the model's device, how many of them count [B] on
@@ -25,7 +31,9 @@ def embeddings(model: Wav2Tok, store: SpectrumStore, segments: Segments) -> Iter
     device = model.codebook.device
     for positions in segments.batches():
         spectrum, frames = store.batch(segments[positions])
-        yield positions, model.embed(spectrum.to(device), frames.to(device)), model.encoder.steps(frames)
+        own = ranks.share(len(frames))
+        z = model.embed(spectrum[own].to(device), frames[own].to(device))
+        yield positions, ranks.gather(z, len(frames)), model.encoder.steps(frames)
     model.train(was_training)
 
 

@@ -1,6 +1,9 @@
 """From an ``audios.bin`` to a model folder, as an MLflow run or without one: what ``wav2tok train`` does."""
 
+import contextlib
+import dataclasses
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +18,40 @@ from wav2tok.machine import describe
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
+from wav2tok.ranks import ALONE, Ranks
 from wav2tok.release.export import write_onnx
 from wav2tok.report import training
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.tracking import lineage, links, names, runs, store
 from wav2tok.tracking.runs import MLflowRecorder
 from wav2tok.tracking.unsent import UNSENT
+from wav2tok.training.distributed import joined
 from wav2tok.training.loop import Trainer, recorded
-from wav2tok.training.prepare import TrainRun, prepare
+from wav2tok.training.prepare import TrainRun, follow, prepare
 from wav2tok.training.progress import Progress
 from wav2tok.training.recorder import Recorder, SilentRecorder
 from wav2tok.training.replacement import settle
 
 
+@contextlib.contextmanager
+def _taking_part(run: TrainRun) -> Iterator[tuple[TrainRun, Ranks]]:
+    """``run`` on the device of this process, and its rank; the first rank holds the lock of the model folder."""
+    with joined(run.device) as (ranks, device), locked(run.out) if ranks.first else contextlib.nullcontext():
+        yield dataclasses.replace(run, device=device), ranks
+
+
 def train(run: TrainRun, recorder: Recorder | None = None) -> Progress:
-    """Train and export the best model, reporting metrics to ``recorder`` if there is one."""
-    with locked(run.out):
-        parts = splits.read_splits(run.data, run.config)
-        trainer = prepare(run)
-        _write_lineage(trainer, parts, _tags(run, parts))
-        return complete(trainer, run.out, recorder or SilentRecorder())
+    """Train and export the best model, reporting metrics to ``recorder`` if there is one.
+
+    A process that torchrun started is one rank of the training; only the first exports and reports.
+    """
+    with _taking_part(run) as (own, ranks):
+        if not ranks.first:
+            return follow(own, ranks)
+        parts = splits.read_splits(own.data, own.config)
+        trainer = prepare(own)
+        _write_lineage(trainer, parts, _tags(own, parts))
+        return complete(trainer, own.out, recorder or SilentRecorder(), ranks)
 
 
 def train_tracked(run: TrainRun) -> None:
@@ -44,16 +61,19 @@ def train_tracked(run: TrainRun) -> None:
     earlier one.
     """
     need("evaluate", "matplotlib", "pandas")
-    with locked(run.out):
-        _train_tracked(run)
+    with _taking_part(run) as (own, ranks):
+        if ranks.first:
+            _train_tracked(own, ranks)
+        else:
+            follow(own, ranks)
 
 
-def _train_tracked(run: TrainRun) -> None:
+def _train_tracked(run: TrainRun, ranks: Ranks) -> None:
     out, config = run.out, run.config
     parts = splits.read_splits(run.data, config)
     store.check()
     trainer = prepare(run)
-    resumed = trainer.progress.epoch > 0 and not trainer.extended
+    resumed = trainer.progress.step > 0 and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
     values = _compared(trainer.config)
     base = flatten(_compared(lineage.committed(run.config)))
@@ -74,7 +94,7 @@ def _train_tracked(run: TrainRun) -> None:
         tags = _tags(run, parts)
         _write_lineage(trainer, parts, tags)
         recorder.tags(tags | ({"continues": before} if before else {}))
-        progress = complete(trainer, out, recorder)
+        progress = complete(trainer, out, recorder, ranks)
         recorder.keep_in(out / UNSENT)
         try:
             recorder.tags({"best_epoch": str(progress.best_epoch)})
@@ -145,13 +165,14 @@ def _record_model(trainer: Trainer, recorder: MLflowRecorder) -> None:
         recorder.artifact(path, "model")
 
 
-def complete(trainer: Trainer, out: Path, recorder: Recorder) -> Progress:
+def complete(trainer: Trainer, out: Path, recorder: Recorder, ranks: Ranks = ALONE) -> Progress:
     """Train to the end and write the ONNX graph of the best model into the model folder ``out``."""
     place, config = trainer.out, trainer.config
+    trainer.join(ranks)
     try:
         progress = trainer.run(recorder)
     except KeyboardInterrupt:
-        log.info(f"stopped after {trainer.progress.epoch} finished epochs; the same command resumes from {out}")
+        log.info(f"stopped after {trainer.progress}; the same command resumes from {out}")
         raise
     best, _, info = checkpoint.load(place)
     parity = write_onnx(best, config, place / GRAPH_NAMES[0], info["best_epoch"], info["best"])

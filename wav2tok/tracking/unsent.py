@@ -1,11 +1,15 @@
 """Metrics that the store did not take, kept in a file until it does: a server may restart while a training goes on."""
 
 import json
+import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wav2tok.errors import UserError
+from wav2tok.files import naming
 from wav2tok.progress import log
 from wav2tok.tracking import store
 from wav2tok.untrusted import parse_json
@@ -68,10 +72,24 @@ class Unsent:
                     self.path.unlink()
                     self.count = 0
                 return True
-        with self.path.open("a", encoding="utf-8") as file:
-            for entry in entries:
-                # A value that JSON does not have is none that a chart can show.
-                if entry.value == entry.value and abs(entry.value) != float("inf"):
-                    file.write(json.dumps([entry.key, entry.value, entry.timestamp, entry.step]) + "\n")
-                    self.count += 1
+        # A value that JSON does not have is none that a chart can show.
+        kept = [entry for entry in entries if math.isfinite(entry.value)]
+        self._append([json.dumps([entry.key, entry.value, entry.timestamp, entry.step]) for entry in kept])
         return False
+
+    def _append(self, lines: Sequence[str]) -> None:
+        """Add whole lines to the file, or none.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        text = "".join(f"{line}\n" for line in lines).encode()
+        before = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with naming(self.path, len(text)), self.path.open("ab") as file:
+                file.write(text)
+        except (OSError, UserError):
+            if self.path.exists():
+                os.truncate(self.path, before)
+            raise
+        self.count += len(lines)

@@ -49,6 +49,8 @@ class Batches:
 
     def ahead(self, batches: Sequence[Pairs]) -> Iterator[LoadedBatch]:
         """The batches in their order, each read while the one before it is in use."""
+        if not batches:
+            return
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(self.load, batches[0])
             for following in [*batches[1:], None]:

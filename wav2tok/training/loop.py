@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from wav2tok.config.schema import Config
-from wav2tok.config.seeds import Stream, torch_seed
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.corpus.splits import sample_subset
 from wav2tok.device import allow_tf32
@@ -23,14 +22,17 @@ from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.progress import log
+from wav2tok.ranks import ALONE, LostRankError, Ranks
 from wav2tok.spectra.e_step import e_step
 from wav2tok.spectra.store import SpectrumStore, build
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import Batches, LoadedBatch
-from wav2tok.training.finite import Done, require_finite
+from wav2tok.training.finite import require_finite
+from wav2tok.training.interruption import Interruption
 from wav2tok.training.memory import require_memory
 from wav2tok.training.objective import Views, objective, views_of
-from wav2tok.training.pairs import Pairs, PairSampler, pairs_per_batch
+from wav2tok.training.pairs import PairSampler, pairs_per_batch
+from wav2tok.training.point import Point, Row, random_states, seeded
 from wav2tok.training.progress import Progress, checkpoint_of, data_digest, fingerprint, same_training
 from wav2tok.training.recorder import Recorder
 from wav2tok.training.validation import changed_copy, validate
@@ -62,6 +64,7 @@ class Trainer:
     """One training: the model, its data and its progress.
 
     Attributes:
+        ranks: the processes that train together; `join` sets them.
         extended: it was resumed with other ``train.epochs`` or ``train.patience`` than it had.
     """
 
@@ -115,8 +118,38 @@ class Trainer:
         )
         self.progress = Progress()
         self.extended = False
+        self.ranks: Ranks = ALONE
+        self._interruption = Interruption()
+        self._rows: list[Row] = []  # the steps of the epoch at work
+        self._point: Point | None = None
+        self._random: dict[str, torch.Tensor] = {}  # of the middle of an epoch, until it goes on
         self.recordings = data_digest(train, valid)
         self.fingerprint = fingerprint(config, self.recordings)
+
+    def join(self, ranks: Ranks) -> None:
+        """Train together with other processes, from the state of the first rank.
+
+        Raises:
+            UserError: they have other parameters or recordings.
+        """
+        self.ranks = ranks
+
+        def state() -> tuple[str, Any, Any, Progress, dict[str, torch.Tensor]]:
+            weights = {name: value.cpu() for name, value in self.model.state_dict().items()}
+            adam = self.optimizer.state_dict()
+            adam["state"] = {i: {key: x.cpu() for key, x in one.items()} for i, one in adam["state"].items()}
+            return self.fingerprint, weights, adam, self.progress, self._random
+
+        theirs, weights, adam, progress, random = ranks.from_first(state)
+        if theirs != self.fingerprint:
+            raise UserError(
+                f"process {ranks.index} of this training has other parameters or recordings than process 0; give all "
+                "machines the same command, params.yaml and data."
+            )
+        if not ranks.first:
+            self.model.load_state_dict(weights)
+            self.optimizer.load_state_dict(adam)
+            self.progress, self._random = progress, random
 
     def write_to(self, folder: Path) -> None:
         """Read and write checkpoints in ``folder`` from now on."""
@@ -161,8 +194,12 @@ class Trainer:
         self._write_last()
 
     def _restore(self, path: Path) -> None:
-        """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch."""
+        """Restore the state that was saved in ``path``; random numbers follow from the seed and the epoch.
+
+        Only a training that was stopped within an epoch has the states of random numbers in its checkpoint.
+        """
         p = self.progress = Progress.last_reported(checkpoint.restore(path, self.model, self.optimizer))
+        self._random = checkpoint.random_states(path) if p.begun else {}
         stored = checkpoint.peek_config(path).train
         self.extended = (stored.epochs, stored.patience) != (self.config.train.epochs, self.config.train.patience)
         p.finished = p.epoch >= self.config.train.epochs or p.without_gain >= self.config.train.patience
@@ -188,7 +225,7 @@ class Trainer:
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
             spectrum, frames = same_length(spectrum, frames, batch.members, self.model.front_end.kind)
-        return views_of(self.model, spectrum, frames, batch.labels, batch.members)
+        return views_of(self.model, spectrum, frames, batch.labels, batch.members, self.ranks)
 
     def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""
@@ -201,11 +238,14 @@ class Trainer:
                 generator=generator,
                 frame_rate=self.config.token_rate,
                 contrast_only=self.progress.step < self.contrast_steps,
+                ranks=self.ranks,
             )
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
+        self.ranks.average(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate(self.progress.step)
+        self._interruption.commit()
         self.optimizer.step()
         return parts
 
@@ -225,7 +265,8 @@ class Trainer:
             try:
                 return batch, self.step(batch, generator)
             except torch.cuda.OutOfMemoryError:
-                if self.progress.halved or self.batch_size < 4:
+                # Several processes would have to agree to go on with half.
+                if self.progress.halved or self.batch_size < 4 or self.ranks.size > 1:
                     raise UserError(
                         f"{self.device.type} has too little memory for a step on {self.pairs} "
                         f"{self.config.train.mode}; lower recipes.{self.config.train.recipe}.max_batch_seconds."
@@ -247,32 +288,62 @@ class Trainer:
         """How many pairs of a batch a step uses."""
         return self.batch_size // 2 if self.progress.halved else self.batch_size
 
+    def _mark(self, generator: torch.Generator, started: float) -> None:
+        """Remember the state after a step: it is written if what follows is interrupted."""
+        progress = dataclasses.replace(self.progress, history=[*self.progress.history])
+        self._point = Point(
+            progress,
+            len(self._rows),
+            time.perf_counter() - started,
+            self.model.codebook.clone(),
+            random_states(generator, self.device),
+        )
+
+    def _write_point(self) -> None:
+        """Write the checkpoint of the last step, if there was one since the last checkpoint."""
+        point = self._point
+        if point is None or not point.steps or not self.ranks.first:
+            return
+        self._interruption.commit()  # a second signal must not interrupt the writing
+        rows = self._rows[: point.steps]
+        done = [row.done() for row in rows]
+        require_finite(done, self.model, self.paths, point.progress.epoch + 1, self.config.train.recipe)
+        begun = [row.begun() for row in rows]
+        self.progress = dataclasses.replace(point.progress, begun=begun, begun_seconds=point.seconds)
+        with torch.no_grad():
+            self.model.codebook.copy_(point.codebook)
+        checkpoint.save(self.files.last, self.model, self.config, self.info(), self.optimizer, random=point.random)
+
     def epoch(self, recorder: Recorder) -> dict[str, float]:
-        """Run one epoch; everything random in it follows from (seed, epoch)."""
+        """Run one epoch, or the rest of one; everything random in it follows from (seed, epoch)."""
         p, config = self.progress, self.config
-        torch.manual_seed(torch_seed(config.seed, Stream.DROPOUT, p.epoch))
-        generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.AUGMENTATION, p.epoch))
+        generator = seeded(config.seed, p.epoch, self.ranks.index, self.device, self._random)
         self.model.train()
-        rows: list[tuple[int, Pairs, int, dict[str, torch.Tensor]]] = []
-        started, frames = time.perf_counter(), 0
+        started = time.perf_counter() - p.begun_seconds
         sampler = self.sampler.subset(config.train.subset_share, config.seed, p.epoch)
         among = torch.from_numpy(sampler.numbers)
         kept = config.train.init_from is not None  # the codebook already has a meaning at the start
         batches = sampler.epoch(config.seed, p.epoch, self.batch_size, config.train.steps_per_epoch)
-        for pairs, loaded in zip(batches, self.batches.ahead(batches), strict=True):
+        first = p.step - len(p.begun) + 1
+        self._rows = [Row(first + i, batches[i], x.pairs, x.frames, x.parts) for i, x in enumerate(p.begun)]
+        left = batches[len(p.begun) :]
+        p.begun, p.begun_seconds, self._random = [], 0.0, {}
+        self._mark(generator, started)
+        for pairs, loaded in zip(left, self.batches.ahead(left), strict=True):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.
                 warm = kept or since > 0
-                e_step(self.model, self.store, config, p.step, warm=warm, among=among)
+                e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
             batch, parts = self._fitting_step(loaded, generator)
             p.step += 1
-            frames += int(batch.frames.sum())
-            rows.append((p.step, pairs, len(batch.labels), parts))
+            self._rows.append(Row(p.step, pairs, len(batch.labels), int(batch.frames.sum()), parts))
+            self._mark(generator, started)
+            self._interruption.settled()
         p.epoch += 1
         seconds = time.perf_counter() - started
         # Read once per epoch, so that no step waits for the device.
-        done = [Done(step, pairs, n, {k: float(v) for k, v in parts.items()}) for step, pairs, n, parts in rows]
+        done, frames = [row.done() for row in self._rows], sum(row.frames for row in self._rows)
         recorder.metrics([(one.step, {f"step/{k}": v for k, v in one.parts.items()}) for one in done])
         require_finite(done, self.model, self.paths, p.epoch, config.train.recipe)
         figures = {
@@ -280,11 +351,22 @@ class Trainer:
         }
         if p.step <= self.contrast_steps:
             warm = kept or p.epoch > 1
-            e_step(self.model, self.store, config, p.step, warm=warm, among=among)
+            e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
 
     def run(self, recorder: Recorder) -> Progress:
-        """Train to the end or until it stops early; checkpoints and history are written after every epoch."""
+        """Train to the end or until it stops early; checkpoints and history are written after every epoch.
+
+        If it is interrupted, or another rank is lost, the checkpoint of its last step is written.
+        """
+        with self._interruption.watched():
+            try:
+                return self._run(recorder)
+            except (KeyboardInterrupt, LostRankError):
+                self._write_point()
+                raise
+
+    def _run(self, recorder: Recorder) -> Progress:
         p, train = self.progress, self.config.train
         log.info(
             f"recipe {train.recipe}: {train.epochs} epochs of {self.steps} steps, {self.pairs} {train.mode} per step"
@@ -308,7 +390,14 @@ class Trainer:
     def _judge(self, figures: dict[str, float], recorder: Recorder) -> None:
         """Validate after an epoch that had ``figures`` (none before the first); write checkpoints and history."""
         p, train = self.progress, self.config.train
-        score = validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+
+        def validated() -> dict[str, float]:
+            return validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+
+        score = self.ranks.from_first(validated)
+        row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
+        recorder.metrics([(p.step, recorded(row))])  # which can wait for a server
+        self._interruption.commit()
         better = score["score"] > p.best
         if better:
             p.best, p.best_epoch, p.without_gain = score["score"], p.epoch, 0
@@ -318,18 +407,19 @@ class Trainer:
         if p.step <= self.contrast_steps:
             p.without_gain = 0
         p.finished = p.epoch >= train.epochs or p.without_gain >= train.patience
-        row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}
         p.history.append(row)
-        recorder.metrics([(p.step, recorded(row))])
         best = self.files.best(train.name)
-        if better:
-            checkpoint.save(best, self.model, self.config, self.info())
-        if p.epoch and p.epoch % train.autosave_epoch == 0:
-            path = self.files.epoch(train.name, p.epoch)
-            checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
-        self._write_last()
+        if self.ranks.first:
+            if better:
+                checkpoint.save(best, self.model, self.config, self.info())
+            if p.epoch and p.epoch % train.autosave_epoch == 0:
+                path = self.files.epoch(train.name, p.epoch)
+                checkpoint.save(path, self.model, self.config, self.info(), self.optimizer, best)
+            self._write_last()
+        self._point = None
         said = "  ".join(f"{name} {value:.3f}" for name, value in score.items())
         if figures:
             speed = f"{figures['audio_per_second']:,.0f} s of audio/s  {figures['seconds']:.0f} s"
             said = f"loss {figures['loss']:.3f}  {said}  {speed}"
         log.info(f"epoch {p.epoch}/{train.epochs}  {said}" + ("  *" if better else ""))
+        self._interruption.settled()

@@ -16,6 +16,7 @@ from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model.codebook import compress, nearest
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,19 @@ class Triplets(Views):
     negative_frames: Tensor
 
 
-def views_of(model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, members: int = 2) -> Views:
+def views_of(
+    model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, members: int = 2, ranks: Ranks = ALONE
+) -> Views:
     """Embed a batch of pairs (``members`` 2) or triplets (3) in one pass.
 
     Args:
         spectrum: [members * B, T, bands] on the model's device: all anchors, then all partners, then all negatives.
         frames: [members * B] and labels: int64 [B], on the CPU.
+        ranks: each embeds its share of the recordings and receives the others.
     """
-    z = model.embed(spectrum, frames.to(spectrum.device, non_blocking=True)).chunk(members)
+    own = ranks.share(len(frames))
+    embedded = model.embed(spectrum[own], frames[own].to(spectrum.device, non_blocking=True))
+    z = ranks.gather(embedded, len(frames)).chunk(members)
     n = model.encoder.steps(frames).chunk(members)
     if members == 3:
         return Triplets(z[0], n[0], z[1], n[1], labels, z[2], n[2])
@@ -84,7 +90,9 @@ class Contrast:
     compared: Stretches
 
 
-def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator) -> Contrast:
+def contrast(
+    views: Views, recipe: Recipe, frame_rate: float, generator: torch.Generator, ranks: Ranks = ALONE
+) -> Contrast:
     """Sequence contrast, frame contrast or both, with the weights of the recipe."""
     device = views.a.device
     frames = views.a_frames.to(device, non_blocking=True), views.b_frames.to(device, non_blocking=True)
@@ -97,7 +105,7 @@ def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.G
     else:
         compared = whole(steps, frames, views.labels.to(device, non_blocking=True))
     if recipe.sequence_weight:
-        parts["sequence"] = stretch_contrast(compared, views.a, views.b, recipe.sequence_temperature)
+        parts["sequence"] = stretch_contrast(compared, views.a, views.b, recipe.sequence_temperature, ranks)
         total = total + recipe.sequence_weight * parts["sequence"]
     if recipe.frame_weight:
         parts["frame"] = frame_contrast(views, partner, recipe, frame_rate, generator)
@@ -105,12 +113,25 @@ def contrast(views: Views, recipe: Recipe, frame_rate: float, generator: torch.G
     return Contrast(total, parts, partner, compared)
 
 
-def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float) -> Tensor:
-    """Sequence contrast of the stretches of both views, [B, N, d] and [B, M, d]: scalar."""
-    return sequence_contrast(path_similarity(*compared.of(a, b)), compared.labels, temperature)
+def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:
+    """Sequence contrast of the stretches of both views, [B, N, d] and [B, M, d]: scalar.
+
+    All stretches are compared with all, most of the work of a step; each of ``ranks`` takes a share of those of ``a``.
+    """
+    first, first_frames, second, second_frames = compared.of(a, b)
+    own = ranks.share(len(first))
+    similarity = path_similarity(first[own], first_frames[own], second, second_frames)
+    return sequence_contrast(ranks.gather(similarity, len(first)), compared.labels, temperature)
 
 
-def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, compared: Stretches, temperature: float) -> Tensor:
+def codeword_contrast(
+    model: Wav2Tok,
+    views: Views,
+    scores: Scored,
+    compared: Stretches,
+    temperature: float,
+    ranks: Ranks = ALONE,
+) -> Tensor:
     """Sequence contrast of the recordings with each embedding replaced by its codeword: scalar.
 
     So training optimises what search by tokens compares. Gradients pass to the embeddings as if they had not been
@@ -121,7 +142,7 @@ def codeword_contrast(model: Wav2Tok, views: Views, scores: Scored, compared: St
         return z + (model.codebook[tokens] - z).detach()
 
     return stretch_contrast(
-        compared, quantized(views.a, scores.token_a), quantized(views.b, scores.token_b), temperature
+        compared, quantized(views.a, scores.token_a), quantized(views.b, scores.token_b), temperature, ranks
     )
 
 
@@ -180,13 +201,21 @@ def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperatur
 
 
 def objective(
-    model: Wav2Tok, views: Views, recipe: Recipe, *, contrast_only: bool, frame_rate: float, generator: torch.Generator
+    model: Wav2Tok,
+    views: Views,
+    recipe: Recipe,
+    *,
+    contrast_only: bool,
+    frame_rate: float,
+    generator: torch.Generator,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch and its parts.
 
     Args:
         contrast_only: the first stage, before the codebook is worth fitting to.
         frame_rate: frames per second.
+        ranks: each computes the whole loss, from the views of all, and shares out its largest part.
 
     Returns:
         (scalar to minimise, the unweighted parts and ``loss``, detached).
@@ -194,7 +223,7 @@ def objective(
     parts: dict[str, Tensor] = {}
     loss = views.a.new_zeros(())
     if any((recipe.sequence_weight, recipe.frame_weight, recipe.codeword_weight, recipe.aligned_weight)):
-        across = contrast(views, recipe, frame_rate, generator)
+        across = contrast(views, recipe, frame_rate, generator, ranks)
         parts, loss = dict(across.parts), across.total
     if isinstance(views, Triplets):
         a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
@@ -210,7 +239,8 @@ def objective(
             + recipe.beta * parts["likelihood_back"]
         )
         if recipe.codeword_weight:
-            parts["codeword"] = codeword_contrast(model, views, scores, across.compared, recipe.sequence_temperature)
+            temperature = recipe.sequence_temperature
+            parts["codeword"] = codeword_contrast(model, views, scores, across.compared, temperature, ranks)
             loss = loss + recipe.codeword_weight * parts["codeword"]
         if recipe.aligned_weight:
             parts["aligned"] = aligned_likelihood(views, scores, across.partner, recipe.temperature)

@@ -15,11 +15,13 @@ from wav2tok.model import checkpoint
 from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
 from wav2tok.progress import log
+from wav2tok.ranks import Ranks
 from wav2tok.tokenizer.format import GRAPH_NAMES
 from wav2tok.training.denoising import denoise
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.loop import Trainer
-from wav2tok.training.progress import differences
+from wav2tok.training.progress import Progress, differences
+from wav2tok.training.recorder import SilentRecorder
 from wav2tok.training.replacement import NEXT, place_of, settle
 from wav2tok.training.whitening import whiten
 
@@ -102,7 +104,7 @@ def prepare(run: TrainRun) -> Trainer:
         trainer.rewind(start)
     if start or (not run.fresh and _resumed(trainer, out, longer=not run.replace)):
         p, place = trainer.progress, trainer.out
-        log.info(f"{'finished' if p.finished else 'resuming'} after epoch {p.epoch} in {place}")
+        log.info(f"{'finished' if p.finished else 'resuming'} after {p} in {place}")
         heard.write(place, recordings, heard.known(place))
         checkpoint.write_config(place, config)
         return trainer
@@ -131,6 +133,20 @@ def prepare(run: TrainRun) -> Trainer:
     checkpoint.write_config(place, config)
     checkpoint.save(trainer.files.untrained, untrained, config, {})
     return trainer
+
+
+def follow(run: TrainRun, ranks: Ranks) -> Progress:
+    """Take part in the training that the first rank has prepared and runs; nothing is written.
+
+    Raises:
+        UserError: an input cannot be used, or is another one than that of the first rank.
+    """
+    config, device = debug_run(run.config), choose(run.device)
+    keep_freed_memory()
+    splits = read_splits(run.data, config)
+    trainer = Trainer(create(config), config, splits.train, splits.valid, run.out, device)
+    trainer.join(ranks)
+    return trainer.run(SilentRecorder())
 
 
 def _resumed(trainer: Trainer, out: Path, *, longer: bool) -> bool:

@@ -19,11 +19,21 @@ from wav2tok.model.folder import ModelFolder
 from wav2tok.untrusted import brief
 
 
+@dataclasses.dataclass(frozen=True)
+class BegunStep:
+    """A step of an epoch that has not ended: how many pairs it used, their frames, and the parts of its loss."""
+
+    pairs: Annotated[int, Within(1, 10**9)]
+    frames: Annotated[int, Within(1, 10**12)]
+    parts: dict[str, float]
+
+
 @dataclasses.dataclass
 class Progress:
     """The state of a training; all of it is stored in the checkpoint.
 
-    ``halved``: the device had too little memory, so that a step takes half of the pairs of its batch.
+    ``halved``: the device had too little memory, so that a step takes half of the pairs of its batch. ``begun``: the
+    steps of an epoch within which the training was stopped, and ``begun_seconds`` the time that they took.
     """
 
     epoch: Annotated[int, Within(0, 1_000_000)] = 0
@@ -33,8 +43,14 @@ class Progress:
     without_gain: Annotated[int, Within(0, 1_000_000)] = 0
     finished: bool = False
     halved: bool = False
+    begun: list[BegunStep] = dataclasses.field(default_factory=list)
+    begun_seconds: Annotated[float, Within(0, 1e12)] = 0.0
     # int | float: the numbers of epochs stay whole.
     history: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
+
+    def __str__(self) -> str:
+        """How far it is, as in "resuming after epoch 2 and 5 steps"."""
+        return f"epoch {self.epoch}" + (f" and {len(self.begun)} steps" if self.begun else "")
 
     @classmethod
     def last_reported(cls, info: dict[str, Any]) -> "Progress":

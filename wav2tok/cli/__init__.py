@@ -51,6 +51,7 @@ for verb in (
     learn.train,
     learn.evaluate,
     learn.drift,
+    learn.changes,
     ship.export,
     ship.register,
     ship.promote,

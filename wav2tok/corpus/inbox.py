@@ -103,8 +103,13 @@ def _failures(old: Sequence[Entry], new: Sequence[Entry], config: Config) -> lis
     return found
 
 
-def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> None:
-    """Move recordings as judged. A file exists whole at every moment, here or there, also if this process is killed."""
+def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> dict[str, Path]:
+    """Move recordings as judged. A file exists whole at every moment, here or there, also if this process is killed.
+
+    Returns:
+        where each recording that was put aside lies now.
+    """
+    places: dict[str, Path] = {}
     for path in judgement.good:
         _move(inbox / path, corpus / path)
     for path in judgement.known:
@@ -118,6 +123,8 @@ def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> N
         with (quarantine / REASONS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         _move(inbox / path, target)
+        places[path] = target
+    return places
 
 
 def _move(source: Path, target: Path) -> None:

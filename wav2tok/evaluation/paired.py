@@ -13,9 +13,23 @@ from wav2tok.evaluation.retrieval import protocol
 from wav2tok.evaluation.retrieval.bench import Bench
 from wav2tok.evaluation.retrieval.evaluate import rank
 from wav2tok.evaluation.retrieval.metrics import METRICS
+from wav2tok.evaluation.retrieval.result import Answers
 from wav2tok.evaluation.retrieval.significance import TESTED
 from wav2tok.evaluation.systems import tokenizer_systems
 from wav2tok.tokenizer.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a tokenizer answers to Q queries, by `wav2tok.evaluation.gate.JUDGED`.
+
+    Attributes:
+        answers: under the first view.
+        scores: kind of view -> float [Q, M], the `METRICS` in the mean over the views of the kind.
+    """
+
+    answers: Answers
+    scores: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class Measured:
         return float(self.by_query.mean())
 
 
-def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: int) -> Measured:
+def ask(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: int) -> Asked:
     """Ask with every recording of ``test`` under every view, as `wav2tok.evaluation.retrieval.evaluate` does.
 
     Args:
@@ -56,11 +70,19 @@ def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: in
     judged = [system for system in systems if system.name == JUDGED]
     bench = Bench(judged, [decode.read(path, rate) for path in test.paths], [], rate, seed)
     bench.represent()
-    _, scores, _, _ = rank(bench, task, test)
-    columns = [METRICS.index(metric) for metric in TESTED]
+    answers, scores, _, _ = rank(bench, task, test)
     by_kind = {
-        kind: np.mean([scores[view][JUDGED][:, columns] for view in task.views if view.kind == kind], axis=(0, 2))
-        for kind in task.kinds
+        kind: np.mean([scores[view][JUDGED] for view in task.views if view.kind == kind], axis=0) for kind in task.kinds
     }
-    asked = None if test.classes is None else tuple(test.classes[i] for i in task.queries)
-    return Measured(by_kind, asked)
+    return Asked(answers, by_kind)
+
+
+def measure(test: Recordings, tokenizer: Tokenizer, settings: Evaluate, seed: int) -> Measured:
+    """The scores of what `ask` asks, with the same arguments and errors."""
+    asked = ask(test, tokenizer, settings, seed)
+    columns = [METRICS.index(metric) for metric in TESTED]
+    classes = asked.answers.classes
+    return Measured(
+        {kind: scores[:, columns].mean(axis=1) for kind, scores in asked.scores.items()},
+        None if classes is None else tuple(classes[i] for i in asked.answers.query_index),
+    )

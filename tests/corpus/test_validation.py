@@ -140,12 +140,17 @@ def unreadable(root: Path) -> None:
 
 
 def window(root: Path) -> None:
-    sound, rate = soundfile.read(root / "yes" / "speaker0_0.wav")
-    soundfile.write(root / "yes" / "part_0.wav", sound[400:], rate)
+    sound, rate = soundfile.read(write(root / "yes" / "whole_0.wav", 2.0))
+    soundfile.write(root / "yes" / "part_0.wav", sound[8000:], rate)
 
 
 def duplicate(root: Path) -> None:
     shutil.copy(root / "yes" / "speaker0_0.wav", root / "yes" / "copy_0.wav")
+
+
+def encoded(root: Path, class_name: str) -> None:
+    sound, rate = soundfile.read(root / "yes" / "speaker0_0.wav")
+    soundfile.write(root / class_name / "phone_0.au", sound, rate, subtype="ULAW")
 
 
 def with_offset(root: Path) -> None:
@@ -166,7 +171,9 @@ WARNINGS: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "mostly_silence": (lambda root: write(root / "no" / "pause_0.wav", 0.1, pause=1.9), 1, "no/pause_0.wav (95.0%)"),
     "clipped": (lambda root: write(root / "no" / "loud_0.wav", amplitude=0.5), 1, "no/loud_0.wav (4."),
     "duplicate": (duplicate, 2, "yes/copy_0.wav (SHA-256 "),
-    "shared_audio": (window, 2, "yes/speaker0_0.wav (of the source yes/part_0.wav)"),
+    "copy": (lambda root: encoded(root, "yes"), 2, "yes/phone_0.au (2 encodings)"),
+    "copy_across_classes": (lambda root: encoded(root, "no"), 2, "no/phone_0.au (in 2 classes)"),
+    "shared_audio": (window, 2, "yes/whole_0.wav (of the source yes/part_0.wav)"),
     "lone_recording": (lambda root: write(root / "maybe" / "speaker0_0.wav"), 1, "maybe/speaker0_0.wav (1 in its "),
     "low_sample_rate": (lambda root: write(root / "no" / "phone_0.wav", rate=8000), 1, "no/phone_0.wav (8000 Hz)"),
 }
@@ -178,14 +185,13 @@ def test_a_warning_is_reported_and_does_not_stop(corpus, name):
     spoil(corpus)
     report = validation.validate(corpus, corpus.parent / "validation", CONFIG)
     # A copy shares its audio, too.
-    warning, *more = report.warnings
-    assert warning.startswith(f"{name}: ")
-    also = ["shared_audio"] if name == "duplicate" else []
-    assert [text.partition(":")[0] for text in more] == also
-    assert says in warning
+    also = {"duplicate": ["shared_audio"], "copy": ["shared_audio"], "copy_across_classes": ["copy", "shared_audio"]}
+    expected = [check for check in WARNINGS if check in (name, *also.get(name, ()))]
+    assert [text.partition(":")[0] for text in report.warnings] == expected
+    assert says in report.warnings[expected.index(name)]
     failed = [c for c in report.summary["checks"] if not c["success"]]
     assert [(c["name"], c["severity"], c["unexpected"]) for c in failed] == [
-        (failing, "warning", number) for failing in (name, *also)
+        (failing, "warning", number) for failing in expected
     ]
     assert report.summary["success"] is True
     entries = manifest.read_csv(corpus.parent / "validation" / "manifest.csv")

@@ -35,7 +35,9 @@ def sources(tmp_path_factory):
     (folder / "ingest.json").write_text(json.dumps(delivery))
     (folder / "drift.json").write_text(json.dumps({"sentence": "Drift: they are louder.", "drifted": ["level_dbfs"]}))
     (folder / "drift.svg").write_text('<svg viewBox="0 0 9 9"><text id="drawn">level</text></svg>')
-    return Sources(folder / "registered.json", folder / "ingest.json", folder)
+    doubt = {"path": "arch/c_0.flac", "label": "arch", "share": 0.0, "suggested": "fall", "suggested_share": 0.9}
+    (folder / "labels.json").write_text(json.dumps({"doubts": [doubt]}))
+    return Sources(folder / "registered.json", folder / "ingest.json", folder, folder / "labels.json")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,7 @@ def test_figures_changed_searches_and_the_story_are_on_the_page(page):
     assert "not met: a gain of -0.100" in text
     assert text.count("(&lt;-200 dBFS&gt;)") == 2
     assert text.count("<audio") == 3 * min(figures["changed"], 10) + 1  # what cannot be read cannot be heard
+    assert "arch/c_0.flac: its label arch has 0% of the votes" in text
     assert "Drift: they are louder." in text
     assert 'id="drawn"' in text
 

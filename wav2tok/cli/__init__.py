@@ -51,6 +51,7 @@ for verb in (
     learn.train,
     learn.evaluate,
     learn.drift,
+    learn.labels,
     learn.changes,
     ship.export,
     ship.register,

@@ -183,19 +183,25 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
     }
 
 
-def with_sources(root: Path, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries, with the source of those that share audio with others."""
+def with_sources(paths: Sequence[Path], entries: Sequence[Entry]) -> tuple[list[Entry], list[int | None]]:
+    """The entries, with the source of those that share audio with others; and for each the first of its copies.
+
+    Args:
+        paths: the files of the entries.
+    """
     good = [number for number, entry in enumerate(entries) if not entry.error]
     found = sources.find(
-        [root / entries[number].path for number in good],
+        [paths[number] for number in good],
         [entries[number].seconds for number in good],
         [entries[number].sha256 for number in good],
     )
     result = list(entries)
-    for number, first in zip(good, found, strict=True):
+    copies: list[int | None] = [None] * len(entries)
+    for number, first, copy in zip(good, *found, strict=True):
         if first is not None:
             result[number] = dataclasses.replace(entries[number], source=entries[good[first]].path)
-    return result
+        copies[number] = None if copy is None else good[copy]
+    return result, copies
 
 
 def validate(root: Path, out: Path, config: Config) -> Report:
@@ -223,12 +229,12 @@ def _validate(root: Path, out: Path, config: Config) -> Report:
     if config.split.group_by == "column":
         groups = groups_of(root, [e.path for e in entries])
         entries = [dataclasses.replace(e, group=group) for e, group in zip(entries, groups, strict=True)]
-    entries = with_sources(root, entries)
+    entries, copies = with_sources([root / e.path for e in entries], entries)
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
     with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
-        outcomes = run(checks(limits, needed_rate), as_frame(entries), docs)
+        outcomes = run(checks(limits, needed_rate), as_frame(entries, copies), docs)
         summary = _summary(entries, outcomes)
         datadocs.make_offline(docs, summary, entries)
     failed = [o for o in outcomes if not o.success]

@@ -88,6 +88,7 @@ class Story:
         replaced: whether the champion changed.
         clauses: the conditions of the decision.
         why_not: why models were not compared.
+        doubts: sentences on labels that the champion finds improbable.
     """
 
     outcome: str
@@ -96,6 +97,7 @@ class Story:
     compared: Compared | None = None
     why_not: str = ""
     delivery: Delivery | None = None
+    doubts: Sequence[str] | None = None
     drift: Drifted | None = None
 
 

@@ -20,6 +20,7 @@ from wav2tok.release.versions import CHAMPION
 from wav2tok.report import changes as report
 from wav2tok.report.changes import Compared, Delivery, Drifted, Story
 from wav2tok.report.drift import FIGURE
+from wav2tok.stages import labels
 from wav2tok.tokenizer import locate, ready_made
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup, runs, store
@@ -37,11 +38,13 @@ class Sources:
         registered: the outcome that ``wav2tok register`` wrote, which need not exist.
         delivery: what ``wav2tok ingest`` wrote; None leaves it out.
         drift: the folder that ``wav2tok drift`` wrote; None leaves it out.
+        labels: what ``wav2tok labels`` wrote; None leaves it out.
     """
 
     registered: Path
     delivery: Path | None = None
     drift: Path | None = None
+    labels: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def changes(
         compared,
         why_not,
         None if sources.delivery is None else _delivery(sources.delivery),
+        None if sources.labels is None else [labels.sentence(one) for one in read_json(sources.labels)["doubts"]],
         None if sources.drift is None else _drift(sources.drift),
     )
     make_folder(out)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = (
+    "path", "class", "group", "error", "seconds", "sample_rate", "rms_dbfs", "silence_share", "clipped_share", "offset",
+    "doubt", "sha256", "source", "class_size", "classes_of_content", "contents_of_copy", "classes_of_copy",
+)  # fmt: skip
+"""Of the table of recordings, which expectations are about."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One expectation of the manifest, and the words for recordings that fail it."""
@@ -111,5 +118,6 @@ def frame(entries: Sequence[Entry], copies: Sequence[int | None] = ()) -> "pd.Da
     judged["classes_of_copy"] = copied["class_name"].transform("nunique").astype("Int64")
     judged.loc[judged["contents_of_copy"].fillna(1) == 1, ["contents_of_copy", "classes_of_copy"]] = pd.NA
     judged.insert(0, "path", [html.escape(datadocs.printable(e.path)) for e in entries])  # Data Docs take it as markup
-    judged.insert(1, "error", [e.error for e in entries])
-    return judged
+    judged["error"] = [e.error for e in entries]
+    judged["class"], judged["group"] = table["class_name"].where(good), table["group"].where(good)
+    return judged[list(COLUMNS)]

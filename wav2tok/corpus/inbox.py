@@ -16,6 +16,7 @@ from wav2tok import temporary
 from wav2tok.config.schema import Config
 from wav2tok.corpus import manifest, validation
 from wav2tok.corpus.checks import checks, frame
+from wav2tok.corpus.expectations import suite
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
@@ -102,7 +103,7 @@ def _failures(
     original = {new[i - len(old)].path for i, copy in enumerate(copies) if copy == i and i >= len(old)}
     exempt = {"duplicate": first, "copy": original}
     found = []
-    for outcome in validation.run(checks(config.validate, config.data.sample_rate), frame(entries, copies)):
+    for outcome in validation.run(suite(checks(config.validate, config.data.sample_rate)), frame(entries, copies)):
         check = outcome.check
         keeps_out = check.severity == "critical" or check.name in _KEEP_OUT
         if outcome.success or not keeps_out or check.name in _OF_THE_CORPUS:

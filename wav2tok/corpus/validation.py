@@ -24,6 +24,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import datadocs, manifest, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
+from wav2tok.corpus.expectations import suite
 from wav2tok.corpus.groups import groups_of
 from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.manifest import Entry
@@ -204,7 +205,7 @@ def with_sources(paths: Sequence[Path], entries: Sequence[Entry]) -> tuple[list[
     return result, copies
 
 
-def validate(root: Path, out: Path, config: Config) -> Report:
+def validate(root: Path, out: Path, config: Config, expectations: Path | None = None) -> Report:
     """Judge the recordings below ``root`` and write the manifest, the summary and the Data Docs into ``out``.
 
     Args:
@@ -212,16 +213,18 @@ def validate(root: Path, out: Path, config: Config) -> Report:
         out: a folder, made if necessary; files of the same names in it are replaced.
         config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate. If ``split.group_by`` is
             "column", the manifest has the groups of the corpus's ``groups.csv``.
+        expectations: the project's own, as `wav2tok.corpus.expectations.suite` reads them.
 
     Raises:
-        UserError: no recordings, or a failed critical check (after all files are written).
+        UserError: broken expectations, no recordings, or a failed critical check (after all files are written).
     """
     with files.locked(Path(out)):
-        return _validate(Path(root), Path(out), config)
+        return _validate(Path(root), Path(out), config, expectations)
 
 
-def _validate(root: Path, out: Path, config: Config) -> Report:
+def _validate(root: Path, out: Path, config: Config, expectations: Path | None) -> Report:
     limits = config.validate
+    suite(checks(limits, config.data.sample_rate), expectations)  # a broken file, before anything is measured
     files.require_own(out, "manifest.csv", ("validation.json", "docs"))
     entries = manifest.build(root)
     if not entries:
@@ -234,7 +237,7 @@ def _validate(root: Path, out: Path, config: Config) -> Report:
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
     with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
-        outcomes = run(checks(limits, needed_rate), as_frame(entries, copies), docs)
+        outcomes = run(suite(checks(limits, needed_rate), expectations), as_frame(entries, copies), docs)
         summary = _summary(entries, outcomes)
         datadocs.make_offline(docs, summary, entries)
     failed = [o for o in outcomes if not o.success]

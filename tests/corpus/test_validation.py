@@ -14,7 +14,7 @@ import soundfile
 
 from wav2tok.config import parameters
 from wav2tok.config import schema as configuration
-from wav2tok.corpus import checks, datadocs, manifest, validation
+from wav2tok.corpus import checks, datadocs, manifest, past, validation
 from wav2tok.errors import UserError
 
 CONFIG = parameters.from_dict({"validate": {"max_seconds": 5.0}})
@@ -238,11 +238,10 @@ def test_data_docs_stand_alone(corpus):
     write(corpus / "no" / name, 0.05)
     too_short(corpus)
     run(corpus)
-    run(corpus)  # a second run leaves no page of the first
     docs = corpus.parent / "validation" / "docs"
-    pages = {p.relative_to(docs).parts[0]: p.read_text() for p in docs.rglob("*") if p.is_file()}
+    pages = {p.relative_to(docs).parts[0]: p.read_text() for p in docs.rglob("*.html")}
     assert sorted(pages) == ["expectations", "index.html", "validations"]
-    assert sum(p.is_file() for p in docs.rglob("*")) == 3
+    assert sum(p.is_file() for p in docs.rglob("*")) == 4
     for page in pages.values():
         assert not re.search(r"https?:|<script|<link|<img|url\(", page)
         assert page.count("<style>") == 1
@@ -254,8 +253,37 @@ def test_data_docs_stand_alone(corpus):
         assert check.name in pages["index.html"]
         assert f"{check.name} ({check.severity})" in pages["validations"]
     links = re.findall(r'href="([^"#]+)"', pages["index.html"])
-    assert len(links) == 2
+    assert len(set(links)) == 2
     assert all((docs / link).is_file() for link in links)
+
+
+def test_earlier_validations_are_kept_with_their_pages_up_to_a_number(corpus, monkeypatch):
+    monkeypatch.setattr(past, "KEPT", 2)
+    docs = corpus.parent / "validation" / "docs"
+    validations = []
+    for spoil in (None, silent, None):
+        if spoil:
+            spoil(corpus)
+        run(corpus)
+        validations.append(past.read(docs))
+    assert [len(one) for one in validations] == [1, 2, 2]
+    first, bad, still = [*validations[0], *validations[2]]
+    assert validations[1] == [first, bad]
+    assert (first.success, first.failed, first.recordings) == (True, [], 12)
+    assert (bad.success, bad.failed, bad.recordings) == (False, ["silent"], 13)
+    assert bad.digest == still.digest != first.digest
+    pages = sorted(path.relative_to(docs).as_posix() for path in (docs / "validations").rglob("*.html"))
+    assert pages == sorted([bad.page, still.page])  # the first page is no longer kept
+    links = re.findall(r'<td class="name"><a href="([^"]+)"', (docs / "index.html").read_text())
+    assert links == [still.page, bad.page]
+
+
+def test_a_broken_history_is_named_before_anything_is_written(corpus):
+    run(corpus)
+    path = corpus.parent / "validation" / "docs" / "history.json"
+    path.write_text('{"validations": [{"at": 3}]}')
+    with pytest.raises(UserError, match=r"history\.json is not as it was written: validations\.0\.at is 3"):
+        validation.validate(corpus, corpus.parent / "validation", CONFIG)
 
 
 def test_data_docs_show_the_distributions(corpus):

@@ -21,7 +21,7 @@ import numpy as np
 
 from wav2tok import files
 from wav2tok.config.schema import Config
-from wav2tok.corpus import datadocs, manifest, sources
+from wav2tok.corpus import datadocs, manifest, past, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
 from wav2tok.corpus.expectations import suite
@@ -226,6 +226,7 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None) 
     limits = config.validate
     suite(checks(limits, config.data.sample_rate), expectations)  # a broken file, before anything is measured
     files.require_own(out, "manifest.csv", ("validation.json", "docs"))
+    earlier = past.read(out / "docs")
     entries = manifest.build(root)
     if not entries:
         raise UserError(f"{root} holds no recordings (.wav, .flac, .ogg, .mp3, ...); name a folder that does.")
@@ -239,7 +240,7 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None) 
     with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
         outcomes = run(suite(checks(limits, needed_rate), expectations), as_frame(entries, copies), docs)
         summary = _summary(entries, outcomes)
-        datadocs.make_offline(docs, summary, entries)
+        datadocs.make_offline(docs, summary, entries, out / "docs", earlier)
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 

@@ -278,6 +278,15 @@ def test_earlier_validations_are_kept_with_their_pages_up_to_a_number(corpus, mo
     assert links == [still.page, bad.page]
 
 
+def test_the_docs_are_kept_where_dvc_has_deleted_the_other_outputs(corpus):
+    """As it does before the stage runs: only the docs persist."""
+    run(corpus)
+    for name in ("manifest.csv", "validation.json"):
+        (corpus.parent / "validation" / name).unlink()
+    run(corpus)
+    assert len(past.read(corpus.parent / "validation" / "docs")) == 2
+
+
 def test_a_broken_history_is_named_before_anything_is_written(corpus):
     run(corpus)
     path = corpus.parent / "validation" / "docs" / "history.json"

@@ -77,7 +77,7 @@ def changes(
         the page.
 
     Raises:
-        UserError: there is no such model, or a test recording cannot be read.
+        UserError: there is no such model, or a file of ``sources`` is not what its verb wrote.
     """
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     outcome = read_json(sources.registered) if sources.registered.exists() else {}

@@ -71,7 +71,8 @@ def keep(earlier: Sequence[Past], old: Path, new: Path, page: str, summary: dict
     failed = [check["name"] for check in summary["checks"] if not check["success"]]
     same = ("success", "files", "recordings", "hours", "classes", "groups", "digest")
     this = Past(at=now, page=page, failed=failed, **{name: summary[name] for name in same})
-    kept = [one for one in earlier if (old / one.page).is_file() and one.page != page][-(KEPT - 1) :]
+    pages = {path.relative_to(old).as_posix() for path in old.rglob("*.html")} - {page}  # whatever the history names
+    kept = [one for one in earlier if one.page in pages][-(KEPT - 1) :]
     for one in kept:
         (new / one.page).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(old / one.page, new / one.page)

@@ -188,7 +188,8 @@ def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entr
         mark = "✓" if check["success"] else "✗"
         rows.append(
             f'<tr><td class="{state} {check["severity"]}">{mark} {state}</td>'
-            f'<td class="name">{html.escape(check["name"])}</td><td>{check["severity"]}</td><td>{check["unexpected"]}</td>'
+            f'<td class="name">{html.escape(check["name"])}</td><td>{check["severity"]}</td>'
+            f"<td>{check['unexpected']}</td>"
             f"<td>{html.escape(check['says'])}{shown}{more}</td></tr>"
         )
     pages = " · ".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for text, address in links.items())

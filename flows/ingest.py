@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Cancelled, Completed, Failed, State
@@ -24,6 +24,9 @@ from wav2tok.errors import UserError
 from wav2tok.files import read_json, read_text
 from wav2tok.report.folder import ReportFolder
 
+DELIVERY, DRIFT, LABELS = "artifacts/ingest.json", "artifacts/drift", "artifacts/labels.json"
+CHANGES = "artifacts/changes"
+"""What the verbs ingest, drift, labels and changes write."""
 REPORT = "retraining.md"
 """The readable report of what changed, which is committed with it."""
 
@@ -31,7 +34,7 @@ REPORT = "retraining.md"
 @task(cache_policy=NO_CACHE, persist_result=False)
 def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str, Any]:
     """Move good recordings into the corpus; returns what `wav2tok ingest` wrote."""
-    out = root / "artifacts" / "ingest.json"
+    out = root / DELIVERY
     arguments = ["ingest", inbox, "--quarantine", quarantine, "--out", str(out)]
     process.verb(arguments, root, minutes, get_run_logger().info)
     found: dict[str, Any] = read_json(out)
@@ -39,24 +42,70 @@ def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str]:
+def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str] | None:
     """Compare new recordings with the champion's profile; returns the figures that have drifted.
 
-    Where that is not possible (no champion, no profile, too few recordings), the log says why.
+    Where that is not possible (no champion, no profile, too few recordings), it is None, and the log says why.
     """
-    out = root / "artifacts" / "drift"
+    out = root / DRIFT
     log = get_run_logger()
     try:
         process.verb(["drift", "--out", str(out)], root, minutes, log.info, "\n".join(paths))
     except StageFailed as error:
         log.warning("drift was not measured: %s", error)
-        return []
+        return None
     create_markdown_artifact(read_text(out / "drift.md"), key="drift", description="New recordings and the champion.")
     found: list[str] = read_json(out / "drift.json")["drifted"]
     if found:
         resource = {"prefect.resource.id": f"wav2tok.project.{root.name}", "prefect.resource.name": root.name}
         emit_event(event="wav2tok.drift", resource=resource, payload={"drifted": found, "recordings": len(paths)})
     return found
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def check_labels(root: Path, config: Config) -> list[dict[str, Any]] | None:
+    """The labels of a delivery that the champion finds improbable (`wav2tok.stages.labels`), which stay as they are.
+
+    Where that is not possible (no champion, no classes), it is None, and the log says why.
+    """
+    log = get_run_logger()
+    model = f"models:/{config.register.name}@champion"
+    asked = ["labels", config.data.path, "--model", model, "--delivery", DELIVERY, "--out", LABELS]
+    try:
+        process.verb(asked, root, config.schedule.timeout_minutes, log.info)
+    except StageFailed as error:
+        log.warning("labels were not compared: %s", error)
+        return None
+    found: list[dict[str, Any]] = read_json(root / LABELS)["doubts"]
+    if found:
+        columns = ("path", "label", "share", "suggested", "suggested_share")
+        rows = [{key: one[key] for key in columns} for one in found]
+        create_table_artifact(rows, key="labels", description="Labels to look at; nothing was changed.")
+    return found
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def show_changes(root: Path, measured: bool, compared: bool, minutes: float) -> None:
+    """Write the page of what changed, and link it; where that is not possible, the log says why.
+
+    Args:
+        measured: whether drift was.
+        compared: whether labels were.
+    """
+    log = get_run_logger()
+    more = [*(["--drift", DRIFT] if measured else []), *(["--labels", LABELS] if compared else [])]
+    try:
+        process.verb(["changes", "--delivery", DELIVERY, *more, "--out", CHANGES], root, minutes, log.info)
+    except StageFailed as error:
+        log.warning("what changed is not shown: %s", error)
+        return
+    create_link_artifact(
+        (root / CHANGES / "changes.html").resolve().as_uri(),
+        link_text="What changed",
+        key="changes",
+        description="Figures, changed searches to hear, what was put aside, and drift (a file on the machine that ran "
+        "the flow; also among the files of the MLflow run, under changes).",
+    )
 
 
 @flow(name="ingest", persist_result=False)
@@ -88,14 +137,16 @@ def ingest(
             aside = f" {left} recordings were put into {quarantine}." if left else ""
             return Completed(name="Nothing new", data=delivery | {"commit": made}, message=f"Nothing new.{aside}")
         names = [str(Path(config.data.path, path)) for path in delivery["taken"]]
-        drifted = measure_drift(root, names, minutes) if names else []
+        drifted = measure_drift(root, names, minutes) if names else None
+        doubts = check_labels(root, config) if names else None
         before = _figures(root)
         state = retrain(root, return_state=True)
         if state.is_cancelled():  # skipped, as another run has begun in between
             return Cancelled(name=state.name, message=state.message, data=state.result(raise_on_failure=False))
         if not state.is_completed():
             return Failed(message=state.message, data=state.result(raise_on_failure=False))
-        report = described(delivery, drifted, str(state.message), before, _figures(root))
+        show_changes(root, drifted is not None, doubts is not None, minutes)
+        report = described(delivery, drifted, doubts, str(state.message), before, _figures(root))
         files = _changed(root, config) | {REPORT: report.encode()}
         made = publish.commit(root, files, f"Retrained\n\n{report}", branch)
         pushed = publish.push(root)
@@ -123,13 +174,19 @@ def _figures(root: Path) -> dict[str, float]:
 
 
 def described(
-    delivery: dict[str, Any], drifted: list[str], outcome: str, before: dict[str, float], after: dict[str, float]
+    delivery: dict[str, Any],
+    drifted: list[str] | None,
+    doubts: list[dict[str, Any]] | None,
+    outcome: str,
+    before: dict[str, float],
+    after: dict[str, float],
 ) -> str:
     """The report of a delivery, in Markdown.
 
     Args:
         delivery: what ``wav2tok ingest`` wrote.
-        drifted: the figures that have drifted.
+        drifted: the figures that have drifted; None if that was not measured.
+        doubts: what the champion finds improbable of the labels; None if they were not compared.
         outcome: what became of the model, in a sentence.
         before, after: the headline figures of the last report and of this one.
     """
@@ -141,7 +198,8 @@ def described(
         "",
         f"- {len(delivery['taken'])} recordings were taken in.",
         f"- {len(quarantined)} were put into the quarantine.",
-        f"- Drift: {', '.join(drifted)}." if drifted else "- No drift was found.",
+        f"- {_drift(drifted)}",
+        f"- {'Labels were not compared.' if doubts is None else f'{len(doubts)} labels are to be looked at.'}",
     ]
     if after:
         lines += ["", "| metric | before | after |", "|---|---|---|"]
@@ -149,7 +207,16 @@ def described(
     if quarantined:
         lines += ["", "| in the quarantine | reasons |", "|---|---|"]
         lines += [f"| {path} | {'; '.join(reasons)} |" for path, reasons in quarantined.items()]
+    if doubts:
+        lines += ["", "| label to look at | suggested |", "|---|---|"]
+        lines += [f"| {one['path']} | {one['suggested'] or 'none'} |" for one in doubts]
     return "\n".join(lines) + "\n"
+
+
+def _drift(drifted: list[str] | None) -> str:
+    if drifted is None:
+        return "Drift was not measured."
+    return f"Drift: {', '.join(drifted)}." if drifted else "No drift was found."
 
 
 def _shown(value: float | None) -> str:

@@ -52,6 +52,14 @@ def judge(place, config, settle=10.0):
 GOOD = ("arch/hana_0.flac", "fall/hana_0.flac")
 
 
+def test_of_a_recording_and_its_copy_that_arrive_together_the_first_is_taken_in(place, tiny_config):
+    wave, _ = soundfile.read(place / "inbox" / GOOD[0])
+    arrive(place, "arch/ivo_0.flac", 0.5 * wave)
+    found = judge(place, tiny_config)
+    assert found.good == GOOD
+    assert found.bad["arch/ivo_0.flac"][0].startswith("copy: ")
+
+
 def test_good_recordings_are_taken_in(place, tiny_config):
     content = [(place / "inbox" / name).read_bytes() for name in GOOD]
     found = judge(place, tiny_config)
@@ -77,6 +85,9 @@ def spoil(place, how):
         copied(place, corpus / "climb" / "ada_0.flac", name)
     elif how == "duplicate_across_classes":
         copied(place, corpus / "arch" / "ada_0.flac", name)
+    elif how in ("copy", "copy_across_classes"):
+        wave, _ = soundfile.read(corpus / ("climb" if how == "copy" else "arch") / "ada_0.flac")
+        arrive(place, name, 0.5 * wave)
     elif how == "another recording of that name":
         name = "climb/ada_0.flac"
         arrive(place, name, np.random.default_rng(9).uniform(-0.2, 0.2, RATE))
@@ -94,6 +105,8 @@ def spoil(place, how):
         "silent",
         "duplicate",
         "duplicate_across_classes",
+        "copy",
+        "copy_across_classes",
         "another recording of that name",
         "has no class",
     ],

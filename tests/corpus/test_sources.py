@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def found(folder: Path, waves: dict[str, np.ndarray], suffix: str = "flac", rate
     paths = [folder / f"{name}.{suffix}" for name in waves]
     seconds, digests = [decode.seconds(path) for path in paths], [path.stem for path in paths]
     together: dict[int, set[str]] = {}
-    for path, first in zip(paths, sources.find(paths, seconds, digests), strict=True):
+    for path, first in zip(paths, sources.find(paths, seconds, digests).sources, strict=True):
         if first is not None:
             together.setdefault(first, set()).add(path.stem)
     return list(together.values())
@@ -57,6 +58,26 @@ def test_windows_of_a_recording_are_one_source(hums: dict[str, np.ndarray], tmp_
     assert starts[2] > 32_000
     others = {name: wave for name, wave in hums.items() if name != "one"}
     assert found(tmp_path, {**windows, **others}) == [set(windows)]
+
+
+def test_a_copy_begins_and_ends_with_the_original_and_a_window_does_not(hums, tmp_path: Path) -> None:
+    """Encoded as MP3, OGG and by the mu-law, at half the rate, or quieter: still the same recording."""
+    whole, paths = hums["one"].astype(np.float32), [tmp_path / "one.wav"]
+    decode.write(paths[0], whole, SAMPLE_RATE)
+    for name, how in {
+        "copy.mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III"},
+        "copy.ogg": {"format": "OGG", "subtype": "VORBIS"},
+        "copy.au": {"format": "AU", "subtype": "ULAW"},
+    }.items():
+        paths.append(tmp_path / name)
+        soundfile.write(paths[-1], 0.5 * whole, SAMPLE_RATE, **how)
+    paths.append(tmp_path / "half.wav")
+    decode.write(paths[-1], decode.resample(whole, SAMPLE_RATE, 8000), 8000)
+    paths.append(tmp_path / "window.wav")
+    decode.write(paths[-1], whole[20_000:], SAMPLE_RATE)
+    seconds = [decode.seconds(path) for path in paths]
+    found = sources.find(paths, seconds, [path.name for path in paths])
+    assert found == ([0] * 6, [0, 0, 0, 0, 0, None])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +99,7 @@ def test_a_copy_at_another_sampling_rate_is_of_the_same_source(hums: dict[str, n
     decode.write(tmp_path / "copy.wav", decode.resample(hums["one"].astype(np.float32), SAMPLE_RATE, 44_100), 44_100)
     decode.write(tmp_path / "one.wav", hums["one"], SAMPLE_RATE)
     paths = [tmp_path / "copy.wav", tmp_path / "one.wav"]
-    assert sources.find(paths, [decode.seconds(path) for path in paths], ["a", "b"]) == [0, 0]
+    assert sources.find(paths, [decode.seconds(path) for path in paths], ["a", "b"]) == ([0, 0], [0, 0])
 
 
 def test_silence_and_a_common_signal_connect_nothing(hums: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -97,8 +118,8 @@ def test_equal_files_are_one_source_however_short(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav")]
     for path in paths:
         decode.write(path, np.zeros(100), RATE)
-    assert sources.find(paths, [0.0125] * 3, ["x", "y", "x"]) == [0, None, 0]
-    assert sources.find([], [], []) == []
+    assert sources.find(paths, [0.0125] * 3, ["x", "y", "x"]) == ([0, None, 0], [0, None, 0])
+    assert sources.find([], [], []) == ([], [])
 
 
 @given(seed=st.integers(0, 99), size=st.integers(2000, 9000), delay=st.integers(1, 20))
@@ -171,7 +192,7 @@ def test_validate_and_split_keep_a_source_together(hums: dict[str, np.ndarray], 
 def test_the_hums_are_of_nine_recordings(real_data: Path) -> None:
     paths = sorted((real_data / "hums").glob("*/*.flac"))
     seconds = [decode.seconds(path) for path in paths]
-    firsts = sources.find(paths, seconds, list(map(str, paths)))
+    firsts = sources.find(paths, seconds, list(map(str, paths))).sources
     assert None not in firsts
     assert len(set(firsts)) == 9
     for first, path in zip(firsts, paths, strict=True):

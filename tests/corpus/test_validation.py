@@ -14,7 +14,7 @@ import soundfile
 
 from wav2tok.config import parameters
 from wav2tok.config import schema as configuration
-from wav2tok.corpus import checks, datadocs, manifest, validation
+from wav2tok.corpus import checks, datadocs, manifest, past, validation
 from wav2tok.errors import UserError
 
 CONFIG = parameters.from_dict({"validate": {"max_seconds": 5.0}})
@@ -140,12 +140,17 @@ def unreadable(root: Path) -> None:
 
 
 def window(root: Path) -> None:
-    sound, rate = soundfile.read(root / "yes" / "speaker0_0.wav")
-    soundfile.write(root / "yes" / "part_0.wav", sound[400:], rate)
+    sound, rate = soundfile.read(write(root / "yes" / "whole_0.wav", 2.0))
+    soundfile.write(root / "yes" / "part_0.wav", sound[8000:], rate)
 
 
 def duplicate(root: Path) -> None:
     shutil.copy(root / "yes" / "speaker0_0.wav", root / "yes" / "copy_0.wav")
+
+
+def encoded(root: Path, class_name: str) -> None:
+    sound, rate = soundfile.read(root / "yes" / "speaker0_0.wav")
+    soundfile.write(root / class_name / "phone_0.au", sound, rate, subtype="ULAW")
 
 
 def with_offset(root: Path) -> None:
@@ -166,7 +171,9 @@ WARNINGS: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "mostly_silence": (lambda root: write(root / "no" / "pause_0.wav", 0.1, pause=1.9), 1, "no/pause_0.wav (95.0%)"),
     "clipped": (lambda root: write(root / "no" / "loud_0.wav", amplitude=0.5), 1, "no/loud_0.wav (4."),
     "duplicate": (duplicate, 2, "yes/copy_0.wav (SHA-256 "),
-    "shared_audio": (window, 2, "yes/speaker0_0.wav (of the source yes/part_0.wav)"),
+    "copy": (lambda root: encoded(root, "yes"), 2, "yes/phone_0.au (2 encodings)"),
+    "copy_across_classes": (lambda root: encoded(root, "no"), 2, "no/phone_0.au (in 2 classes)"),
+    "shared_audio": (window, 2, "yes/whole_0.wav (of the source yes/part_0.wav)"),
     "lone_recording": (lambda root: write(root / "maybe" / "speaker0_0.wav"), 1, "maybe/speaker0_0.wav (1 in its "),
     "low_sample_rate": (lambda root: write(root / "no" / "phone_0.wav", rate=8000), 1, "no/phone_0.wav (8000 Hz)"),
 }
@@ -178,14 +185,13 @@ def test_a_warning_is_reported_and_does_not_stop(corpus, name):
     spoil(corpus)
     report = validation.validate(corpus, corpus.parent / "validation", CONFIG)
     # A copy shares its audio, too.
-    warning, *more = report.warnings
-    assert warning.startswith(f"{name}: ")
-    also = ["shared_audio"] if name == "duplicate" else []
-    assert [text.partition(":")[0] for text in more] == also
-    assert says in warning
+    also = {"duplicate": ["shared_audio"], "copy": ["shared_audio"], "copy_across_classes": ["copy", "shared_audio"]}
+    expected = [check for check in WARNINGS if check in (name, *also.get(name, ()))]
+    assert [text.partition(":")[0] for text in report.warnings] == expected
+    assert says in report.warnings[expected.index(name)]
     failed = [c for c in report.summary["checks"] if not c["success"]]
     assert [(c["name"], c["severity"], c["unexpected"]) for c in failed] == [
-        (failing, "warning", number) for failing in (name, *also)
+        (failing, "warning", number) for failing in expected
     ]
     assert report.summary["success"] is True
     entries = manifest.read_csv(corpus.parent / "validation" / "manifest.csv")
@@ -232,11 +238,10 @@ def test_data_docs_stand_alone(corpus):
     write(corpus / "no" / name, 0.05)
     too_short(corpus)
     run(corpus)
-    run(corpus)  # a second run leaves no page of the first
     docs = corpus.parent / "validation" / "docs"
-    pages = {p.relative_to(docs).parts[0]: p.read_text() for p in docs.rglob("*") if p.is_file()}
+    pages = {p.relative_to(docs).parts[0]: p.read_text() for p in docs.rglob("*.html")}
     assert sorted(pages) == ["expectations", "index.html", "validations"]
-    assert sum(p.is_file() for p in docs.rglob("*")) == 3
+    assert sum(p.is_file() for p in docs.rglob("*")) == 4
     for page in pages.values():
         assert not re.search(r"https?:|<script|<link|<img|url\(", page)
         assert page.count("<style>") == 1
@@ -248,8 +253,46 @@ def test_data_docs_stand_alone(corpus):
         assert check.name in pages["index.html"]
         assert f"{check.name} ({check.severity})" in pages["validations"]
     links = re.findall(r'href="([^"#]+)"', pages["index.html"])
-    assert len(links) == 2
+    assert len(set(links)) == 2
     assert all((docs / link).is_file() for link in links)
+
+
+def test_earlier_validations_are_kept_with_their_pages_up_to_a_number(corpus, monkeypatch):
+    monkeypatch.setattr(past, "KEPT", 2)
+    docs = corpus.parent / "validation" / "docs"
+    validations = []
+    for spoil in (None, silent, None):
+        if spoil:
+            spoil(corpus)
+        run(corpus)
+        validations.append(past.read(docs))
+    assert [len(one) for one in validations] == [1, 2, 2]
+    first, bad, still = [*validations[0], *validations[2]]
+    assert validations[1] == [first, bad]
+    assert (first.success, first.failed, first.recordings) == (True, [], 12)
+    assert (bad.success, bad.failed, bad.recordings) == (False, ["silent"], 13)
+    assert bad.digest == still.digest != first.digest
+    pages = sorted(path.relative_to(docs).as_posix() for path in (docs / "validations").rglob("*.html"))
+    assert pages == sorted([bad.page, still.page])  # the first page is no longer kept
+    links = re.findall(r'<td class="name"><a href="([^"]+)"', (docs / "index.html").read_text())
+    assert links == [still.page, bad.page]
+
+
+def test_the_docs_are_kept_where_dvc_has_deleted_the_other_outputs(corpus):
+    """As it does before the stage runs: only the docs persist."""
+    run(corpus)
+    for name in ("manifest.csv", "validation.json"):
+        (corpus.parent / "validation" / name).unlink()
+    run(corpus)
+    assert len(past.read(corpus.parent / "validation" / "docs")) == 2
+
+
+def test_a_broken_history_is_named_before_anything_is_written(corpus):
+    run(corpus)
+    path = corpus.parent / "validation" / "docs" / "history.json"
+    path.write_text('{"validations": [{"at": 3}]}')
+    with pytest.raises(UserError, match=r"history\.json is not as it was written: validations\.0\.at is 3"):
+        validation.validate(corpus, corpus.parent / "validation", CONFIG)
 
 
 def test_data_docs_show_the_distributions(corpus):

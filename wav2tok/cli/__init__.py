@@ -56,6 +56,8 @@ for verb in (
     learn.train,
     learn.evaluate,
     learn.drift,
+    learn.labels,
+    learn.changes,
     ship.export,
     ship.register,
     ship.promote,

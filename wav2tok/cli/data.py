@@ -39,6 +39,9 @@ def synthesize(
 def validate(
     folder: Annotated[Path, typer.Argument(help="The recordings.")],
     out: Out = Path("artifacts/validation"),
+    expectations: Annotated[
+        Path | None, typer.Option(help="Expectations of your own; by default expectations.yaml, if it exists.")
+    ] = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -47,7 +50,7 @@ def validate(
     from wav2tok.config import parameters
     from wav2tok.stages.validate import validate as stage
 
-    stage(folder, out, parameters.load(params, sets or ()))
+    stage(folder, out, parameters.load(params, sets or ()), expectations)
 
 
 def ingest(

@@ -120,3 +120,51 @@ def drift(
     from wav2tok.tokenizer.batch import expand
 
     run(expand(paths or [], sys.stdin), model, out, parameters.load(params, sets or ()), device)
+
+
+def labels(
+    folder: Annotated[Path, typer.Argument(help="The corpus, a folder for each class.")] = Path("data"),
+    model: Model = CHAMPION,
+    manifest: Annotated[
+        Path | None, typer.Option(help="What validate wrote: recordings that share audio then do not vote.")
+    ] = None,
+    delivery: Annotated[
+        Path | None, typer.Option(help="What ingest wrote: only what it took in is asked about.")
+    ] = None,
+    out: Out = Path("artifacts/labels.json"),
+    device: Device = "auto",
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Name recordings whose class is improbable: those nearest to them, by a model's tokens, are of other classes."""
+    need("train")
+    from wav2tok.config import parameters
+    from wav2tok.stages.labels import labels as run
+
+    run(folder, model, out, parameters.load(params, sets or ()), device, manifest, delivery)
+
+
+def changes(
+    model: Model = "artifacts/model",
+    before: Annotated[
+        str | None, typer.Option(help="The model to compare it with; by default the champion before the registration.")
+    ] = None,
+    data: DataFile = Path("artifacts/audios.bin"),
+    registered: Annotated[Path, typer.Option(help="What register wrote.")] = Path("artifacts/registered"),
+    delivery: Annotated[Path | None, typer.Option(help="What ingest wrote, to show what was put aside.")] = None,
+    drifted: Annotated[Path | None, typer.Option("--drift", help="The folder that drift wrote, to show it.")] = None,
+    doubted: Annotated[Path | None, typer.Option("--labels", help="What labels wrote, to show it.")] = None,
+    out: Out = Path("artifacts/changes"),
+    track: Annotated[bool, typer.Option(help="Record the page in the model's MLflow run.")] = True,
+    params: Params = None,
+    sets: Sets = None,
+) -> None:
+    """Show what a retraining changed on one page: figures, changed searches to hear, what was put aside, drift."""
+    need("evaluate")
+    from wav2tok.config import parameters
+    from wav2tok.report.folder import RegisteredFolder
+    from wav2tok.stages.changes import Sources
+    from wav2tok.stages.changes import changes as run
+
+    sources = Sources(RegisteredFolder(registered).outcome, delivery, drifted, doubted)
+    run(data, model, before, sources, out, parameters.load(params, sets or ()), track)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = (
+    "path", "class", "group", "error", "seconds", "sample_rate", "rms_dbfs", "silence_share", "clipped_share", "offset",
+    "doubt", "sha256", "source", "class_size", "classes_of_content", "contents_of_copy", "classes_of_copy",
+)  # fmt: skip
+"""Of the table of recordings, which expectations are about."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One expectation of the manifest, and the words for recordings that fail it."""
@@ -59,6 +66,11 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
         # The same sound under two labels teaches that the two labels are similar.
         Check("duplicate_across_classes", "critical", "classes_of_content", between, {"max_value": 1},
               "have their content in another class too", "in {} classes".format),
+        # The same, found by the sound: not as certain as equal bytes.
+        Check("copy", "warning", "contents_of_copy", between, {"max_value": 1},
+              "are a copy of another in another encoding", "{} encodings".format),
+        Check("copy_across_classes", "warning", "classes_of_copy", between, {"max_value": 1},
+              "are a copy of one of another class in another encoding", "in {} classes".format),
         # A split keeps them in one part: whoever has heard one of them has heard a part of the others.
         Check("shared_audio", "warning", "source", among, {"value_set": [""]},
               "contain the same audio as another", "of the source {}".format),
@@ -71,11 +83,16 @@ def checks(limits: Validate, needed_rate: int) -> list[Check]:
     ]  # fmt: skip
 
 
-def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
+def frame(entries: Sequence[Entry], copies: Sequence[int | None] = ()) -> "pd.DataFrame":
     """The manifest as a data frame for the expectations: one row per file, null where nothing is to be judged.
 
-    In addition to columns of the manifest it has ``class_size``, the number of readable recordings in the row's class,
-    and ``classes_of_content``, the number of classes that have the row's content.
+    In addition to columns of the manifest it has ``class_size``, the number of readable recordings in the row's class;
+    ``classes_of_content``, the number of classes that have the row's content; and ``contents_of_copy`` and
+    ``classes_of_copy``, the numbers of contents and classes of the recordings that are copies of the row's, null where
+    there is no other content.
+
+    Args:
+        copies: for each entry the number of the first of its copies, None without any; by default none has any.
     """
     import pandas as pd
 
@@ -95,6 +112,12 @@ def frame(entries: Sequence[Entry]) -> "pd.DataFrame":
     judged = table[list(kinds)].astype(kinds).where(good)
     judged["class_size"] = table[good].groupby("class_name")["path"].transform("size").astype("Int64")
     judged["classes_of_content"] = table[good].groupby("sha256")["class_name"].transform("nunique").astype("Int64")
+    table["copy"] = [*copies] or None
+    copied = table[good & table["copy"].notna()].groupby("copy")
+    judged["contents_of_copy"] = copied["sha256"].transform("nunique").astype("Int64")
+    judged["classes_of_copy"] = copied["class_name"].transform("nunique").astype("Int64")
+    judged.loc[judged["contents_of_copy"].fillna(1) == 1, ["contents_of_copy", "classes_of_copy"]] = pd.NA
     judged.insert(0, "path", [html.escape(datadocs.printable(e.path)) for e in entries])  # Data Docs take it as markup
-    judged.insert(1, "error", [e.error for e in entries])
-    return judged
+    judged["error"] = [e.error for e in entries]
+    judged["class"], judged["group"] = table["class_name"].where(good), table["group"].where(good)
+    return judged[list(COLUMNS)]

@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wav2tok.corpus import past
 from wav2tok.corpus.manifest import Entry
+from wav2tok.corpus.past import Past
 
-NAMES = ("index.html", "validations/*.html", "expectations/*.html")
+NAMES = ("index.html", "validations/*.html", "expectations/*.html", past.FILE)
 """What the folder of the Data Docs holds."""
 OFFENDERS = 5  # per check, on the index
 BARS = 20  # of the classes and of the groups, on the index: the largest
@@ -151,13 +153,29 @@ def distributions(entries: Sequence[Entry]) -> str:
     return f'<h4>Distributions</h4>\n<div class="distributions">\n{"".join(figures)}\n</div>\n'
 
 
-def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entry]) -> str:
-    """The first page: totals, every check with the first recordings that fail it, distributions, links to full pages.
+def history(validations: Sequence[Past]) -> str:
+    """A table of the validations, the last first, each with a link to its page."""
+    rows = "\n".join(
+        f'<tr><td class="name"><a href="{html.escape(one.page)}">{one.at.replace("T", " ").removesuffix("Z")}</a></td>'
+        f'<td class="{"passed" if one.success else "failed critical"}">{"✓ passed" if one.success else "✗ failed"}</td>'
+        f"<td>{one.recordings}</td><td>{one.hours:.2f}</td><td>{one.classes}</td><td>{one.groups}</td>"
+        f"<td>{html.escape(', '.join(one.failed)) or 'none'}</td></tr>"
+        for one in reversed(validations)
+    )
+    return (
+        '<h4>History</h4>\n<div class="box"><table>\n<tr><th>Time (UTC)</th><th>Corpus</th><th>Recordings</th>'
+        f"<th>Hours</th><th>Classes</th><th>Groups</th><th>Failed checks</th></tr>\n{rows}\n</table></div>\n"
+    )
+
+
+def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entry], validations: Sequence[Past]) -> str:
+    """The first page: totals, every check with the first recordings that fail it, distributions, history, full pages.
 
     Args:
         summary: the content of ``validation.json``.
         links: {text: address relative to the index}.
         entries: the manifest.
+        validations: this one and those before, oldest first.
     """
     rows = []
     for check in summary["checks"]:
@@ -170,7 +188,8 @@ def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entr
         mark = "✓" if check["success"] else "✗"
         rows.append(
             f'<tr><td class="{state} {check["severity"]}">{mark} {state}</td>'
-            f'<td class="name">{check["name"]}</td><td>{check["severity"]}</td><td>{check["unexpected"]}</td>'
+            f'<td class="name">{html.escape(check["name"])}</td><td>{check["severity"]}</td>'
+            f"<td>{check['unexpected']}</td>"
             f"<td>{html.escape(check['says'])}{shown}{more}</td></tr>"
         )
     pages = " · ".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for text, address in links.items())
@@ -181,16 +200,19 @@ def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entr
         f'<p>{pages}</p>\n<div class="box"><table>\n<tr><th>Status</th><th>Check</th><th>Severity</th>'
         f"<th>Recordings</th><th>that ...</th></tr>\n"
         + "\n".join(rows)
-        + f"\n</table></div>\n{distributions(entries)}</body>\n</html>\n"
+        + f"\n</table></div>\n{distributions(entries)}{history(validations)}</body>\n</html>\n"
     )
 
 
-def make_offline(docs: Path, summary: dict[str, Any], entries: Sequence[Entry]) -> None:
+def make_offline(
+    docs: Path, summary: dict[str, Any], entries: Sequence[Entry], old: Path, earlier: Sequence[Past]
+) -> None:
     """Rewrite the Data Docs site in the folder ``docs`` so that it is readable without a network.
 
     Args:
         summary: the content of ``validation.json``.
         entries: the manifest.
+        old: the site that it replaces, with the pages of the validations ``earlier``, which are kept.
     """
     shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and logos of the removed styles
     links = {}
@@ -198,4 +220,5 @@ def make_offline(docs: Path, summary: dict[str, Any], entries: Sequence[Entry]) 
         for path in sorted((docs / folder).rglob("*.html")):
             path.write_text(offline(path.read_text(encoding="utf-8")), encoding="utf-8")
             links[text] = path.relative_to(docs).as_posix()
-    (docs / "index.html").write_text(index(summary, links, entries), encoding="utf-8")
+    validations = past.keep(earlier, old, docs, links["Validation result in full"], summary)
+    (docs / "index.html").write_text(index(summary, links, entries, validations), encoding="utf-8")

@@ -16,13 +16,15 @@ from wav2tok import temporary
 from wav2tok.config.schema import Config
 from wav2tok.corpus import manifest, validation
 from wav2tok.corpus.checks import checks, frame
+from wav2tok.corpus.expectations import suite
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
 
 REASONS_FILE = "reasons.jsonl"
 """In the quarantine folder: a line ``{"path", "reasons", "time"}`` for every recording that was put there."""
-_KEEP_OUT, _OF_THE_CORPUS = {"unreadable", "duplicate"}, {"too_many_unreadable"}
+_KEEP_OUT = {"unreadable", "duplicate", "copy", "copy_across_classes"}
+_OF_THE_CORPUS = {"too_many_unreadable"}
 """Warnings of a corpus that keep a new recording out all the same, and what no single recording fails."""
 
 
@@ -79,14 +81,21 @@ def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement
             bad.setdefault(entry.path, []).append("another recording of that name is in the corpus")
         if config.split.kind == "dict" and not entry.class_name:
             bad.setdefault(entry.path, []).append("has no class: it must lie in a folder that names it")
-    for path, reason in _failures(old, new, config):
+    paths = [*(corpus / entry.path for entry in old), *(inbox / entry.path for entry in new)]
+    for path, reason in _failures(old, new, paths, config):
         bad.setdefault(path, []).append(reason)
     good = tuple(e.path for e in new if e.path not in bad)
     return Judgement(good, {path: tuple(reasons) for path, reasons in bad.items()}, known, waiting)
 
 
-def _failures(old: Sequence[Entry], new: Sequence[Entry], config: Config) -> list[tuple[str, str]]:
-    """(path, reason) for every check that a new recording fails and that keeps it out."""
+def _failures(
+    old: Sequence[Entry], new: Sequence[Entry], paths: Sequence[Path], config: Config
+) -> list[tuple[str, str]]:
+    """(path, reason) for every check that a new recording fails and that keeps it out.
+
+    Args:
+        paths: the files, of the old entries first.
+    """
     # Paths must be unique in the manifest, and a new recording may have that of an old one; none ends with a slash.
     entries = [*old, *(dataclasses.replace(entry, path=f"{entry.path}/") for entry in new)]
     errors = {entry.path: entry.error for entry in new}
@@ -95,22 +104,31 @@ def _failures(old: Sequence[Entry], new: Sequence[Entry], config: Config) -> lis
     for entry in old:
         unseen.pop(entry.sha256, None)
     first = set(unseen.values())
+    entries, copies = validation.with_sources(paths, entries)
+    # A copy of a recording that arrives with it, too: that one is taken in.
+    original = {new[i - len(old)].path for i, copy in enumerate(copies) if copy == i and i >= len(old)}
+    exempt = {"duplicate": first, "copy": original}
     found = []
-    for outcome in validation.run(checks(config.validate, config.data.sample_rate), frame(entries)):
+    for outcome in validation.run(suite(checks(config.validate, config.data.sample_rate)), frame(entries, copies)):
         check = outcome.check
         keeps_out = check.severity == "critical" or check.name in _KEEP_OUT
         if outcome.success or not keeps_out or check.name in _OF_THE_CORPUS:
             continue
         for shown, value in outcome.offenders:
             path = shown.removesuffix("/")
-            if path != shown and not (check.name == "duplicate" and path in first):
+            if path != shown and path not in exempt.get(check.name, ()):
                 says = errors[path] if check.name == "unreadable" else f"{check.says} ({check.value(value)})"
                 found.append((path, f"{check.name}: {says}"))
     return found
 
 
-def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> None:
-    """Move recordings as judged. A file exists whole at every moment, here or there, also if this process is killed."""
+def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> dict[str, Path]:
+    """Move recordings as judged. A file exists whole at every moment, here or there, also if this process is killed.
+
+    Returns:
+        where each recording that was put aside lies now.
+    """
+    places: dict[str, Path] = {}
     for path in judgement.good:
         _move(inbox / path, corpus / path)
     for path in judgement.known:
@@ -124,6 +142,8 @@ def move(inbox: Path, corpus: Path, quarantine: Path, judgement: Judgement) -> N
         with (quarantine / REASONS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         _move(inbox / path, target)
+        places[path] = target
+    return places
 
 
 def _move(source: Path, target: Path) -> None:

@@ -5,7 +5,8 @@ A model that heard one of them in training has heard a part of the other, so a s
 Candidates are recordings with several landmarks (`wav2tok.corpus.landmarks`) in common at one distance in time. A
 landmark is compared with the next few of its kind, so the work grows with the number of recordings and not with its
 square. Then the waveforms decide: at one shift, almost all of the shared stretch must agree, a quarter of a second at a
-time. The level does not matter, and noise does not if it is some 10 dB below the recording.
+time. The level does not matter, and noise does not if it is some 10 dB below the recording. Of those, copies are as
+long and begin at the same time: the same recording, perhaps in another encoding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ _WHOLE = 0.93
 """The least correlation of the whole stretch: noise 8 dB below. Two takes of a short word by one voice reach .9."""
 _AGREE, _SHARE = 0.5, 0.75
 """The least correlation of two pieces that are the same, and the least share of such pieces: no common signal."""
+_COPY = 0.15
+"""Seconds by which a copy may begin or end earlier or later: encoders add some."""
 _QUIET = 1e-4
 """Pieces of less than this share of the loudest piece's power are not compared: 40 dB."""
 
@@ -74,32 +77,56 @@ class Components:
         first, second = sorted((self.of(one), self.of(other)))
         self._parents[second] = first
 
+    def first(self) -> list[int | None]:
+        """The first of what each item hangs together with; None for an item that is alone."""
+        owners = [self.of(number) for number in range(len(self._parents))]
+        sizes = np.bincount(owners, minlength=1)
+        return [owner if sizes[owner] > 1 else None for owner in owners]
 
-def find(paths: Sequence[Path], seconds: Sequence[float], digests: Sequence[str]) -> list[int | None]:
-    """The source of each recording: the number of its first recording; None where audio is shared with no other.
+
+class Shared(NamedTuple):
+    """Which recordings hang together: for each the number of the first of them, None for one that is alone."""
+
+    sources: list[int | None]
+    """Those that share audio."""
+    copies: list[int | None]
+    """Those that are the same recording, byte for byte or in another encoding."""
+
+
+def find(paths: Sequence[Path], seconds: Sequence[float], digests: Sequence[str]) -> Shared:
+    """Which recordings share audio, and which of these are copies.
 
     Args:
         paths: readable recordings.
         seconds: their lengths.
         digests: of their contents; equal files are of one source, however short.
     """
-    together = Components(len(paths))
+    together, copies = Components(len(paths)), Components(len(paths))
     first_of: dict[str, int] = {}
     for number, digest in enumerate(digests):
         together.join(first_of.setdefault(digest, number), number)
+        copies.join(first_of[digest], number)
     with ThreadPoolExecutor(4) as pool:
         marks = list(track(pool.map(_landmarks, paths), "looking for shared audio", len(paths)))
     refused = 0
     for candidate in candidates(marks):
-        if together.of(candidate.first) == together.of(candidate.second):
+        one, other = candidate.first, candidate.second
+        copy = _as_long(seconds, candidate)
+        if (copies if copy else together).of(one) == (copies if copy else together).of(other):
             continue
         if same(paths, seconds, candidate):
-            together.join(candidate.first, candidate.second)
+            together.join(one, other)
+            if copy:
+                copies.join(one, other)
         elif (refused := refused + 1) > _TRIES * len(paths):
             break
-    owners = [together.of(number) for number in range(len(paths))]
-    sizes = np.bincount(owners, minlength=1)
-    return [owner if sizes[owner] > 1 else None for owner in owners]
+    return Shared(together.first(), copies.first())
+
+
+def _as_long(seconds: Sequence[float], candidate: Candidate) -> bool:
+    """Whether two recordings would begin and end at the same time."""
+    longer = abs(seconds[candidate.first] - seconds[candidate.second])
+    return longer <= 2 * _COPY and abs(candidate.shift) * HOP / RATE <= _COPY
 
 
 def _landmarks(path: Path) -> Landmarks:

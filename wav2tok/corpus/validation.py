@@ -22,9 +22,10 @@ import numpy as np
 
 from wav2tok import files
 from wav2tok.config.schema import Config
-from wav2tok.corpus import datadocs, manifest, sources
+from wav2tok.corpus import datadocs, manifest, past, sources
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
+from wav2tok.corpus.expectations import suite
 from wav2tok.corpus.groups import groups_of
 from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.manifest import Entry
@@ -186,22 +187,28 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
     }
 
 
-def with_sources(root: Path, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries, with the source of those that share audio with others."""
+def with_sources(paths: Sequence[Path], entries: Sequence[Entry]) -> tuple[list[Entry], list[int | None]]:
+    """The entries, with the source of those that share audio with others; and for each the first of its copies.
+
+    Args:
+        paths: the files of the entries.
+    """
     good = [number for number, entry in enumerate(entries) if not entry.error]
     found = sources.find(
-        [root / entries[number].path for number in good],
+        [paths[number] for number in good],
         [entries[number].seconds for number in good],
         [entries[number].sha256 for number in good],
     )
     result = list(entries)
-    for number, first in zip(good, found, strict=True):
+    copies: list[int | None] = [None] * len(entries)
+    for number, first, copy in zip(good, *found, strict=True):
         if first is not None:
             result[number] = dataclasses.replace(entries[number], source=entries[good[first]].path)
-    return result
+        copies[number] = None if copy is None else good[copy]
+    return result, copies
 
 
-def validate(root: Path, out: Path, config: Config) -> Report:
+def validate(root: Path, out: Path, config: Config, expectations: Path | None = None) -> Report:
     """Judge the recordings below ``root`` and write the manifest, the summary and the Data Docs into ``out``.
 
     Args:
@@ -209,31 +216,35 @@ def validate(root: Path, out: Path, config: Config) -> Report:
         out: a folder, made if necessary; files of the same names in it are replaced.
         config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate. If ``split.group_by`` is
             "column", the manifest has the groups of the corpus's ``groups.csv``.
+        expectations: the project's own, as `wav2tok.corpus.expectations.suite` reads them.
 
     Raises:
-        UserError: no recordings, or a failed critical check (after all files are written).
+        UserError: broken expectations, no recordings, or a failed critical check (after all files are written).
     """
     with files.locked(Path(out)):
-        return _validate(Path(root), Path(out), config)
+        return _validate(Path(root), Path(out), config, expectations)
 
 
-def _validate(root: Path, out: Path, config: Config) -> Report:
+def _validate(root: Path, out: Path, config: Config, expectations: Path | None) -> Report:
     limits = config.validate
-    files.require_own(out, "manifest.csv", ("validation.json", "docs"))
+    suite(checks(limits, config.data.sample_rate), expectations)  # a broken file, before anything is measured
+    # DVC deletes the other outputs and keeps the docs, which `replacing_folder` protects if they are not ours.
+    files.require_own(out, "manifest.csv", ("validation.json",))
+    earlier = past.read(out / "docs")
     entries = manifest.build(root)
     if not entries:
         raise UserError(f"{root} holds no recordings (.wav, .flac, .ogg, .mp3, ...); name a folder that does.")
     if config.split.group_by == "column":
         groups = groups_of(root, [e.path for e in entries])
         entries = [dataclasses.replace(e, group=group) for e, group in zip(entries, groups, strict=True)]
-    entries = with_sources(root, entries)
+    entries, copies = with_sources([root / e.path for e in entries], entries)
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
     manifest.write_csv(entries, out / "manifest.csv")
     with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
-        outcomes = run(checks(limits, needed_rate), as_frame(entries), docs)
+        outcomes = run(suite(checks(limits, needed_rate), expectations), as_frame(entries, copies), docs)
         summary = _summary(entries, outcomes)
-        datadocs.make_offline(docs, summary, entries)
+        datadocs.make_offline(docs, summary, entries, out / "docs", earlier)
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 

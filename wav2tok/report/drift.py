@@ -31,12 +31,13 @@ EXPLAINED = {
     "tokens": "Jensen-Shannon divergence, bits",
     "token_pairs": "Jensen-Shannon divergence, bits",
 } | dict.fromkeys(MEASURES, "population stability index")
+FIGURE = "drift.svg"
 TEMPLATE = templates("wav2tok.report.page").get_template("drift.html")
 _OLD, _NEW = "#b9bec5", style.BLUE
 
 
 def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, folder: Path) -> None:
-    """Write ``drift.json``, ``drift.md`` and ``drift.html`` into a folder.
+    """Write ``drift.json``, ``drift.md``, ``drift.html`` and the figure in it, ``drift.svg``, into a folder.
 
     Args:
         model: what the model is called.
@@ -45,13 +46,16 @@ def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, f
     about = sentence(result, model)
     with replacing(folder / "drift.md") as temporary:
         temporary.write_text(f"{about}\n\n{table(result).markdown()}\n", encoding="utf-8")
+    drawn = figure(profile, new, result)
+    with replacing(folder / FIGURE) as temporary:
+        temporary.write_text(drawn, encoding="utf-8")
     page = TEMPLATE.render(
         about=about,
         drifted=bool(result.drifted),
         model=model,
         result=result,
         table=table(result),
-        figure=Markup(figure(profile, new, result)),
+        figure=Markup(drawn),
     )
     with replacing(folder / "drift.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -61,6 +65,7 @@ def values(result: Result, model: str) -> dict[str, Any]:
     """The result as JSON values."""
     return {
         "model": model,
+        "sentence": sentence(result, model),
         "drifted": list(result.drifted),
         "recordings": {"profile": result.recordings[0], "new": result.recordings[1]},
         "groups": {"profile": result.groups[0], "new": result.groups[1]},

@@ -14,7 +14,8 @@ def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: flo
     """Move the good recordings of ``inbox`` to the corpus and the others to ``quarantine``; write ``out``.
 
     Args:
-        out: a JSON file with ``taken``, ``quarantined`` (path: reasons), ``known`` and ``waiting``.
+        out: a JSON file with ``taken``, ``quarantined`` (path: reasons), ``places`` (path: where it lies in the
+            quarantine), ``known`` and ``waiting``.
         settle: seconds for which a file must not have changed.
 
     Raises:
@@ -23,12 +24,13 @@ def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: flo
     need("workflow", "great_expectations", "pandas")
     corpus = Path(config.data.path)
     found = box.judge(inbox, corpus, config, settle)
-    box.move(inbox, corpus, quarantine, found)
+    places = box.move(inbox, corpus, quarantine, found)
     write_json(
         out,
         {
             "taken": list(found.good),
             "quarantined": {path: list(reasons) for path, reasons in found.bad.items()},
+            "places": {path: str(place) for path, place in places.items()},
             "known": list(found.known),
             "waiting": list(found.waiting),
         },

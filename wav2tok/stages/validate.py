@@ -8,14 +8,17 @@ from wav2tok.extras import need
 from wav2tok.progress import log
 
 
-def validate(folder: Path, out: Path, config: Config) -> None:
+def validate(folder: Path, out: Path, config: Config, expectations: Path | None = None) -> None:
     """Write the manifest, ``validation.json`` and the Data Docs of the recordings in ``folder`` to the folder ``out``.
+
+    Args:
+        expectations: the project's own; None: ``expectations.yaml`` in the working folder, if it exists.
 
     Raises:
         UserError: a critical check failed, or there is nothing to check.
     """
     need("workflow", "great_expectations", "pandas")
-    report = judge(folder, out, config)
+    report = judge(folder, out, config, expectations)
     summary = report.summary
     log.info(
         f"{summary['recordings']} recordings of {summary['classes']} classes and {summary['groups']} groups, "

@@ -5,6 +5,7 @@ holds the test recordings and their representations. Systems are fitted on train
 given any others.
 """
 
+from collections.abc import Collection
 from functools import partial
 
 import numpy as np
@@ -77,7 +78,8 @@ def evaluate(
     wanted = max((variant.distractors for variant in task.variants), default=0)
     if wanted:
         bench.distract(distractors.synthesize(wanted, config.data.sample_rate, config.seed))
-    answers, query_scores, of_variants, changed = rank(bench, task, test)
+    by_system, query_scores, of_variants, changed = rank(bench, task, test)
+    answers = by_system[FORMS[0]]
     pooled = _pooled(task, query_scores)
     return Result(
         setting=Setting(
@@ -172,27 +174,29 @@ ByView = dict[View, dict[str, np.ndarray]]
 
 
 def rank(
-    bench: Bench, task: Task, test: Recordings
-) -> tuple[Answers, ByView, dict[str, ByView], dict[str, list[list[np.ndarray]]]]:
+    bench: Bench, task: Task, test: Recordings, answering: Collection[str] = FORMS[:1]
+) -> tuple[dict[str, Answers], ByView, dict[str, ByView], dict[str, list[list[np.ndarray]]]]:
     """Ask with every query under every view.
 
+    Args:
+        answering: the names of systems of tokens whose answers are returned.
+
     Returns:
-        What the tokenizer answers under the first view; the scores of the queries; the same for each variant of the
+        What each of them answers under the first view; the scores of the queries; the same for each variant of the
         task, by its name; and kind of view -> per factor, the tokens of the Q changed queries (none for V).
     """
     # A query asks once, whether the task or a variant wants to know.
     asking = np.unique(np.concatenate([task.queries, *(variant.queries for variant in task.variants)]))
     own = np.searchsorted(asking, task.queries)
-    answers: Answers | None = None
+    answers: dict[str, Answers] = {}
     scores: ByView = {}
     of_variants: dict[str, ByView] = {variant.name: {} for variant in task.variants}
     changed: dict[str, list[list[np.ndarray]]] = {}
     for view in task.views:
         log.info(f"matching {len(asking)} queries, {view.how}, by {len(bench.systems)} systems")
         queries = bench.ask(view, asking)
-        tokens = [queries[FORMS[0]][row] for row in own]
         if view.kind != "V":
-            changed.setdefault(view.kind, []).append(tokens)
+            changed.setdefault(view.kind, []).append([queries[FORMS[0]][row] for row in own])
         scores[view] = {}
         for system, distances in bench.match(queries):
             order = ranking.rank(distances[own], task.candidates)
@@ -201,18 +205,17 @@ def rank(
                 rows = np.searchsorted(asking, variant.queries)
                 far = bench.to_distractors(system, queries)[rows] if variant.distractors else None
                 of_variants[variant.name].setdefault(view, {})[system.name] = _scored(variant, distances[rows], far)
-            if answers is None:  # the first system is the tokenizer by plain edit distance
-                answers = Answers(
+            if system.name in answering and system.name not in answers:
+                answers[system.name] = Answers(
                     paths=test.paths,
                     classes=test.classes,
-                    strings=bench.database[FORMS[0]],
+                    strings=bench.database[system.represent.name],
                     query_index=task.queries,
                     relevant=task.relevant,
-                    asking=tokens,
+                    asking=[queries[system.represent.name][row] for row in own],
                     order=order.astype(np.int32),
                     distances=distances[own].astype(np.float32),
                 )
-    assert answers is not None, "a task has a view"
     return answers, scores, of_variants, changed
 
 

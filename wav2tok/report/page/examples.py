@@ -63,7 +63,7 @@ def _case(result: Result, case: gallery.Case, sample_rate: int, frames: Represen
                 "role": role,
                 "name": name(answers, index),
                 "tokens": len(tokens),
-                **_figure(waveform, longest, sample_rate, frames),
+                **figure(waveform, longest, sample_rate, frames),
             }
             for role, index, waveform, tokens in recordings
         ],
@@ -80,8 +80,14 @@ def name(answers: Answers, index: int) -> str:
     return name
 
 
-def _figure(waveform: np.ndarray, longest: int, sample_rate: int, frames: Represent | None) -> dict[str, Any]:
-    """``picture`` and ``sound`` are data addresses; the ``width`` is in percent."""
+def figure(waveform: np.ndarray, longest: int, sample_rate: int, frames: Represent | None = None) -> dict[str, Any]:
+    """A recording to see and to hear: ``picture`` and ``sound`` are data addresses; the ``width`` is in percent.
+
+    Args:
+        waveform: float32 [N].
+        longest: the samples that the whole width stands for.
+        frames: as for `wav2tok.report.page.page.write`; without it no tokens are drawn.
+    """
     part = sound.head(waveform, sample_rate)
     seconds = len(waveform) / sample_rate
     cut = f", the first {sound.SECONDS:g} s shown" if len(part) < len(waveform) else ""

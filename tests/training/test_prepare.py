@@ -218,7 +218,8 @@ def test_of_groups_sources_and_never_heard_classes_of_the_test_nothing_is_read(
         config = changed(tiny_config, split={"unheard_classes": 0.25}, data={"path": "corpus"})
         data = tmp_path / name / "audios.bin"
         with contextlib.chdir(tmp_path / name):
-            entries = with_sources(Path("corpus"), manifest.build(Path("corpus")))
+            entries = manifest.build(Path("corpus"))
+            entries, _ = with_sources([Path("corpus", entry.path) for entry in entries], entries)
             manifest.write_csv(entries, Path("manifest.csv"))
             split(Path("corpus"), data, config, manifest=Path("manifest.csv"), test_groups=["ada+gus", "ben"])
             parts = audios_bin.read(data)

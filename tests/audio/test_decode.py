@@ -61,7 +61,7 @@ def unreadable(path: Path) -> None:
         decode.read(path, 8000)
 
 
-@pytest.mark.promise("A file that is no recording", "The sentence names it and the reason.")
+@pytest.mark.promise("A file that is not a recording", "The sentence names it and the reason.")
 def test_every_kind_of_unreadable_file_is_named(tmp_path: Path, rng: np.random.Generator) -> None:
     unreadable(tmp_path / "missing.wav")
     (tmp_path / "text.wav").write_text("no audio at all")

@@ -51,7 +51,7 @@ def test_without_standard_error_results_stay_clean(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A list of files with a byte order mark, CRLF, names that are no text, or paths that are too long",
+    "A list of files with a byte order mark, CRLF, names that are not text, or paths that are too long",
     "Each that can be read is tokenized; each of the others has its line.",
 )
 def test_a_list_of_any_names_loses_none(tmp_path: Path, tiny_model: Path, tiny_corpus: Path) -> None:

@@ -135,7 +135,7 @@ def test_an_interrupted_verb_says_so_and_can_be_run_again(verb: str, work: Work,
 
 @pytest.mark.parametrize(("verb", "options"), [("serve", ["--model", "model"]), ("demo", ["corpus"])])
 def test_a_service_ends_as_it_should(verb: str, options: list[str], work: Work) -> None:
-    """Ctrl-C is how a person ends it, so that is no failure."""
+    """Ctrl-C is how a person ends it, so it is not a failure."""
     with service(work.folder, *options, verb=verb, environment=work.environment) as running:
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(30) == 0

@@ -65,7 +65,7 @@ def test_metadata_that_is_none(graph: onnx.ModelProto, tmp_path: Path, text: str
     assert "odd.onnx" in _refused(tmp_path / "odd.onnx")
 
 
-@pytest.mark.promise("A model that is no graph", "It is refused in a sentence.")
+@pytest.mark.promise("A model file that is not a graph", "It is refused in a sentence.")
 def test_files_that_are_no_graph(graph: onnx.ModelProto, tiny_model: Path, tmp_path: Path) -> None:
     whole = (tiny_model / "tokenizer.onnx").read_bytes()
     bad = {"empty": b"", "text": b"hello", "cut": whole[: len(whole) // 2], "zeros": bytes(5000)}

@@ -67,6 +67,8 @@ def assert_near(ours: Path, theirs: Path) -> None:
     """The same weights, codebook and figures of every epoch within rounding."""
     for name, tensors in weights(theirs).items():
         for key, value in weights(ours)[name].items():
+            if key == "model.score.b":
+                continue  # added to all codewords, so no softmax sees it: its gradient, and Adam's steps, are rounding
             torch.testing.assert_close(value, tensors[key], rtol=1e-3, atol=1e-5, msg=f"{name} {key}")
     histories = [json.loads((folder / "history.json").read_text()) for folder in (ours, theirs)]
     assert len(histories[0]) == len(histories[1])

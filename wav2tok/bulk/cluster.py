@@ -33,7 +33,7 @@ def connected(address: str) -> Iterator[None]:
     if port.isdecimal():
         _require_answer(host, int(port))
     elif address not in (LOCAL, "auto"):
-        raise UserError(f"{address!r} is no address of a Ray cluster; use {LOCAL}, auto, or HOST:PORT.", "ray")
+        raise UserError(f"{address!r} is not the address of a Ray cluster; use {LOCAL}, auto, or HOST:PORT.", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
     import ray
 

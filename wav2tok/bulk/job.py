@@ -47,7 +47,7 @@ def tokenize(
         out: a folder of this machine, new or of an earlier call with this tokenizer.
         address: of the cluster (`connected`).
         device: cpu; cuda, with a device for each actor; auto, cuda if the cluster has such devices.
-        threads: CPU threads of an actor, which it claims as so many CPUs.
+        threads: CPU threads of an actor; it claims a CPU for each.
 
     Yields:
         for each new row None, or the failure that it states; rows are written as they come.

@@ -93,7 +93,7 @@ def _check(entry: Mapping[str, Any], name: str, severity: Any, where: str) -> Ch
     made = getattr(gxe, kind, None)
     if not (isinstance(made, type) and issubclass(made, ColumnMapExpectation)) or made is ColumnMapExpectation:
         raise UserError(
-            f"{where}: expectation is {brief(kind)}, which is no expectation of Great Expectations for every value of "
+            f"{where}: expectation is {brief(kind)}, which Great Expectations does not have for every value of "
             "a column, such as ExpectColumnValuesToBeBetween."
         )
     arguments = {str(key): value for key, value in entry.items() if key not in _OWN}

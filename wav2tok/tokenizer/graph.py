@@ -88,7 +88,7 @@ def properties(model: bytes) -> dict[str, str]:
     """The metadata of a model.
 
     Raises:
-        ValueError: the bytes are no model.
+        ValueError: the bytes are not a model.
     """
     entries = [field.value for field in fields(model) if field.number == PROPERTY]
     return {_text(entry, KEY): _text(entry, PROPERTY_VALUE) for entry in entries}
@@ -100,7 +100,7 @@ def cut(model: bytes, *outputs: str) -> bytes:
     Nodes, inputs and initial values that they do not need are dropped, and the other outputs are, too.
 
     Raises:
-        ValueError: the bytes are no model, or a value of such a name has no type.
+        ValueError: the bytes are not a model, or a value of such a name has no type.
     """
     return b"".join(
         _tagged(GRAPH, _cut_graph(field.value, outputs)) if field.number == GRAPH else field.whole

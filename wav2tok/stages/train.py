@@ -82,6 +82,7 @@ def _train_tracked(run: TrainRun, ranks: Ranks) -> None:
         run_id=runs.run_of(trainer.out) if resumed else None,
         name=names.run_name(flatten(_compared(config)), base, lineage.experiment()),
         training=not trainer.progress.finished,
+        trained=trainer.progress.finished,
         kept=trainer.out / UNSENT,
     ) as recorder:
         runs.write_run(trainer.out, recorder.run_id, recorder.experiment_id)

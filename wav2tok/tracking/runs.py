@@ -166,6 +166,7 @@ def run(
     run_id: str | None = None,
     name: str | None = None,
     training: bool = False,
+    trained: bool = False,
     kept: Path | None = None,
 ) -> Iterator[MLflowRecorder]:
     """An MLflow run for the length of the block; Ctrl-C and SIGTERM end it as KILLED, other exceptions as FAILED.
@@ -177,6 +178,8 @@ def run(
         run_id: the run to resume; if the store does not have it, a new run is started.
         name: of a new run.
         training: the block is the training itself: it logs CPU, memory, disk and GPU use, and ends the run.
+        trained: the training is complete. A run that says otherwise, because the store was away when it ended, is
+            closed as FINISHED.
         kept: a file for metrics that cannot be sent because the store has gone away; they are sent when it is back, and
             the block does not fail for it.
 
@@ -186,7 +189,7 @@ def run(
     mlflow = connect()
     left = False
     try:
-        with _run(mlflow, experiment, run_id, name, training=training, kept=kept) as recorder:
+        with _run(mlflow, experiment, run_id, name, training=training, trained=trained, kept=kept) as recorder:
             yield recorder
             left = True
     except store.failures() as error:
@@ -197,7 +200,14 @@ def run(
 
 @contextlib.contextmanager
 def _run(
-    mlflow: Any, experiment: str, run_id: str | None, name: str | None, *, training: bool, kept: Path | None
+    mlflow: Any,
+    experiment: str,
+    run_id: str | None,
+    name: str | None,
+    *,
+    training: bool,
+    trained: bool,
+    kept: Path | None,
 ) -> Iterator[MLflowRecorder]:
     active = mlflow.active_run()
     if active is not None and run_id in (None, active.info.run_id):
@@ -208,6 +218,8 @@ def _run(
         close_abandoned(mlflow, experiment)
         known = None if run_id is None else _find(client, run_id)
         before = None if known is None or training else processes.Ended(known.info.status, known.info.end_time)
+        if trained and before is not None and before.status in ("KILLED", "FAILED"):
+            before = processes.Ended("FINISHED", None)
         opened = _open(mlflow, experiment, known, name, nested=active is not None)
         run_id = str(opened.info.run_id)
         # Another process has the run open, a training or one that adds to it; its mark stays, and it closes the run.

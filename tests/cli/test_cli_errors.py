@@ -90,6 +90,11 @@ CASES = {
         "spot query.flac --index other --model model",
         "--model: other was made with another tokenizer, models:/wav2tok/7 (identity another)",
     ),
+    "files for OpenSearch in a bucket": (
+        "index export --format opensearch --out s3://bucket/folder",
+        "--out: s3://bucket/folder is a URI, and files for opensearch go into a folder",
+    ),
+    "no file of keys": ("serve --model model --api-keys absent", "--api-keys: absent does not exist; name a file with"),
     "an index in a folder of something else": ("index query.flac --model model --out corpus", "--out: corpus holds"),
     "nothing to add to": ("index add query.flac --index absent", "--index: absent does not exist"),
     "nothing to remove": ("index remove query.flac --index other", "query.flac is not in other"),

@@ -170,6 +170,8 @@ def export(
     from wav2tok.search.elsewhere import lance, opensearch
     from wav2tok.search.index import Index
 
+    if form == Engine.OPENSEARCH and "://" in out:
+        raise UserError(f"{out} is a URI, and files for opensearch go into a folder; name a folder.", "out")
     loaded = Index.load(index)
     count = lance.export(loaded, out) if form == Engine.LANCEDB else opensearch.export(loaded, Path(out))
     print(f"{count} recordings for {form.value}; {out}", file=sys.stderr)

@@ -78,6 +78,8 @@ def read_keys(path: Path | None) -> frozenset[str]:
     """
     found = set(os.environ.get(KEYS, "").replace(",", " ").split())
     if path is not None:
+        if not path.exists():
+            raise UserError(f"{path} does not exist; name a file with one key a line.", "api_keys")
         lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
         listed = {line for line in lines if line}
         if not listed:

@@ -31,7 +31,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 cost:
-	@echo "set-up: a few minutes, 6 GB of disk (once); the graph: 5 to 7 minutes on two cores, 3 GB of memory"
+	@echo "set-up: a few minutes, 6 GB of disk (once); the graph: 3 to 5 minutes on two cores, 3 GB of memory"
 
 setup: .venv/ready  ## create the virtual environment .venv; TORCH=cpu takes the build for the CPU
 

@@ -64,7 +64,7 @@ def test_what_is_in_flight_at_sigterm_is_finished_and_the_exit_code_is_0(tmp_pat
     (["--model", "nowhere"], "wav2tok: --model: nowhere does not exist"),
     (["--host", "0.0.0.0"], "wav2tok: --host: 0.0.0.0 lets other machines in, and there is no API key"),
     (["--host", "192.0.2.1", "--no-auth"], "wav2tok: --port: 192.0.2.1 port 0 cannot be used"),
-    (["--api-keys", "nowhere"], "wav2tok: nowhere does not exist"),
+    (["--api-keys", "nowhere"], "wav2tok: --api-keys: nowhere does not exist"),
     (["--index", "nowhere"], "wav2tok: --index: nowhere does not exist"),
 ])  # fmt: skip
 def test_what_it_cannot_start_with(tmp_path, graph, options, sentence):

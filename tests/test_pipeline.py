@@ -66,7 +66,7 @@ def test_a_parameter_makes_the_stages_stale_that_read_it(project, repro):
     for section, values, expected in (
         ("codebook", {"num_tokens": 6}, STAGES[2:]),
         ("train", {"epochs": 1}, STAGES[3:]),
-        ("gate", {"min_mrr": 1.1}, STAGES[4:]),
+        ("gate", {"min_mrr": 0.9}, STAGES[4:]),
         ("register", {"name": "another"}, STAGES[6:]),
         ("schedule", {"cron": "0 4 * * 1"}, []),
     ):
@@ -125,11 +125,11 @@ def test_an_experiment_registers_nothing_until_it_is_applied_and_made(project, r
 
 def test_a_refused_model_ends_an_experiment_successfully(project, repro):
     """``dvc exp run`` with one epoch and a gate that no model passes: no export, no registration, no error."""
-    output = project.run("dvc", "exp", "run", "-S", "train.epochs=1", "-S", "gate.min_mrr=1.1")
+    output = project.run("dvc", "exp", "run", "-S", "train.epochs=1", "-S", "gate.min_map=1")
     assert ran(output) == STAGES[3:]
     outcome = project.json("registered/registered.json")
     assert outcome["registered"] is False
-    assert any("1.1" in reason for reason in outcome["reasons"])
+    assert any("MAP" in reason for reason in outcome["reasons"])
     assert [p.name for p in sorted((project.root / "artifacts/export").iterdir())] == ["export.json", "run.json"]
     assert "experiment" not in outcome  # it is the gate that refused
     assert len(project.json("model/history.json")) == 1

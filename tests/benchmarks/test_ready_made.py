@@ -46,7 +46,7 @@ def test_a_model_that_the_gate_refuses_is_not_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="the gate refuses speech: "):
-        builder.build("speech", tiny_corpus, tmp_path / "W", tmp_path / "models", (), [*SMALL, "gate.min_mrr=1.1"])
+        builder.build("speech", tiny_corpus, tmp_path / "W", tmp_path / "models", (), [*SMALL, "gate.min_map=1"])
     assert not (tmp_path / "models").exists()
 
 

@@ -26,7 +26,7 @@ def described(root: str | None = None) -> dict[str, str]:
         root: the project; by default the one that this file belongs to.
 
     Returns:
-        ``name``, ``root``, ``pool``, and the cron lines ``retrain``, ``evaluate`` and ``ingest`` of ``params.yaml``.
+        ``name``, ``root``, and the cron lines ``retrain``, ``evaluate`` and ``ingest`` of ``params.yaml``.
 
     Raises:
         UserError: a cron line is not one, or never occurs.
@@ -37,4 +37,4 @@ def described(root: str | None = None) -> dict[str, str]:
     crons = {short: str(getattr(schedule, field)) for short, field in lines.items()}
     for short, field in lines.items():
         next_runs(crons[short], 1, parameter=f"schedule.{field}")
-    return {"name": name(path), "root": str(path), "pool": schedule.work_pool, **crons}
+    return {"name": name(path), "root": str(path), **crons}

@@ -129,7 +129,5 @@ class Schedule:
     """Seconds before a retry."""
     timeout_minutes: Annotated[int, Within(1, 43_200)] = 60
     """Time limit of a stage."""
-    work_pool: Text = "wav2tok"
-    """The Prefect work pool of the deployments; make services runs a worker of wav2tok, you those of another."""
     ray: Text = ""
     """The Ray cluster on which retraining runs its stages: local, auto or HOST:PORT; empty: in the flow's process."""

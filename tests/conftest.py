@@ -35,6 +35,7 @@ import pytest
 import soundfile
 import torch
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests import servers
 from wav2tok import progress
@@ -47,6 +48,9 @@ from wav2tok.progress import log
 from wav2tok.stages.train import TrainRun, train
 
 # The same examples at every run, so that a red run is a change's doing; no deadline, because machines are busy.
+# Hypothesis also draws constants from the project's modules that happen to be imported. Which those are depends on how
+# the tests were shared out among processes, so it draws none.
+providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("wav2tok", derandomize=True, deadline=None)
 # `make fuzz`: other examples at every run, and many.
 settings.register_profile("fuzz", deadline=None, max_examples=5000, suppress_health_check=list(HealthCheck))

@@ -115,8 +115,10 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
     answer[-1] = min((0, 4 if len(scale) == 7 else 3, len(scale)), key=lambda degree: abs(degree - answer[-2]))
     phrases = ((first, rhythm), (answer, answer_rhythm))
     melody = Melody(name, tuple(tuple(map(note, degrees, beats)) for degrees, beats in phrases))
-    # In a scale of five notes, a leap of four degrees can exceed the octave, which nobody hums: draw again.
-    singable = max(abs(a.pitch - b.pitch) for a, b in pairwise(melody.notes)) <= 12
+    # In a scale of five notes, a leap of four degrees can exceed the octave, which nobody hums; and a walk can swing
+    # between two notes, which is no tune. Draw again.
+    pitches = [note.pitch for note in melody.notes]
+    singable = max(abs(a - b) for a, b in pairwise(pitches)) <= 12 and len(set(pitches)) >= 3
     return melody if singable else invent(name, rng)
 
 

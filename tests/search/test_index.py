@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import RATE
 from tests.oracles import edit_distance
 from tests.search.collections import HOP, K, index, random_strings, recording, same, tokenizer
 from wav2tok.audio import decode
@@ -15,6 +14,7 @@ from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.evaluation.systems import tokenizer_systems
 from wav2tok.matching import Tokenized, candidates, edit_distances, rank, runs
+from wav2tok.matching.transposed import is_transposable
 from wav2tok.search import nearest
 from wav2tok.search.collection import Collection
 from wav2tok.search.index import Index, root_of
@@ -87,27 +87,51 @@ def test_other_measures_rank_as_in_the_report(name: str) -> None:
     assert answers[0].expected_by_chance < 0.01 < answers[1].expected_by_chance
 
 
-@pytest.mark.parametrize(("name", "row"), [("edit", 0), ("weighted", 1), ("dtw", 2), ("local", 3)])
-def test_a_search_ranks_recordings_as_the_report_does(name: str, row: int, tiny_model: Path, tiny_corpus: Path) -> None:
-    """From the files on: each recording asks the index of all, and the report's system of the same distance."""
-    made_by = Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
-    indexed = Index.build([tiny_corpus], made_by)
-    paths = [str(path) for path in find(tiny_corpus)]
-    system = tokenizer_systems(lambda waveforms: made_by.encode(waveforms, RATE), made_by.codebook)[row]
-    strings = system.represent([decode.read(path, RATE) for path in paths])
-    distances = system.distances(strings, strings)
-    order = rank(distances, np.ones(distances.shape, dtype=bool))
-    measure = measures(made_by.codebook)[name]
-    asked = 0
-    for query, string in enumerate(strings):
-        try:
-            answers = indexed.search(string, len(paths), None if name == "edit" else measure)
-        except UserError:  # too short a string for an index of this size
-            continue
-        assert found(answers) == [paths[i] for i in order[query]]
-        assert [one.distance for one in answers] == pytest.approx(distances[query, order[query]], abs=1e-4)
-        asked += 1
-    assert asked > len(paths) / 2
+MEASURES = ["edit", "weighted", "dtw", "local"]
+"""In the order of the report's systems."""
+
+
+def check_ranking(made_by: Tokenizer, paths: list[Path], queries: range) -> None:
+    """From the files on: recordings ask the index of all, and the report's system of the same distance."""
+    names, in_keys = [str(path) for path in paths], is_transposable(made_by.metadata.config)
+    indexed = Index.build(names, made_by)
+    rate = made_by.sample_rate
+
+    def encode(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        return made_by.encode(waveforms, rate)
+
+    systems = tokenizer_systems(encode, made_by.codebook, in_keys=in_keys)[: len(MEASURES)]
+    strings = systems[0].represent([decode.read(path, rate) for path in paths])
+    for name, system in zip(MEASURES, systems, strict=True):
+        measure = None if name == "edit" else measures(made_by.codebook, in_keys)[name]
+        distances = system.distances([strings[i] for i in queries], strings)
+        order = rank(distances, np.ones(distances.shape, dtype=bool))
+        asked = 0
+        for row, query in enumerate(queries):
+            try:
+                answers = indexed.search(strings[query], len(paths), measure)
+            except UserError:  # too short a string for an index of this size
+                continue
+            assert found(answers) == [names[i] for i in order[row]], name
+            assert [one.distance for one in answers] == pytest.approx(distances[row, order[row]], abs=1e-4)
+            asked += 1
+        assert asked > len(queries) / 2
+
+
+def test_a_search_ranks_recordings_as_the_report_does(tiny_model: Path, tiny_corpus: Path) -> None:
+    paths = find(tiny_corpus)
+    check_ranking(Tokenizer.from_pretrained(tiny_model, "cpu", threads=1), paths, range(len(paths)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("collection", "model"),
+    [("hums", "wav2tok:humming"), ("words", "wav2tok:speech"), ("sentences/audio", "wav2tok:speech")],
+)
+def test_a_search_ranks_real_recordings_as_the_report_does(collection: str, model: str, real_data: Path) -> None:
+    paths = find(real_data / collection)
+    paths = paths[:: max(1, len(paths) // 300)]
+    check_ranking(Tokenizer.from_pretrained(model, "cpu", threads=1), paths, range(0, len(paths), 7))
 
 
 def test_local_alignment_tries_the_keys_that_the_report_tries() -> None:

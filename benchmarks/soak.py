@@ -36,7 +36,7 @@ import torch
 from wav2tok.device import settle_threads
 from wav2tok.machine import describe
 from wav2tok.sample import corpus
-from wav2tok.search import folder as index_folder
+from wav2tok.search.folder import verify
 from wav2tok.search.index import Index
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -294,7 +294,7 @@ def soak(seconds: float, folder: Path) -> tuple[Tally, list[str]]:
             thread.join(150)
         service.process.send_signal(signal.SIGTERM)
         code = service.process.wait(60)
-    wrong = [*tally.wrong, *index_folder.verify(index)]
+    wrong = [*tally.wrong, *verify(index)]
     if any(thread.is_alive() for thread in threads):
         wrong.append("a request has not been answered")
     if code != 0:

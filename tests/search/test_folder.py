@@ -15,9 +15,10 @@ import pytest
 
 from tests.search.collections import recording, tokenizer
 from wav2tok.errors import UserError
-from wav2tok.search import folder as disk
-from wav2tok.search.folder import MANIFEST, Part, verify, writing
+from wav2tok.search.folder import verify
 from wav2tok.search.index import Index
+from wav2tok.search.manifest import LOCK, MANIFEST, Part
+from wav2tok.search.writer import _to_merge, writing
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_what_a_killed_writer_left_is_deleted_by_the_next(made: Path) -> None:
     assert len(now) == 31
     assert {one.name for one in made.iterdir()} == {
         MANIFEST,
-        disk.LOCK,
+        LOCK,
         *(name for part in now.manifest.parts for name in (part.file, part.dead) if name),
     }
 
@@ -149,11 +150,11 @@ def part(recordings: int, removed: int = 0) -> Part:
     ],
 )
 def test_neighbours_of_similar_size_are_merged(sizes: list[int], merged: tuple[int, int] | None) -> None:
-    assert disk._to_merge([part(size) for size in sizes]) == merged
+    assert _to_merge([part(size) for size in sizes]) == merged
 
 
 def test_a_segment_of_which_half_is_gone_is_written_again(made: Path) -> None:
-    assert disk._to_merge([part(100), part(10, removed=5)]) == (1, 2)
+    assert _to_merge([part(100), part(10, removed=5)]) == (1, 2)
     now = Index.load(made).remove([str(i) for i in range(10, 20)])
     assert [(p.recordings, p.removed) for p in now.manifest.parts] == [(9, 0), (11, 0)]
 

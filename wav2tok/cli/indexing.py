@@ -140,7 +140,8 @@ def stats(index: IndexFolder = INDEX) -> None:
 
 def verify(index: IndexFolder = INDEX) -> None:
     """Read all of an index and compare it with the digests that were written; exit code 1 if something differs."""
-    from wav2tok.search.folder import read, verify
+    from wav2tok.search.folder import verify
+    from wav2tok.search.manifest import read
 
     problems = verify(index)
     for problem in problems:

@@ -9,21 +9,22 @@ import numpy as np
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.matching.candidates import MAX_UNITS
-from wav2tok.search import folder as disk
 from wav2tok.search.identity import Identities
+from wav2tok.search.manifest import Manifest, Part
 from wav2tok.search.segment import Entry, Rows, Segment, cut
+from wav2tok.search.writer import Writer, writing
 
 
-def create(path: Path, about: disk.Manifest, recordings: Iterable[Tokenized]) -> None:
+def create(path: Path, about: Manifest, recordings: Iterable[Tokenized]) -> None:
     """Write an index, a segment at a time; of two recordings with one real path, the first.
 
     Args:
         about: what the index is; its parts are ignored.
     """
-    with disk.writing(path, about) as writer:
+    with writing(path, about) as writer:
         identities = Identities(about.root)
         waiting: list[Entry] = []
-        parts: list[disk.Part] = []
+        parts: list[Part] = []
         seen: set[int] = set()
         for one in recordings:
             entry = _entry(one, identities)
@@ -37,15 +38,15 @@ def create(path: Path, about: disk.Manifest, recordings: Iterable[Tokenized]) ->
         writer.commit(parts)
 
 
-def replace_all(path: Path, about: disk.Manifest, segments: Sequence[Rows]) -> None:
+def replace_all(path: Path, about: Manifest, segments: Sequence[Rows]) -> None:
     """Write an index of these segments."""
-    with disk.writing(path, about) as writer:
+    with writing(path, about) as writer:
         writer.commit([writer.write(rows) for rows in segments if len(rows.lengths)])
 
 
 def add(path: Path, recordings: Iterable[Tokenized]) -> None:
     """Add recordings; one that is there already, by its real path, is replaced."""
-    with disk.writing(path) as writer:
+    with writing(path) as writer:
         added = entries(recordings, writer.manifest.root)
         if added:
             keys = np.array([entry.key for entry in added], dtype=np.uint64)
@@ -56,7 +57,7 @@ def add(path: Path, recordings: Iterable[Tokenized]) -> None:
 
 def remove(path: Path, names: Sequence[str]) -> None:
     """Remove recordings by their paths; none, if one of them is not there."""
-    with disk.writing(path) as writer:
+    with writing(path) as writer:
         identities = Identities(writer.manifest.root)
         keys = np.array([identities.of(name)[0] for name in names], dtype=np.uint64)
         known = np.zeros(len(keys), dtype=bool)
@@ -71,7 +72,7 @@ def remove(path: Path, names: Sequence[str]) -> None:
 
 def reroot(path: Path, root: str) -> None:
     """Say where the folder of the recordings is now."""
-    with disk.writing(path) as writer:
+    with writing(path) as writer:
         writer.manifest = replace(writer.manifest, root=root)
         writer.commit(writer.manifest.parts)
 
@@ -88,7 +89,7 @@ def _entry(recording: Tokenized, identities: Identities) -> Entry:
     return Entry(stored, *identities.of(recording.path))
 
 
-def _without(writer: disk.Writer, find: Callable[[Segment], np.ndarray]) -> list[disk.Part]:
+def _without(writer: Writer, find: Callable[[Segment], np.ndarray]) -> list[Part]:
     """The writer's parts, without the recordings that ``find`` names in each segment (-1: none)."""
     parts = []
     for part, segment, dead in zip(writer.manifest.parts, *writer.segments(), strict=True):

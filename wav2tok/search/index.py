@@ -12,11 +12,12 @@ import numpy as np
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.search import changes
-from wav2tok.search import folder as disk
 from wav2tok.search.answers import Answers, Hit, Match
 from wav2tok.search.collection import Collection
 from wav2tok.search.engine import Engine
+from wav2tok.search.folder import snapshot
 from wav2tok.search.identity import Identities, shown
+from wav2tok.search.manifest import Manifest, read
 from wav2tok.search.nearest import Measure
 from wav2tok.search.segment import Rows, Segment, cut, pack
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
@@ -42,7 +43,7 @@ class Index:
         folder: where it is; None if it is in memory.
     """
 
-    def __init__(self, manifest: disk.Manifest, collection: Collection, folder: Path | None = None) -> None:
+    def __init__(self, manifest: Manifest, collection: Collection, folder: Path | None = None) -> None:
         self.manifest, self.collection, self.folder = manifest, collection, folder
 
     def __repr__(self) -> str:
@@ -114,7 +115,7 @@ class Index:
         Raises:
             UserError: there is no index, it is damaged, or another tokenizer made it.
         """
-        manifest, segments, dead = disk.snapshot(path)
+        manifest, segments, dead = snapshot(path)
         index = cls(manifest, Collection(segments, dead, manifest.num_tokens), path)
         if tokenizer is not None:
             index.require(tokenizer)
@@ -139,12 +140,12 @@ class Index:
         Raises:
             UserError: it is gone or damaged, or another tokenizer has made it meanwhile.
         """
-        if self.folder is None or disk.read(self.folder).generation == self.manifest.generation:
+        if self.folder is None or read(self.folder).generation == self.manifest.generation:
             return self
         known = {
             part.file: segment for part, segment in zip(self.manifest.parts, self.collection.segments, strict=True)
         }
-        manifest, segments, dead = disk.snapshot(self.folder, known)
+        manifest, segments, dead = snapshot(self.folder, known)
         if manifest.identity != self.identity:
             raise UserError(
                 f"{self.folder} was made again with {manifest.model}; load it with that tokenizer.", "index"
@@ -309,5 +310,5 @@ def root_of(paths: Sequence[str]) -> str:
     return str(Path(paths[0])) if len(paths) == 1 and os.path.isdir(paths[0]) else ""
 
 
-def _manifest(tokenizer: Tokenizer, root: str) -> disk.Manifest:
-    return disk.Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)
+def _manifest(tokenizer: Tokenizer, root: str) -> Manifest:
+    return Manifest(tokenizer.identity, tokenizer.source, tokenizer.frame_seconds, tokenizer.num_tokens, root)

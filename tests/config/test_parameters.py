@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wav2tok.config.parameters import PROFILES, flatten, from_dict, load, to_dict
+from wav2tok.config.parameters import PROFILES, flatten, from_dict, from_stored, load, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
 
@@ -95,3 +97,32 @@ def test_a_profile_overrides_the_file_and_an_override_both(tmp_path: Path) -> No
 def test_reading_a_configuration_back_does_not_apply_its_profile_again() -> None:
     config = load(None, ["profile=humming", "features.hop=512"])
     assert from_dict(to_dict(config)) == config
+
+
+def test_parameters_of_another_version_are_ignored_and_named(lines: list[str]) -> None:
+    config = load(None, ["train.epochs=7", "recipes.staged.alpha=0.25"])
+    values = to_dict(config)
+    values["schedule"]["work_pool"] = "old"
+    values["recipes"]["staged"]["older"] = 1
+    values["gone"] = {"a": 1}
+    assert from_stored(values, "MODEL") == config
+    said, names = lines[0].split(": ")
+    assert said == "MODEL was written by another version of wav2tok; ignored"
+    assert sorted(names.split(", ")) == ["gone", "recipes.staged.older", "schedule.work_pool"]
+
+
+@given(st.sampled_from(sorted(flatten(to_dict(Config())))))
+def test_an_unknown_parameter_beside_any_other_is_ignored(key: str) -> None:
+    values = to_dict(Config())
+    section = values
+    for part in key.split(".")[:-1]:
+        section = section[part]
+    section["unknown"] = 1
+    assert from_stored(values, "MODEL") == Config()
+
+
+def test_a_stored_value_that_is_not_taken_names_its_source() -> None:
+    with pytest.raises(
+        UserError, match=r"^MODEL does not fit this version .*: train\.epochs is -1; .*; train again\.$"
+    ):
+        from_stored({"train": {"epochs": -1}}, "MODEL")

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from wav2tok.config.schema import PUBLISHED, STAGED, VALIDATOR, Config
 from wav2tok.errors import UserError
+from wav2tok.progress import log
 from wav2tok.untrusted import YAML_BYTES, brief, parse_yaml, read_text, shown, why_not_regular
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -98,6 +99,43 @@ def from_dict(values: Mapping[str, Any]) -> Config:
         return VALIDATOR.validate_python(merged)
     except pydantic.ValidationError as error:
         raise UserError(_sentence(error.errors(include_url=False)[0])) from None
+
+
+def from_stored(values: Mapping[str, Any], source: str) -> Config:
+    """The `Config` that a model was made with, perhaps by another version of wav2tok.
+
+    Parameters that this version does not have are left out, and logged: an upgrade must not lose the champion.
+
+    Args:
+        source: what holds the values, for messages.
+
+    Raises:
+        UserError: a value that this version does not take.
+    """
+    kept, unknown = _known(values, Config)
+    if unknown:
+        log.info(f"{source} was written by another version of wav2tok; ignored: {', '.join(unknown)}")
+    try:
+        return from_dict(kept)
+    except UserError as error:
+        wrong = str(error).rstrip(".")
+        raise UserError(f"{source} does not fit this version of wav2tok: {wrong}; train again.") from None
+
+
+def _known(values: Any, kind: Any, prefix: str = "") -> tuple[Any, list[str]]:
+    """``values`` without the parameters that ``kind``, a section, does not have; and the dotted names of those."""
+    if not isinstance(values, Mapping):
+        return values, []
+    hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else None
+    item = next(iter(typing.get_args(kind)[1:]), None)  # of a dictionary
+    kept, unknown = {}, []
+    for key, value in values.items():
+        if hints is not None and key not in hints:
+            unknown.append(f"{prefix}{key}")
+            continue
+        kept[key], below = _known(value, item if hints is None else hints[key], f"{prefix}{key}.")
+        unknown += below
+    return kept, unknown
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wav2tok.config.parameters import from_dict
+from wav2tok.config.parameters import from_stored
 from wav2tok.config.schema import Config, Evaluate
 from wav2tok.corpus import audios_bin, splits
 from wav2tok.corpus.digests import contents
@@ -66,7 +66,7 @@ def judge(data: Path, tokenizer: Tokenizer, graph: Path, config: Config) -> Judg
         UserError: unreadable data or recordings, or a protocol that leaves no query.
     """
     parts = audios_bin.read(data)
-    trained_with = from_dict(tokenizer.metadata.config)
+    trained_with = from_stored(tokenizer.metadata.config, tokenizer.source)
     protocol = config.evaluate
     settings = dataclasses.replace(trained_with, evaluate=protocol, gate=config.gate)
     trained = splits.with_validation(parts, trained_with.split.valid_share, trained_with.seed)

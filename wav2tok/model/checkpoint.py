@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wav2tok.config.parameters import from_dict, to_dict
+from wav2tok.config.parameters import from_stored, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError, reason
 from wav2tok.files import read_json, replacing, write_json
@@ -97,7 +97,7 @@ def peek(path: Path) -> dict[str, Any]:
 def peek_config(path: Path) -> Config:
     """The configuration of a checkpoint; reads the header only."""
     with _opened(path) as file:
-        return from_dict(parse_json(file.metadata()["config"]))
+        return from_stored(parse_json(file.metadata()["config"]), str(path))
 
 
 def read_config(folder: Path) -> Config:
@@ -108,7 +108,7 @@ def read_config(folder: Path) -> Config:
             f"{folder} is not a model folder (it has no {file.name}); train first: "
             f"wav2tok train --data audios.bin --out {folder}"
         )
-    return from_dict(read_json(file))
+    return from_stored(read_json(file), str(file))
 
 
 def load(folder: Path, name: str | None = None) -> tuple[Wav2Tok, Config, dict[str, Any]]:

@@ -35,7 +35,7 @@ def plain_step(bench: Bench) -> float:
 
 
 def plain_rates(bench: Bench) -> dict[str, float]:
-    """Seconds of audio per second of the plain implementation, by the parts of the table."""
+    """The figures of the plain implementation, by the parts of the table and in their units."""
     config, rate = bench.config, bench.rate
     few = bench.waves[: 2 * PAIRS]
     seconds = len(few) * bench.seconds
@@ -53,15 +53,15 @@ def plain_rates(bench: Bench) -> dict[str, float]:
         "augmentation": _rate(seconds, lambda: [plain.augment(w, rate, rng) for w in few]),
         "features": _rate(seconds, lambda: [plain.features(w, config.features, rate) for w in few]),
         "E-step, embeddings": _rate(seconds, lambda: [plain.embed(model, w) for w in few]),
-        "E-step, k-means": 3600 / median_seconds(lambda: kmeans.fit(points)),
+        "E-step, k-means": median_seconds(lambda: kmeans.fit(points)),
         "training step": step,
         "training step, EM": step,
         "tokenizing waveforms": _rate(seconds, lambda: [plain.tokenize(model, w) for w in few]),
         "tokenizing files": _rate(
             seconds, lambda: [plain.tokenize(model, decode.read(path, rate)) for path in bench.paths[: len(few)]]
         ),
-        "matching": _rate(
-            len(strings) ** 2 * bench.seconds, lambda: [plain.edit_distance(a, b) for a in strings for b in strings]
+        "matching, edit distance": _rate(
+            len(strings) ** 2 / 1e6, lambda: [plain.edit_distance(a, b) for a in strings for b in strings]
         ),
     }
 
@@ -99,22 +99,5 @@ def pretrained_rates(bench: Bench, name: str) -> dict[str, float]:
 
 
 def with_others(rows: list[Row], plain_: dict[str, float], pretrained_: dict[str, float]) -> list[Row]:
-    """The rows with the rates of the other systems, and whether the targets that name these are met."""
-
-    def judged(row: Row) -> bool | None:
-        if row.part == "training step" and row.plain and row.floor:
-            return row.rate >= 25 * row.plain and row.rate >= 0.7 * row.floor
-        if row.part == "tokenizing waveforms" and row.pretrained and row.target:
-            return row.rate >= 800 and row.rate >= 50 * row.pretrained
-        return row.met
-
-    filled = [
-        dataclasses.replace(row, plain=plain_.get(row.part), pretrained=pretrained_.get(row.part)) for row in rows
-    ]
-    filled = [
-        dataclasses.replace(row, note=f"{row.note} The network alone would be {row.floor / row.plain:.0f} x plain.")
-        if row.part == "training step" and row.plain and row.floor
-        else row
-        for row in filled
-    ]
-    return [dataclasses.replace(row, met=judged(row)) for row in filled]
+    """The rows with the figures of the other systems."""
+    return [dataclasses.replace(row, plain=plain_.get(row.part), pretrained=pretrained_.get(row.part)) for row in rows]

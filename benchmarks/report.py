@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.goals import GOALS
 from wav2tok.files import replacing, write_json
 from wav2tok.report import style
-from wav2tok.speed.table import Row, met, numbers, one_line
+from wav2tok.speed.table import Row, numbers, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ _DPI, _PANEL = 100, (7.0, 4.5)  # inches: two panels side by side and one above 
 _EXPLAINED = (
     "audio s/s: seconds of audio processed per second. x plain: compared with the plain implementation, one recording "
     "at a time. x HuBERT base: compared with HuBERT base at its fastest batch size. % of floor: of the rate that the "
-    "machine's arithmetic or memory alone would allow, unless a note says otherwise. -: not measured, or no target."
+    "machine's arithmetic or memory alone would allow, unless a note says otherwise. -: not measured, or no goal."
 )
 
 
@@ -99,8 +100,9 @@ def markdown(results: Results) -> str:
     if results.machine:
         named = (f"{name.replace('_', ' ')}: {value}" for name, value in results.machine.items())
         lines += ["", f"Machine: {one_line('; '.join(named))}."]
-    header = ["part", "work", "audio s/s", "x plain", "x HuBERT base", "% of floor", "target", "met"]
+    header = ["part", "work", "measured", "x plain", "x HuBERT base", "% of floor", "goal", "met"]
     lines += ["", _cells(header), "|---|---|--:|--:|--:|--:|---|---|"]
+    figures = {row.part: row.measured for row in results.rows}
     notes: list[str] = []
     for row in results.rows:
         part, note = row.part, one_line(row.note)
@@ -108,7 +110,9 @@ def markdown(results: Results) -> str:
             if note not in notes:  # rows that share a note share its number
                 notes.append(note)
             part += f" <sup>{notes.index(note) + 1}</sup>"
-        lines.append(_cells([part, row.work, *numbers(row), row.target or "-", met(row)]))
+        goal = GOALS.get(row.part)
+        judged = ["-", "-"] if goal is None else [goal.text, "yes" if goal.met(row.measured, figures) else "no"]
+        lines.append(_cells([part, row.work, *numbers(row), *judged]))
     lines += ["", _EXPLAINED]
     if notes:
         lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]

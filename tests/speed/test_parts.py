@@ -30,13 +30,17 @@ def test_every_part_is_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch, l
     monkeypatch.setattr(Bench, "median", lambda self, run: parts.median_seconds(run, least_seconds=0.01))
     rows = bench.rows()
     assert [row.part for row in rows] == [
-        "reading and decoding", "augmentation", "features", "E-step, embeddings", "E-step, k-means", "training step",
-        "training step, EM", "epoch", "tokenizing waveforms", "tokenizing files", "wav2tok tokenize", "matching",
+        "reading and decoding", "augmentation", "features", "E-step, embeddings", "E-step, k-means",
+        "E-step of a large corpus", "training step", "alignment and contrast", "training step, EM", "epoch",
+        "epoch, speed with augmentation", "epoch, validation", "tokenizing waveforms", "tokenizing files",
+        "tokenizing waveforms, wav2tok:humming", "tokenizing waveforms, wav2tok:speech", "wav2tok tokenize",
+        "matching, edit distance",
     ]  # fmt: skip
-    assert all(row.rate > 0 for row in rows)
+    assert all(row.measured > 0 for row in rows)
     assert all(row.floor is None or row.floor > 0 for row in rows)
     assert len([line for line in lines if line.startswith("measuring ")]) == 10
     by_part: dict[str, Row] = {row.part: row for row in rows}
     assert by_part["tokenizing files"].work == "96 of 0.5 s"
-    assert by_part["wav2tok tokenize"].met == (0.5 / by_part["wav2tok tokenize"].rate < 1.5)
+    assert by_part["wav2tok tokenize"].unit == "s"
+    assert by_part["epoch, validation"].measured < 100
     assert "network, forward and backward" in by_part["training step"].note

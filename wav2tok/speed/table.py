@@ -6,55 +6,55 @@ import textwrap
 from dataclasses import dataclass
 
 WIDTH = 120  # columns of a terminal
+RATE = "audio s/s"
+"""The unit of a rate: seconds of audio per second."""
+TIMES = ("s", "ms")
+"""Units of which less is better."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work and its speed; rates are seconds of audio per second, None if there is none.
+    """One piece of work and its cost.
 
     Attributes:
         part: what ran, e.g. "training step, recipe staged".
         work: how much of it at once, e.g. "48 pairs of 1 s".
-        rate: of wav2tok.
-        plain: of the plain implementation, one recording at a time.
+        measured: the figure.
+        unit: of ``measured``.
+        plain: the same of the plain implementation, one recording at a time; None where there is none to compare.
         pretrained: of HuBERT base at its fastest batch size.
         floor: the limit by arithmetic and memory, or the network alone if ``note`` says so.
-        target: the goal, e.g. ">= 25 x plain, >= 70 % of the floor".
-        met: whether the goal is reached; None without a goal, or if it was not measured.
         note: a footnote.
     """
 
     part: str
     work: str
-    rate: float
-    plain: float | None
-    pretrained: float | None
-    floor: float | None
-    target: str = ""
-    met: bool | None = None
+    measured: float
+    unit: str = RATE
+    plain: float | None = None
+    pretrained: float | None = None
+    floor: float | None = None
     note: str = ""
 
 
 def text_table(rows: list[Row]) -> str:
-    """The table for a terminal, no line wider than 120; a target that does not fit goes below its row, indented."""
-    header = ["part", "work", "audio s/s", "x plain", "x HuBERT", "% of floor", "met"]
-    cells = [header, *([one_line(row.part), one_line(row.work), *numbers(row), met(row)] for row in rows)]
-    # Numbers have at most 11 characters, which leaves 29 and 22 for the names in the worst case.
-    most = (29, 22, 11, 11, 11, 11, 3)
+    """The table for a terminal, no line wider than 120; columns without any figure are left out."""
+    header = ["part", "work", "measured", "x plain", "x HuBERT", "% of floor"]
+    cells = [header, *([one_line(row.part), one_line(row.work), *numbers(row)] for row in rows)]
+    kept = [i for i in range(len(header)) if i < 3 or any(line[i] != "-" for line in cells[1:])]
+    cells = [[line[i] for i in kept] for line in cells]
+    # The widths of the worst case: numbers have at most 10 characters, ratios and their signs 12.
+    most = [(36, 26, 24, 12, 12, 12)[i] for i in kept]
     widths = [min(max(map(len, column)), limit) for column, limit in zip(zip(*cells, strict=True), most, strict=True)]
     lines = []
-    for line, target in zip(cells, ["target", *(one_line(row.target) for row in rows)], strict=True):
+    for line in cells:
         wrapped = [textwrap.wrap(cell, width) for cell, width in zip(line, widths, strict=True)]
-        for number, pieces in enumerate(itertools.zip_longest(*wrapped, fillvalue="")):
+        for pieces in itertools.zip_longest(*wrapped, fillvalue=""):
             text = "  ".join(
-                piece.rjust(width) if 2 <= column < 6 else piece.ljust(width)
+                piece.rjust(width) if column > 2 else piece.ljust(width)
                 for column, (piece, width) in enumerate(zip(pieces, widths, strict=True))
             )
-            if number == 0 and len(text) + 2 + len(target) <= WIDTH:
-                text, target = f"{text}  {target}", ""
             lines.append(text.rstrip())
-        if target:
-            lines += textwrap.wrap(f"target {target}", WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 11)
     return "\n".join(lines)
 
 
@@ -72,16 +72,19 @@ def number(value: float | None) -> str:
 
 
 def numbers(row: Row) -> list[str]:
-    """Rate, times plain, times HuBERT base, % of the floor; with three digits, so that 24.7 does not show as 25."""
-    ratios = [row.rate / other if other else None for other in (row.plain, row.pretrained, row.floor)]
+    """The figure with its unit, times plain, times HuBERT base, % of the floor.
+
+    They have three digits, so that 24.7 does not show as 25.
+    """
+    times = row.unit in TIMES
+    ratios = [
+        (other / row.measured if times else row.measured / other) if other else None
+        for other in (row.plain, row.pretrained, row.floor)
+    ]
     texts = [number(ratios[0]), number(ratios[1]), number(None if ratios[2] is None else 100 * ratios[2])]
-    units = (" x", " x", " %")
-    return [number(row.rate), *(text if text == "-" else text + unit for text, unit in zip(texts, units, strict=True))]
-
-
-def met(row: Row) -> str:
-    """Whether the target is met: yes, no or -."""
-    return {True: "yes", False: "no", None: "-"}[row.met]
+    signs = (" x", " x", " %")
+    figure = f"{number(row.measured)} {one_line(row.unit)}".rstrip()
+    return [figure, *(text if text == "-" else text + sign for text, sign in zip(texts, signs, strict=True))]
 
 
 def one_line(text: str) -> str:

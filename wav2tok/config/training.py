@@ -24,7 +24,6 @@ from wav2tok.config.values import (
     Within,
 )
 
-
 ContourChange = Literal["glides", "vibrato", "octaves", "notes", "tempo"]
 """What another performance of a melody changes (`wav2tok.training.contours`)."""
 

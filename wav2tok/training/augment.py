@@ -63,7 +63,9 @@ def augment(
     generator: torch.Generator,
     allowed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A copy of each recording with random pitch, tempo, noise and slips of a contour; the share ``config.share`` of them is changed.
+    """A copy of each recording with random pitch, tempo and noise; the share ``config.share`` of them is changed.
+
+    With ``config.contour`` a changed contour is another performance, too (`wav2tok.training.contours`).
 
     Args:
         spectrum: [B, T, bands] from `FrontEnd.spectrum`, on any device; frames: [B], on the CPU.

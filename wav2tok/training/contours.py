@@ -86,7 +86,7 @@ def vary(
 
 
 def _glided(pitch: Tensor, sure: Tensor, width: Tensor) -> Tensor:
-    """Voiced pitch [B, T] smoothed by a Gaussian of ``width`` [B, 1] frames, each frame by how ``sure`` [B, T] it is."""
+    """Pitch [B, T] smoothed where it is ``sure`` [B, T], and by as much, with a Gaussian of ``width`` [B, 1] frames."""
     reach = int(3 * float(width.max()) + 1)
     steps = torch.arange(-reach, reach + 1)[None, :]
     kernel = torch.exp(-(steps / width.clamp_min(1e-3)).square().clamp_max(200) / 2).to(pitch)
@@ -101,33 +101,39 @@ def _glided(pitch: Tensor, sure: Tensor, width: Tensor) -> Tensor:
 def _timed(
     x: Tensor, frames: Tensor, copies: np.ndarray, note: np.ndarray, swing: np.ndarray, kind: Kind
 ) -> tuple[Tensor, Tensor]:
-    """Frames of x [B, T, 2] that come ``copies`` times, by whole stretches (``note``), each ``exp(swing)`` long: [B, T]."""
-    before, after, weights, lengths = [], [], [], []
-    for row, n in enumerate(frames.tolist()):
-        again = copies[row, :n]
-        order = np.repeat(np.arange(n), again)
-        if not len(order):  # at least something is sung
-            order, again = np.arange(n), np.ones(n, dtype=np.int64)
-        # All of a stretch, then all of it again.
-        second = np.arange(len(order)) - np.repeat(np.cumsum(again) - again, again)
-        order = order[np.lexsort((order, second, note[row, order]))]
-        # When each frame comes; between two of them half of either's length has passed.
-        long = np.exp(swing[row, order].astype(np.float64))
-        when = np.concatenate([[0.0], np.cumsum((long[1:] + long[:-1]) / 2)])
-        count = round(float(when[-1])) + 1
-        place = np.interp(np.linspace(0, when[-1], count), when, np.arange(len(order)))
-        low = np.minimum(place.astype(np.int64), len(order) - 1)
-        before.append(torch.from_numpy(order[low]))
-        after.append(torch.from_numpy(order[np.minimum(low + 1, len(order) - 1)]))
-        weights.append(torch.from_numpy((place - low).astype(np.float32)))
-        lengths.append(count)
-    longest = max(lengths)
+    """Contours x [B, T, 2] in another time, which `_places` decides for each: ([B, T', 2], new lengths [B])."""
+    parts = [
+        _places(copies[row, :n], note[row, :n], swing[row, :n].astype(np.float64))
+        for row, n in enumerate(frames.tolist())
+    ]
+    longest = max(len(weight) for _, _, weight in parts)
+    first = torch.arange(len(x))[:, None] * x.shape[1]
+    low, high, weight = (
+        torch.from_numpy(np.stack([np.pad(one, (0, longest - len(one)), mode="edge") for one in column]))
+        for column in zip(*parts, strict=True)
+    )
+    before, after = (take_rows(x.flatten(0, 1), (first + one).to(x.device, non_blocking=True)) for one in (low, high))
+    changed = kind.between(before, after, weight[:, :, None].to(x.device, non_blocking=True))
+    return changed, torch.tensor([len(one) for _, _, one in parts])
 
-    def padded(parts: list[Tensor]) -> Tensor:
-        return torch.stack([torch.cat([one, one[-1:].expand(longest - len(one))]) for one in parts])
 
-    rows = torch.arange(len(x))[:, None] * x.shape[1]
-    flat = x.flatten(0, 1)
-    low, high = ((rows + padded(one)).to(x.device, non_blocking=True) for one in (before, after))
-    weight = padded(weights)[:, :, None].to(x.device, non_blocking=True)
-    return kind.between(take_rows(flat, low), take_rows(flat, high), weight), torch.tensor(lengths)
+def _places(copies: np.ndarray, note: np.ndarray, swing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which two frames each new frame lies between, int64 [T'] twice, and its place from 0 to 1, float32 [T'].
+
+    Args:
+        copies: int64 [T], how often a frame comes, the same in all of a note; all frames come once if none would.
+        note: int64 [T], the number of the stretch that a frame belongs to. It is sung to its end before it comes again.
+        swing: [T], the logarithm of a frame's length.
+    """
+    if not copies.any():
+        copies = np.ones_like(copies)
+    order = np.repeat(np.arange(len(copies)), copies)
+    copy = np.arange(len(order)) - np.repeat(np.cumsum(copies) - copies, copies)
+    order = order[np.lexsort((order, copy, note[order]))]
+    # When each frame comes: from the middle of one to that of the next, half of either's length passes.
+    long = np.exp(swing[order])
+    when = np.concatenate([[0.0], np.cumsum((long[1:] + long[:-1]) / 2)])
+    place = np.interp(np.linspace(0, when[-1], round(float(when[-1])) + 1), when, np.arange(len(order)))
+    low = place.astype(np.int64)
+    high = np.minimum(low + 1, len(order) - 1)
+    return order[low], order[high], (place - low).astype(np.float32)

@@ -146,6 +146,10 @@ def test_an_unknown_key_is_named(key: str) -> None:
         ("augment.share", float("nan")),
         ("augment.noise_db", -1.0),
         ("augment.views", "anchor"),
+        ("augment.contour", 1.1),
+        ("augment.contour", -0.1),
+        ("augment.contour_changes", ["trills"]),
+        ("augment.contour_changes", ["notes", "notes"]),
         ("encoder.layerdrop", 1.1),
         ("encoder.layerdrop", -0.1),
     ],
@@ -174,6 +178,11 @@ def test_a_wrong_value_is_named(key: str, value: Any) -> None:
             {"train": {"mode": "singles"}},
             {"augment": {"share": 0.0}, "encoder": {"dropout": 0.0}},
             "train.mode is singles with augment.share 0 and encoder.dropout 0",
+        ),
+        (
+            {"features": {"kind": "mfcc"}},
+            {"features": {"kind": "contour", "hop": 1024}, "augment": {"contour": 0.5}},
+            "augment.contour is 0.5.*features.kind is mfcc",
         ),
         (
             {"train": {"mode": "triplets"}},

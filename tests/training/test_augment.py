@@ -214,3 +214,22 @@ def test_a_tone_keeps_its_pitch_when_lengths_are_made_the_same(kind: str) -> Non
     assert new[0] == new[1] != frames[0]
     peak = x[0, 2:-2].mean(0).argmax()
     assert (got[:, 2:-2].argmax(2) == peak).all()
+
+
+def test_slips_of_a_contour_are_drawn_after_all_else_and_only_where_views_change() -> None:
+    front_end = front("contour")
+    x, frames = random_spectrum([40] * 60, 2)
+    x = x.abs().clamp_max(1)
+    pitch = {**STILL, "semitones": 6.0, "share": 0.5}
+    (plain, _), (slipped, new), (again, _) = (
+        augment(x, frames, front_end, Augment(**pitch, contour=strength), torch.Generator().manual_seed(1))
+        for strength in (0.0, 1.0, 1.0)
+    )
+    assert torch.equal(slipped, again)
+    changed = (plain != x).flatten(1).any(1)
+    kept = [i for i in range(len(x)) if not changed[i]]
+    assert 15 < len(kept) < 45
+    assert torch.equal(new[kept], frames[kept])
+    assert torch.equal(slipped[kept, :40], x[kept])
+    differs = [int(new[i]) != 40 or not torch.equal(slipped[i, :40], plain[i]) for i in range(len(x)) if changed[i]]
+    assert all(differs)

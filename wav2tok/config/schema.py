@@ -113,6 +113,11 @@ class Config:
                 raise ValueError(
                     f"{stated}, which needs a linear encoder, and encoder.kind is {encoder.kind}; change one of them"
                 )
+        if self.augment.contour and features.kind != "contour":
+            raise ValueError(
+                f"augment.contour is {self.augment.contour:g}, which changes contours, and features.kind is "
+                f"{features.kind}; set augment.contour to 0"
+            )
         if train.mode == "singles" and self.augment.share == 0 and encoder.dropout == 0:
             raise ValueError(
                 "train.mode is singles with augment.share 0 and encoder.dropout 0, so both views would be the same; "

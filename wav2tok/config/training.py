@@ -1,12 +1,13 @@
 """Parameters of training: augmentation, recipes, the loop."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from wav2tok.config.values import (
     DAY,
+    DISTINCT,
     HOUR,
     SECTION,
     Count,
@@ -22,6 +23,9 @@ from wav2tok.config.values import (
     Weight,
     Within,
 )
+
+ContourChange = Literal["glides", "vibrato", "octaves", "notes", "tempo"]
+"""What another performance of a melody changes (`wav2tok.training.contours`)."""
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -40,6 +44,10 @@ class Augment:
     """Maximum tilt of the noise's spectrum."""
     noise_db: Annotated[float, Within(0, 100)] | None = 10.0
     """Width of the range of noise levels around 50 dB below the loudest band; null: no noise."""
+    contour: Share = 0.0
+    """Slips of another performance in contours (features.kind contour), 1 the largest; 0: none."""
+    contour_changes: Annotated[tuple[ContourChange, ...], DISTINCT] = get_args(ContourChange)
+    """Which: glides, vibrato, octaves (slips of an octave), notes (dropped and repeated ones), tempo (bends)."""
     views: Literal["both", "partner"] = "both"
     """Change both views of a pair, or only the partner."""
 

@@ -14,6 +14,7 @@ from wav2tok.config.schema import Augment
 from wav2tok.model.features.kind import Kind
 from wav2tok.model.frames import repeat_last, take_rows
 from wav2tok.model.front_end import FrontEnd
+from wav2tok.training.contours import vary
 
 
 def change_tempo(x: Tensor, frames: Tensor, new_frames: Tensor, kind: Kind, longest: int) -> Tensor:
@@ -64,6 +65,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """A copy of each recording with random pitch, tempo and noise; the share ``config.share`` of them is changed.
 
+    With ``config.contour`` a changed contour is another performance, too (`wav2tok.training.contours`).
+
     Args:
         spectrum: [B, T, bands] from `FrontEnd.spectrum`, on any device; frames: [B], on the CPU.
         generator: CPU generator; the same state gives the same copies.
@@ -84,6 +87,10 @@ def augment(
     tempo = torch.exp(draw(math.log(config.min_tempo), math.log(config.max_tempo)))
     level, tilt = draw(-60, -60 + 2 * (config.noise_db or 0)), draw(-config.equalizer_db, config.equalizer_db)
     level = torch.where(changed, level, -torch.inf)
+    if config.contour:
+        rate = front_end.sample_rate / front_end.config.hop
+        kind, changes = front_end.kind, config.contour_changes
+        spectrum, frames = vary(spectrum, frames, kind, rate, config.contour, changes, generator, changed)
 
     tempo = torch.where(changed, tempo, 1.0)
     x, new_frames = resample(spectrum, frames, tempo, front_end.kind)

@@ -20,7 +20,7 @@ def _run(command: str, folder: Path, text: bytes = b"") -> subprocess.CompletedP
 
 
 @pytest.mark.promise(
-    "A full disk, a closed or full standard output, no standard input, a path that is too long, --out below a file",
+    "A closed or full standard output, no standard input, a device as a file, a path that is too long",
     "One sentence and exit code 2.",
 )
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ VERBS = {
 
 
 @pytest.mark.slow
-@pytest.mark.promise("A full disk", "One sentence names the file that did not fit; what was there before stays whole.")
+@pytest.mark.promise("A full disk", "One sentence names what did not fit, and nothing half-written is left.")
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_full_disk_is_one_sentence(
     disk: Path, tmp_path: Path, tiny_corpus: Path, tiny_split: Path, tiny_model: Path, tiny_config: Config, verb: str

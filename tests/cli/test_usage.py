@@ -23,7 +23,7 @@ def test_the_walk_meets_the_verbs() -> None:
     assert {("train",), ("index", "build"), ("serve",), ("params",)} <= {*VERBS}
 
 
-@pytest.mark.promise("A wrong option or argument", "One sentence that names it and the help of the verb; exit code 2.")
+@pytest.mark.promise("An unknown option", "One sentence that names it and the help of the verb; exit code 2.")
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_an_unknown_option(verb, cli):
     complaint = cli(*verb, "--nonsense").complaint

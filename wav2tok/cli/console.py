@@ -12,12 +12,14 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wav2tok import progress
 from wav2tok.errors import UserError
+from wav2tok.files import require_local
 from wav2tok.secrets import without_secrets
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
@@ -128,6 +130,18 @@ def _require_finite(options: Mapping[str, Any]) -> None:
             raise UserError(f"{value} is not a finite number.", name)
 
 
+def _require_paths(options: Mapping[str, Any]) -> None:
+    """Refuse addresses where a verb takes paths.
+
+    Raises:
+        UserError: an option is the address of something elsewhere.
+    """
+    for name, value in options.items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                require_local(path, name)
+
+
 def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     """``verb`` with the options ``--quiet`` and ``--verbose``."""
 
@@ -137,6 +151,7 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
         if quiet:
             progress.show_with(_nothing)
         _require_finite(options)
+        _require_paths(options)
         started = time.perf_counter()
         verb(*arguments, **options)
         progress.log.debug(f"{verb.__name__} took {time.perf_counter() - started:.1f} s")

@@ -55,7 +55,7 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
     out: list[str] = []
     for path in paths:
         if path == "-" and stdin is not None:
-            out += _listed(stdin)
+            out += listed(stdin)
         elif os.path.isdir(path):  # unlike Path.is_dir, it takes any text
             out += map(str, recordings_of(path))
         else:
@@ -63,7 +63,7 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
     return once(out)
 
 
-def _listed(stdin: TextIO) -> Iterator[str]:
+def listed(stdin: TextIO) -> Iterator[str]:
     """The paths in a list, one a line, also from Windows: with a byte-order mark, and carriage returns."""
     if isinstance(stdin, io.TextIOWrapper):
         stdin.reconfigure(errors="surrogateescape")  # one odd name must not lose the others

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from wav2tok import progress
+from wav2tok.cli import faults
 from wav2tok.errors import UserError
 from wav2tok.files import require_local
 from wav2tok.secrets import without_secrets
@@ -179,7 +180,7 @@ def _keep_libraries_quiet() -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 2)
         os.close(silence)
-        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors=faults.ESCAPE, buffering=1)  # noqa: SIM115
 
 
 def keep_output_clean() -> None:

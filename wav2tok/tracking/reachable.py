@@ -4,7 +4,6 @@ MLflow itself tries again and again, for two minutes, before it says that a serv
 cannot be opened.
 """
 
-import configparser
 import contextlib
 import importlib.util
 import os
@@ -69,6 +68,8 @@ def _databricks(profile: str) -> str | None:
 
     Its own client waits five minutes for an address that does not answer.
     """
+    import configparser
+
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:  # in its notebooks the client knows
         return None
     path = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
@@ -78,9 +79,7 @@ def _databricks(profile: str) -> str | None:
     except (configparser.Error, OSError, ValueError) as error:
         return f"cannot be found, because {path} cannot be read ({type(error).__name__})"
     name = profile or os.environ.get("DATABRICKS_CONFIG_PROFILE") or configparser.DEFAULTSECT
-    host = os.environ.get("DATABRICKS_HOST") or profiles.defaults().get("host")
-    if profiles.has_section(name):
-        host = os.environ.get("DATABRICKS_HOST") or profiles.get(name, "host", fallback=None)
+    host = os.environ.get("DATABRICKS_HOST") or (profiles[name].get("host") if name in profiles else None)
     if not host:
         return f"has no address, because DATABRICKS_HOST is not set and {path} has no host in [{name}]"
     address = host if "://" in host else f"https://{host}"

@@ -31,6 +31,12 @@ def test_an_unknown_option(verb, cli):
     assert complaint.endswith(f"; see: wav2tok {' '.join(verb)} --help")
 
 
+def test_a_file_whose_name_begins_with_a_dash(cli, folder):
+    assert "./" not in cli("tokenize", "-x.flac").complaint
+    (folder / "-x.flac").touch()
+    assert "; if the file -x.flac is meant, write ./-x.flac; see: " in cli("tokenize", "-x.flac").complaint
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if any(p.required for p in ARGUMENTS[verb])], ids=" ".join)
 def test_a_missing_argument(verb, cli):
     assert cli(*verb).complaint == f"missing argument '{ARGUMENTS[verb][0].name}'; see: wav2tok {' '.join(verb)} --help"

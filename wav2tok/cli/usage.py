@@ -3,6 +3,7 @@
 Typer would draw boxes of several lines.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,9 @@ def sentence(error: Any, command: Any, arguments: Sequence[str]) -> str:
         command: the whole program, as ``typer.main.get_command`` gives it.
         arguments: the words after the program's name.
     """
-    return f"{_problem(error)}; see: {' '.join(['wav2tok', *_verb(command, arguments)[0]])} --help"
+    file = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), None)
+    way = f"; if the file {shown(file)} is meant, write ./{shown(file)}" if file else ""
+    return f"{_problem(error)}{way}; see: {' '.join(['wav2tok', *_verb(command, arguments)[0]])} --help"
 
 
 def option(name: str, command: Any, arguments: Sequence[str]) -> str:

@@ -134,7 +134,7 @@ def says_full(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def naming(path: Path, size: int | None = None) -> Iterator[None]:
-    """If the disk is full, name what was to be written, and not the temporary file that was.
+    """If the disk is full or read-only, name what was to be written, and not the temporary file that was.
 
     Raises:
         UserError: it is.
@@ -142,6 +142,8 @@ def naming(path: Path, size: int | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EROFS:
+            raise UserError(f"{path} cannot be written: the disk is read-only; name a place on another disk.") from None
         if isinstance(error, UserError) or not says_full(error):
             raise
         free = shutil.disk_usage(path.parent).free

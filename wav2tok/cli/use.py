@@ -168,5 +168,5 @@ def opened(
 def _say(found: "Answers[Any]", recordings: int) -> None:
     """Say on standard error how an index was searched."""
     if progress.log.isEnabledFor(logging.INFO):
-        how = "compared with all of" if found.method == "scan" else "compared with the candidates among"
+        how = "compared with all" if found.method == "scan" else "compared with the candidates among"
         print(f"{found.method}: {how} {progress.counted(recordings, 'recording')}", file=sys.stderr, flush=True)

@@ -94,8 +94,8 @@ test: setup  ## run the tests but for the slow ones
 test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed trainings
 	pytest -m slow
 
-fuzz: setup  ## try the readers of files on thousands of damaged ones (about ten minutes)
-	WAV2TOK_EXAMPLES=fuzz pytest --timeout 3600 $(READERS)
+fuzz: setup  ## try the readers of files on thousands of damaged ones (ten minutes on two cores)
+	WAV2TOK_EXAMPLES=fuzz pytest --timeout 3600 --dist load -ra $(READERS)
 
 soak: setup  ## serve for an hour while faults are injected; the figures go to benchmarks/soak.md (MINUTES=60)
 	python -m benchmarks.soak --minutes $(or $(MINUTES),60) --out benchmarks/soak.md

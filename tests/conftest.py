@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 # What the package keeps in the user's cache stays out of it, here and in every process that a test starts. (The fonts
@@ -22,7 +23,7 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 # same order everywhere and results compare bit by bit.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from wav2tok.device import settle_threads
 
@@ -34,7 +35,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from hypothesis.internal.conjecture import providers
 
 from tests import servers
@@ -52,9 +53,27 @@ from wav2tok.stages.train import TrainRun, train
 # the tests were shared out among processes, so it draws none.
 providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("wav2tok", derandomize=True, deadline=None)
-# `make fuzz`: other examples at every run, and many.
-settings.register_profile("fuzz", deadline=None, max_examples=5000, suppress_health_check=list(HealthCheck))
+# `make fuzz`: other examples at every run, and as many as fit into a time.
+settings.register_profile("fuzz", deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("WAV2TOK_EXAMPLES", "wav2tok"))
+FUZZ_SECONDS = 90.0
+"""Of the processor, for each property in `make fuzz`."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """In `make fuzz`, try a property with further examples until its time is up."""
+    begun = time.process_time()
+    result = yield
+    if os.environ.get("WAV2TOK_EXAMPLES") == "fuzz" and is_hypothesis_test(pyfuncitem.obj):
+        arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+        rounds = 1
+        while time.process_time() - begun < FUZZ_SECONDS:
+            pyfuncitem.obj(**arguments)
+            rounds += 1
+        pyfuncitem.user_properties.append(("rounds of examples", rounds))
+    return result
+
 
 RATE = 8000
 MELODIES = {"arch": (0, 7, 0), "climb": (-5, 0, 6), "fall": (7, 1, -5), "zigzag": (-4, 6, -6)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wav2tok.errors import UserError
-from wav2tok.files import locked, read_json, replacing, replacing_folder, require_own, write_json
+from wav2tok.files import locked, make_folder, read_json, replacing, replacing_folder, require_own, write_json
 
 
 def test_a_file_is_replaced_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -242,3 +242,12 @@ def test_a_file_of_other_types_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UserError, match=r"a\.json is not (as it was written|valid JSON)"):
         read_json(path, Kind)
+
+
+def test_an_address_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="s3:/bucket/x is an address"):
+        write_json("s3://bucket/x/a.json", {})
+    assert not list(tmp_path.iterdir())
+    make_folder(tmp_path / "s3:" / "bucket")  # by its absolute path, a folder may be called so
+    assert [path.name for path in tmp_path.iterdir()] == ["s3:"]

@@ -32,12 +32,43 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wav2tok"
 
 
+def require_local(path: Path | str, parameter: str | None = None) -> None:
+    """Refuse an address, such as ``s3://bucket/x``, where a path is meant: it would name a folder ``s3:``.
+
+    Raises:
+        UserError: ``path`` begins as an address does.
+    """
+    if untrusted.is_address(path):
+        raise UserError(
+            f"{untrusted.shown(path)} is an address, and only files and folders of this machine can be named here; "
+            "name one, and copy it from or to elsewhere yourself.",
+            parameter,
+        )
+
+
+def require_outside(out: Path, *folders: Path | str, parameter: str = "out") -> None:
+    """Refuse to write into a folder of recordings: the next run would find its own output among them.
+
+    Raises:
+        UserError: ``out`` is one of ``folders`` or lies in it.
+    """
+    for folder in folders:
+        if not out.resolve().is_relative_to(Path(folder).resolve()):
+            continue
+        raise UserError(
+            f"{out} lies in {folder}, where the recordings are, and would be looked through with them; name a folder "
+            "outside it.",
+            parameter,
+        )
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, if necessary.
 
     Raises:
-        UserError: there is a file of that name.
+        UserError: there is a file of that name, or it is the address of another machine.
     """
+    require_local(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -103,7 +134,7 @@ def says_full(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def naming(path: Path, size: int | None = None) -> Iterator[None]:
-    """If the disk is full, name what was to be written, and not the temporary file that was.
+    """If the disk is full or read-only, name what was to be written, and not the temporary file that was.
 
     Raises:
         UserError: it is.
@@ -111,6 +142,8 @@ def naming(path: Path, size: int | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EROFS:
+            raise UserError(f"{path} cannot be written: the disk is read-only; name a place on another disk.") from None
         if isinstance(error, UserError) or not says_full(error):
             raise
         free = shutil.disk_usage(path.parent).free
@@ -213,6 +246,29 @@ def require_own(folder: Path, mark: str, names: Collection[str]) -> None:
             f"{folder / foreign[0]} would be replaced, but {folder} has no {mark}, so another program wrote it; "
             "name another folder, or move the file away.",
             "out",
+        )
+
+
+def require_own_json(path: Path, *keys: str) -> None:
+    """Refuse to replace a file that another program wrote.
+
+    Args:
+        keys: of the JSON object that the verb writes.
+
+    Raises:
+        UserError: ``path`` exists and does not hold such an object.
+    """
+    require_local(path, "out")
+    require_file(path)
+    if not path.exists():
+        return
+    try:
+        value = read_json(path)
+    except UserError:
+        value = None
+    if not isinstance(value, dict) or not value.keys() >= {*keys}:
+        raise UserError(
+            f"{path} would be replaced, and this verb did not write it; name another file, or move it away.", "out"
         )
 
 

@@ -16,6 +16,12 @@ Display = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 log = logging.getLogger("wav2tok")
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words: ``1 recording``, ``2 recordings``, ``2 classes``."""
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"
+
+
 @contextmanager
 def _hidden(what: str, total: int) -> Iterator[Callable[[], object]]:
     yield lambda: None

@@ -7,6 +7,7 @@ their own. Here each is one kind of error with a short reason.
 import errno
 import json
 import os
+import re
 import reprlib
 import stat
 from collections import Counter
@@ -23,6 +24,15 @@ _MERGED = 10_000
 """The most keys of a mapping after its merge keys; lists of them can double it level by level."""
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How an address begins. `Path` leaves one of its two slashes, and one letter would be a drive of Windows."""
+
+
+def is_address(path: Path | str) -> bool:
+    """Whether a path begins as an address does, such as ``s3://bucket/x``. An absolute path never does."""
+    return _ADDRESS.match(str(path)) is not None
+
+
 def why_not_regular(path: Path | str) -> str | None:
     """Why a path names no regular file, to follow its name; None if it names one.
 
@@ -31,7 +41,7 @@ def why_not_regular(path: Path | str) -> str | None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return "does not exist"
+        return "is an address, and only files of this machine are read" if is_address(path) else "does not exist"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return "is longer than a path may be"

@@ -44,7 +44,7 @@ def test_links_that_lead_nowhere_are_named(tmp_path: Path, lines: list[str]) -> 
     made(tmp_path, "a/1.wav")
     (tmp_path / "a" / "gone.flac").symlink_to("nowhere")
     assert found(tmp_path) == ["a/1.wav"]
-    assert lines == [f"1 links in {tmp_path} lead to no file and are left out: {tmp_path}/a/gone.flac"]
+    assert lines == [f"1 link to no file in {tmp_path} left out: {tmp_path}/a/gone.flac"]
 
 
 @pytest.mark.promise(
@@ -58,12 +58,12 @@ def test_files_that_need_ffmpeg_are_read_or_counted(
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     assert found(tmp_path) == ["a/1.wav"]
     counted = "(2 .m4a, 1 .webm, 1 .wv); convert them: ffmpeg -i "
-    assert lines[0].startswith(f"4 files with sound in {tmp_path} are not read {counted}")
-    assert lines[1].startswith(f"3 folders in {tmp_path} hold files but no recording that is read: ")
+    assert lines[0].startswith(f"4 files with sound in {tmp_path} not read {counted}")
+    assert lines[1].startswith(f"3 folders in {tmp_path} with files but no recording that is read: ")
     lines.clear()
     monkeypatch.setattr(module.shutil, "which", lambda name: "/usr/bin/ffmpeg")
     assert found(tmp_path) == ["a/1.wav", "b/2.m4a", "b/3.M4A", "c/4.webm"]
-    assert lines[0].startswith(f"1 files with sound in {tmp_path} are not read (1 .wv)")
+    assert lines[0].startswith(f"1 file with sound in {tmp_path} not read (1 .wv)")
 
 
 @pytest.mark.promise("aiff, au, caf, oga, sph or w64 among the recordings", "They are found as WAV is.")

@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     return decode.read(path, RATE, doubts), doubts.phrases
 
 
-@pytest.mark.promise("A recording that is cut off", "It is refused by name, whatever its format.")
+@pytest.mark.promise("A WAV, AIFF, W64, CAF, AU or NIST SPHERE file that is cut off", "It is refused by name.")
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("suffix", FORMS)
 def test_what_is_cut_off_is_refused_in_every_format(tmp_path: Path, suffix: str, channels: int) -> None:

@@ -47,6 +47,15 @@ def place(folder, tiny_split, tiny_model, tiny_corpus):
 
 
 CASES = {
+    "a ready-made model to drift from": (
+        "drift corpus --model wav2tok:humming --out new",
+        "--model: wav2tok:humming is ready-made, and has no profile",
+    ),
+    "a ready-made model to export": (
+        "export --model wav2tok:speech --out new",
+        "--model: wav2tok:speech is a graph already",
+    ),
+    "no ready-made model to export": ("export --model wav2tok:song --out new", "is not a ready-made model"),
     "no audios.bin to train on": ("train --data absent.bin --out new", "absent.bin does not exist"),
     "no audios.bin to cluster": ("cluster --data absent.bin --out new", "absent.bin does not exist"),
     "no audios.bin to evaluate on": ("evaluate --data absent.bin --model model --out new", "absent.bin does not exist"),
@@ -92,7 +101,7 @@ CASES = {
     ),
     "files for OpenSearch in a bucket": (
         "index export --format opensearch --out s3://bucket/folder",
-        "--out: s3://bucket/folder is a URI, and files for opensearch go into a folder",
+        "--out: s3://bucket/folder is an address",
     ),
     "no file of keys": ("serve --model model --api-keys absent", "--api-keys: absent does not exist; name a file with"),
     "an index in a folder of something else": ("index query.flac --model model --out corpus", "--out: corpus holds"),

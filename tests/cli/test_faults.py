@@ -1,6 +1,7 @@
 """Faults of the system: one sentence and exit code 2, and nothing lost without a word."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def _run(command: str, folder: Path, text: bytes = b"") -> subprocess.CompletedP
 
 
 @pytest.mark.promise(
-    "A full disk, a closed or full standard output, no standard input, a path that is too long, --out below a file",
+    "A closed or full standard output, no standard input, a device as a file, a path that is too long",
     "One sentence and exit code 2.",
 )
 @pytest.mark.parametrize(
@@ -43,6 +44,20 @@ def test_a_fault_is_one_sentence(tmp_path: Path, command: str, sentence: str) ->
     assert done.returncode == 2, shown
     assert sentence in shown
     assert len(shown.splitlines()) == 1, shown
+
+
+@pytest.mark.promise(
+    "A standard output whose encoding lacks a character, such as ü in ASCII", "Rows are printed, and are JSON."
+)
+def test_rows_are_json_in_any_encoding(tmp_path: Path, tiny_corpus: Path) -> None:
+    named = tmp_path / "\u00fc\U0001d11e.flac"
+    named.write_bytes((tiny_corpus / "arch" / "ada_0.flac").read_bytes())
+    missing = tmp_path / "\u65e5.flac"
+    command = "PYTHONIOENCODING=ascii $W tokenize --model wav2tok:humming"
+    done = _run(command, tmp_path, f"{named}\n{missing}\n".encode())
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout.decode("ascii"))["path"] == str(named)
+    assert json.loads(done.stderr.decode("ascii").splitlines()[-1])["path"] == str(missing)
 
 
 def test_without_standard_error_results_stay_clean(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ VERBS = {
 
 
 @pytest.mark.slow
-@pytest.mark.promise("A full disk", "One sentence names the file that did not fit; what was there before stays whole.")
+@pytest.mark.promise("A full disk", "One sentence names what did not fit, and nothing half-written is left.")
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_full_disk_is_one_sentence(
     disk: Path, tmp_path: Path, tiny_corpus: Path, tiny_split: Path, tiny_model: Path, tiny_config: Config, verb: str
@@ -110,3 +110,14 @@ def test_metrics_that_do_not_fit_leave_those_that_wait_whole(disk: Path) -> None
         kept.send([Metric("loss", 1.0, 0, step) for step in range(1000)], away)
     assert kept.path.read_bytes() == before
     assert kept.count == 10
+
+
+@pytest.mark.slow
+@pytest.mark.promise("A disk that is read-only", "One sentence names what was to be written.")
+def test_a_read_only_disk_is_one_sentence(disk: Path, tiny_corpus: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    for name in ("pull", "split"):
+        out = disk / name
+        done = run(name, "wav2tok:humming" if name == "pull" else tiny_corpus, "--out", out)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith(f"wav2tok: {out} cannot be written: the disk is read-only; ")

@@ -140,7 +140,8 @@ def test_the_life_of_an_index(cli, folder, tiny_model, tiny_corpus):
     assert (found[0]["path"], found[0]["distance"]) == ("data/arch/ada_0.flac", 0)
     assert "7 recordings removed, 14 in all" in cli("index", "remove", "data/fall").err
     assert "data/fall is not in index" in cli("index", "remove", "data/fall").complaint
-    assert "1 recordings removed" in cli("index", "remove", stdin="data/arch/ada_0.flac\n").err
+    listed = "\ufeffdata/arch/ada_0.flac\r\n"  # as Windows writes a list
+    assert "1 recording removed, 13 in all" in cli("index", "remove", stdin=listed).err
     stats = json.loads(cli("index", "stats").out)
     assert (stats["recordings"], stats["model"], stats["root"]) == (13, str(tiny_model), "")
     assert cli("index", "verify").err.startswith("index is whole: ")

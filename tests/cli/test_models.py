@@ -69,4 +69,5 @@ def test_pull_brings_the_card_along(tiny, cli, folder):
 @pytest.mark.parametrize("verb", ["tokenize any.wav --model", "search any.wav --model", "pull"])
 def test_an_unknown_name_is_one_sentence(tiny, cli, verb):
     complaint = cli(*verb.split(), "wav2tok:piano").complaint
-    assert complaint == "--model: wav2tok:piano is not a ready-made model; there are wav2tok:tiny."
+    name = "MODEL" if verb == "pull" else "--model"
+    assert complaint == f"{name}: wav2tok:piano is not a ready-made model; there are wav2tok:tiny."

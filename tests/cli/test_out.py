@@ -21,6 +21,8 @@ VERBS = {
     "evaluate": ("metrics.json", ["--data", "audios.bin", "--model", "model"]),
     "export": ("notes.txt", ["--model", "model"]),
     "register": ("notes.txt", ["--model", "export"]),
+    "drift": ("drift.json", ["corpus", "--model", "export"]),
+    "changes": ("changes.json", ["--data", "audios.bin", "--model", "model"]),
     "pull": ("notes.txt", ["model"]),
     "sample": ("notes.txt", []),
     "synthesize": ("notes.txt", []),
@@ -28,7 +30,8 @@ VERBS = {
 
 
 @pytest.mark.promise(
-    "--out names a folder with a file of somebody else", "Each verb refuses it in a sentence, and the file stays."
+    "--out names a folder with a file of somebody else",
+    "The verbs that write a folder of files refuse it in a sentence, and the file stays.",
 )
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_file_of_somebody_else_stays(inputs, cli, verb):
@@ -53,11 +56,20 @@ def test_a_file_where_an_index_would_be_stays(inputs, cli):
     assert song.read_bytes() == b"RIFF....WAVE"
 
 
-@pytest.mark.parametrize(("verb", "arguments"), [("split", ["corpus"])])
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("split", ["corpus"]),
+        ("labels", ["corpus", "--model", "model"]),
+        ("ingest", ["inbox", "--set", "data.path=corpus"]),
+    ],
+)
 def test_a_file_that_is_not_of_the_verb_stays(inputs, cli, verb, arguments):
+    shutil.copytree(inputs / "corpus" / "arch", inputs / "inbox" / "new")
     song = inputs / "song.bin"
     song.write_bytes(b"RIFF....WAVE")
-    assert "song.bin would be replaced and is not an" in cli(verb, *arguments, "--out", song).complaint
+    assert "song.bin would be replaced" in cli(verb, *arguments, "--out", song).complaint
     assert song.read_bytes() == b"RIFF....WAVE"
+    assert len([*(inputs / "inbox").rglob("*.flac")]) == 7
     for _ in range(2):  # but its own file is replaced
         assert cli(verb, *arguments, "--out", inputs / "own.bin").code == 0

@@ -48,7 +48,7 @@ ODD: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.promise("A graph with metadata that no tokenizer has", "It is refused in a sentence before it runs.")
+@pytest.mark.promise("A graph with metadata that no tokenizer has", "It is refused in a sentence.")
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in ODD.items() for value in values])
 def test_metadata_that_no_tokenizer_has(graph: onnx.ModelProto, tmp_path: Path, key: str, value: Any) -> None:
     (entry,) = [one for one in graph.metadata_props if one.key == METADATA_KEY]
@@ -83,6 +83,8 @@ def test_files_that_are_no_graph(graph: onnx.ModelProto, tiny_model: Path, tmp_p
 def test_weights_in_other_files_are_not_read(graph: onnx.ModelProto, tmp_path: Path) -> None:
     onnx.save(graph, tmp_path / "split.onnx", save_as_external_data=True, location="weights", size_threshold=0)
     assert "keeps its weights in other files" in _refused(tmp_path / "split.onnx")
+    (tmp_path / "weights").unlink()
+    assert "keeps its weights in other files" in _refused(tmp_path / "split.onnx")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_progress_is_read_as_it_was_written() -> None:
     assert json.dumps(read.history) == json.dumps(history)
 
 
-@pytest.mark.promise("A checkpoint with values that no training writes", "It is refused in a sentence.")
+@pytest.mark.promise("A checkpoint that is empty, cut off or of other bytes", "It is refused in a sentence.")
 def test_checkpoints_that_are_none(tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)

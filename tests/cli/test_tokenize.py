@@ -192,4 +192,4 @@ def test_what_is_doubtful_is_a_json_line_on_stderr_and_each_file_is_tokenized_on
     assert about["silent.wav"] == "silent.wav is silent (-200 dBFS)"
     assert about["scrap.wav"] == "scrap.wav has only 6 ms of sound"
     assert "is taken once" in about["./good.flac"]
-    assert any("1 files with sound in . are not read (1 .wv)" in row["warning"] for row in warned)
+    assert any("1 file with sound in . not read (1 .wv)" in row["warning"] for row in warned)

@@ -23,12 +23,18 @@ def test_the_walk_meets_the_verbs() -> None:
     assert {("train",), ("index", "build"), ("serve",), ("params",)} <= {*VERBS}
 
 
-@pytest.mark.promise("A wrong option or argument", "One sentence that names it and the help of the verb; exit code 2.")
+@pytest.mark.promise("An unknown option", "One sentence that names it and the help of the verb; exit code 2.")
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_an_unknown_option(verb, cli):
     complaint = cli(*verb, "--nonsense").complaint
     assert complaint.startswith("no such option: --nonsense")
     assert complaint.endswith(f"; see: wav2tok {' '.join(verb)} --help")
+
+
+def test_a_file_whose_name_begins_with_a_dash(cli, folder):
+    assert "./" not in cli("tokenize", "-x.flac").complaint
+    (folder / "-x.flac").touch()
+    assert "; if the file -x.flac is meant, write ./-x.flac; see: " in cli("tokenize", "-x.flac").complaint
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if any(p.required for p in ARGUMENTS[verb])], ids=" ".join)

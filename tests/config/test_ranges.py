@@ -53,7 +53,7 @@ def test_any_text_is_a_value_within_the_range_or_refused(key: str, text: str) ->
     config = accepted(key, text)
     if config is not None and text not in ("null", "text"):
         value: Any = float(text)
-        assert NUMBERS[key]["minimum"] <= value
+        assert NUMBERS[key]["minimum"] <= value <= NUMBERS[key].get("maximum", value)
 
 
 @pytest.mark.promise(

@@ -143,6 +143,14 @@ def test_a_recording_that_still_changes_waits(place, tiny_config):
     assert judge(place, tiny_config, settle=0).good == GOOD
 
 
+def test_a_recording_with_a_date_of_the_future_does_not_wait_for_ever(place, tiny_config):
+    early, late = (place / "inbox" / name for name in GOOD[:2])
+    for path, ahead in ((early, 3600), (late, 10 * 86_400)):
+        os.utime(path, (time.time() + ahead,) * 2)
+    found = judge(place, tiny_config)
+    assert (found.waiting, found.good) == ((GOOD[0],), (GOOD[1],))
+
+
 def test_names_in_the_quarantine_stay_apart(place, tiny_config):
     for seconds in (1, 2, 3):
         arrive(place, "climb/ivo_0.flac", np.zeros(seconds * RATE))

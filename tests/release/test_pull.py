@@ -17,7 +17,7 @@ from wav2tok.release.passport import FORMAT
 from wav2tok.release.pull import pull
 from wav2tok.stages.export import export
 from wav2tok.tokenizer import cache
-from wav2tok.tokenizer.format import METADATA_KEY
+from wav2tok.tokenizer.format import CARD_FILE, METADATA_KEY
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup
 
@@ -96,12 +96,22 @@ def test_a_version_comes_with_card_and_passport(store, tmp_path, tiny_corpus):
     )
 
 
-@pytest.mark.promise("A download that fails", "The model that was there stays.")
+@pytest.mark.promise(
+    "A version that the store does not have, or whose files are gone", "pull leaves the model that was there."
+)
 def test_an_error_leaves_what_was_there(store, tmp_path):
     pull("models:/tiny/1", tmp_path / "model")
     before = (tmp_path / "model" / "passport.json").read_bytes()
     with pytest.raises(UserError):
         pull("models:/tiny@nobody", tmp_path / "model")
+    assert (tmp_path / "model" / "passport.json").read_bytes() == before
+    (card,) = (store / "mlruns").rglob(f"{lookup.find('models:/tiny/1').model_id}/artifacts/{CARD_FILE}")
+    card.rename(store / "away")
+    try:
+        with pytest.raises(UserError, match=f"lacks {CARD_FILE}"):
+            pull("models:/tiny/1", tmp_path / "model")
+    finally:
+        (store / "away").rename(card)
     assert (tmp_path / "model" / "passport.json").read_bytes() == before
     assert set(names(tmp_path)) <= {"model", "cache"}
     (tmp_path / "model" / "mine.onnx").touch()
@@ -205,7 +215,7 @@ def test_a_corrupt_or_foreign_model_is_refused_in_one_sentence(sentence, folder,
     assert names(tmp_path) == ["export"]
 
 
-@pytest.mark.promise("A file of a model was changed in the store", "pull refuses it by its digest.")
+@pytest.mark.promise("The graph of a model was changed in the store", "pull refuses it by its digest.")
 def test_a_changed_file_in_the_store_is_refused(store, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
     version = lookup.find("models:/tiny/1")

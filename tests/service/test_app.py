@@ -144,7 +144,7 @@ def test_without_an_index_there_is_no_search(started):
     refused(started().post("/search", content=audio(0.5)), 404, "Not Found")
 
 
-@pytest.mark.promise("A request that is too large", "It is refused with 413 before it is read whole.")
+@pytest.mark.promise("A request that is too large", "It is refused with 413.")
 def test_bytes_are_limited_announced_or_not(started):
     client = started(max_bytes=20_000)
     data = audio(2)

@@ -195,7 +195,7 @@ def test_what_is_in_the_split_already_is_not_added_under_another_name(
     parts = audios_bin.read(tmp_path / "audios.bin")
     assert parts.valid is not None
     assert len(parts.train + parts.valid + parts.test) == 28
-    assert [line.split()[0] for line in lines if "are in the split already" in line] == ["28", "28", "7"]
+    assert [line.split()[0] for line in lines if "in the split already" in line] == ["28", "28", "7"]
 
 
 def test_one_name_in_two_spellings_of_unicode_is_one_group_and_one_class(

@@ -1,5 +1,8 @@
 """What keeps ONNX Runtime from CUDA, and runs with bound inputs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +79,13 @@ def test_the_library_that_does_not_load_is_named() -> None:
         assert cuda_problem() is None
     else:
         assert "there is no NVIDIA driver (libcuda.so" in (cuda_problem() or "")
+
+
+@pytest.mark.promise("A library that reports to its maker", "ONNX Runtime's telemetry is off, and leaves no file.")
+def test_onnx_runtime_reports_nothing(tmp_path: Path) -> None:
+    script = "import wav2tok; wav2tok.Tokenizer.from_pretrained('wav2tok:humming', 'cpu')"
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(root)}
+    environment.pop("ORT_DISABLE_TELEMETRY")  # importing wav2tok has set it here
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert not list(tmp_path.rglob("*onnxruntime*"))

@@ -44,8 +44,38 @@ def test_servers_that_do_not_answer() -> None:
 def test_databases_of_servers() -> None:
     assert "needs the package psycopg2" in str(problem("postgresql://a:b@127.0.0.1:1/x", None, writing=True))
     assert "needs the package pyodbc" in str(problem("mssql+pyodbc://a:b@127.0.0.1:1/x", None, writing=True))
-    said = str(problem("postgresql+psycopg://a:b@127.0.0.1:1/x", None, writing=True))
-    assert "does not answer" in said
+    assert "does not answer" in str(problem("postgresql+psycopg://a:b@127.0.0.1:1/x", None, writing=True))
+    with silent() as uri:
+        start = time.perf_counter()
+        assert "does not answer" in str(problem(f"postgresql+psycopg://a:b@{uri[7:]}/x", None, writing=True))
+        assert time.perf_counter() - start < 7
+
+
+@pytest.mark.promise(
+    "The store databricks without an address, or at one that does not answer", "One sentence within five seconds."
+)
+def test_databricks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own client waits five minutes."""
+    for name in ("DATABRICKS_HOST", "DATABRICKS_CONFIG_PROFILE", "DATABRICKS_RUNTIME_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    profiles = tmp_path / "profiles"
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profiles))
+    assert "profiles has no host in [DEFAULT]" in str(problem("databricks", None, writing=True))
+    assert "profiles has no host in [team]" in str(problem("databricks://team", None, writing=True))
+    with other(b"HTTP/1.0 401 Unauthorized\r\n\r\n") as uri:
+        profiles.write_text(f"[DEFAULT]\nhost = 127.0.0.1:{free_port()}\n[team]\nhost = {uri}\ntoken = 10%-off\n")
+        assert problem("databricks://team", None, writing=True) is None
+        assert "does not answer" in str(problem("databricks", None, writing=True))
+        monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "team")
+        assert problem("databricks", None, writing=True) is None
+    with silent() as uri:
+        monkeypatch.setenv("DATABRICKS_HOST", uri)
+        start = time.perf_counter()
+        assert "does not answer" in str(problem("databricks", None, writing=True))
+        assert time.perf_counter() - start < 7
+    monkeypatch.delenv("DATABRICKS_HOST")
+    profiles.write_text("host = without a section")
+    assert "profiles cannot be read" in str(problem("databricks", None, writing=True))
 
 
 def _made(path: Path, *tables: str) -> Path:
@@ -56,7 +86,7 @@ def _made(path: Path, *tables: str) -> Path:
 
 
 @pytest.mark.promise(
-    "An SQLite store that is corrupt, locked, read-only or of another program",
+    "An SQLite store that is corrupt, locked or of another program",
     "One sentence that names it, before any work.",
 )
 def test_files_that_are_no_store(tmp_path: Path) -> None:

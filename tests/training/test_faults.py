@@ -83,7 +83,9 @@ class Full:
             raise torch.cuda.OutOfMemoryError
 
 
-@pytest.mark.promise("The GPU has too little memory", "Training says so and goes on with half of the pairs per step.")
+@pytest.mark.promise(
+    "The device says that it has too little memory", "Training says so and goes on with half of the pairs per step."
+)
 def test_a_device_without_enough_memory_gets_half_of_the_pairs(
     tiny_split: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
 ) -> None:

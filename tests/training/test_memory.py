@@ -25,9 +25,7 @@ def test_the_profiles_need_little(profile: str, tmp_path: Path, monkeypatch: pyt
     assert sum(need.size for need in needs(create(config), config, 32, 6.0)) < 2 * GIB
 
 
-@pytest.mark.promise(
-    "Parameters that together would take too much memory", "One sentence, before anything is allocated."
-)
+@pytest.mark.promise("Parameters that together would take too much memory", "One sentence, before the training starts.")
 @pytest.mark.parametrize(
     ("overrides", "first"),
     [

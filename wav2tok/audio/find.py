@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wav2tok.audio import foreign
 from wav2tok.errors import UserError
-from wav2tok.progress import log
+from wav2tok.progress import counted, log
 
 SUFFIXES = frozenset(
     {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64",
@@ -132,12 +132,12 @@ def _say_left_out(root: Path, left_out: list[Path], nowhere: list[Path]) -> None
         example = left_out[0]
         way = "install ffmpeg, which reads them, or convert them" if by_ffmpeg else "convert them"
         log.warning(
-            f"{len(left_out)} files with sound in {root} are not read ({what}); {way}: "
+            f"{counted(len(left_out), 'file')} with sound in {root} not read ({what}); {way}: "
             f"ffmpeg -i {example} {example.with_suffix('.flac')}"
         )
     if nowhere:
         names = ", ".join(map(str, nowhere[:_SHOWN])) + (", ..." if len(nowhere) > _SHOWN else "")
-        log.warning(f"{len(nowhere)} links in {root} lead to no file and are left out: {names}")
+        log.warning(f"{counted(len(nowhere), 'link')} to no file in {root} left out: {names}")
 
 
 def _say_empty(root: Path, folders: list[Path], recordings: list[Path]) -> None:
@@ -146,4 +146,4 @@ def _say_empty(root: Path, folders: list[Path], recordings: list[Path]) -> None:
     silent = [folder for folder in folders if folder not in full]
     if silent and recordings:
         names = ", ".join(map(str, silent[:_SHOWN])) + (", ..." if len(silent) > _SHOWN else "")
-        log.warning(f"{len(silent)} folders in {root} hold files but no recording that is read: {names}")
+        log.warning(f"{counted(len(silent), 'folder')} in {root} with files but no recording that is read: {names}")

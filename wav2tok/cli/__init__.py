@@ -80,10 +80,6 @@ for verb in (
 app.add_typer(indexing.app, name="index")
 
 
-OPTIONS = {"overrides": "set"}
-"""The options whose parameter has another name in Python."""
-
-
 INTERRUPTED = 128 + signal.SIGINT
 """Typer's exit code after Ctrl-C."""
 
@@ -115,8 +111,8 @@ def main() -> None:
         finally:
             faults.flush()
     except UserError as error:
-        name = error.parameter and OPTIONS.get(error.parameter, error.parameter.replace("_", "-"))
-        typer.echo(f"wav2tok: {f'--{name}: ' if name else ''}{error}", err=True)
+        name = error.parameter and usage.option(error.parameter, command, sys.argv[1:])
+        typer.echo(f"wav2tok: {f'{name}: ' if name else ''}{error}", err=True)
         sys.exit(2)
     except usage.UsageError as error:
         typer.echo(f"wav2tok: {usage.sentence(error, command, sys.argv[1:])}", err=True)

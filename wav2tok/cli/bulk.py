@@ -10,6 +10,7 @@ from wav2tok import progress
 from wav2tok.cli.rows import say_failure
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.files import require_outside
 
 
 def tokenize(
@@ -24,6 +25,7 @@ def tokenize(
     """Tokenize recordings on a Ray cluster; the arguments are those of ``wav2tok tokenize``."""
     if out is None:
         raise UserError("a cluster's rows go to a folder of Parquet parts; name one.", "out")
+    require_outside(out, *(paths or []))
     need("ray")
     from wav2tok.bulk import job
     from wav2tok.tokenizer.batch import expand

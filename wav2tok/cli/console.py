@@ -12,12 +12,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wav2tok import progress
+from wav2tok.cli import faults
 from wav2tok.errors import UserError
+from wav2tok.files import require_local
 from wav2tok.secrets import without_secrets
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
@@ -128,6 +131,18 @@ def _require_finite(options: Mapping[str, Any]) -> None:
             raise UserError(f"{value} is not a finite number.", name)
 
 
+def _require_paths(options: Mapping[str, Any]) -> None:
+    """Refuse addresses where a verb takes paths.
+
+    Raises:
+        UserError: an option is the address of something elsewhere.
+    """
+    for name, value in options.items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                require_local(path, name)
+
+
 def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
     """``verb`` with the options ``--quiet`` and ``--verbose``."""
 
@@ -137,6 +152,7 @@ def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
         if quiet:
             progress.show_with(_nothing)
         _require_finite(options)
+        _require_paths(options)
         started = time.perf_counter()
         verb(*arguments, **options)
         progress.log.debug(f"{verb.__name__} took {time.perf_counter() - started:.1f} s")
@@ -164,7 +180,7 @@ def _keep_libraries_quiet() -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 2)
         os.close(silence)
-        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+        sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors=faults.ESCAPE, buffering=1)  # noqa: SIM115
 
 
 def keep_output_clean() -> None:

@@ -3,7 +3,9 @@
 They are nobody's bug, so they end a verb like bad input does: one sentence, and exit code 2.
 """
 
+import codecs
 import errno
+import io
 import os
 import re
 import sys
@@ -38,8 +40,22 @@ _WAYS = {
 """What can be done, by the number of the system's error. Others show a traceback: nobody has thought of them."""
 
 
+ESCAPE = "wav2tok-escape"
+"""How the streams write characters that their encoding does not have, and bytes of names that are no text."""
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """As JSON does, so that rows of JSON stay whole: ü in ASCII is ``\\u00fc``."""
+    assert isinstance(error, UnicodeEncodeError)
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i] << 8 | units[i + 1]:04x}" for i in range(0, len(units), 2)), error.end
+
+
+codecs.register_error(ESCAPE, _escaped)
+
+
 def require_streams() -> None:
-    """See that standard error can be written to, and refuse a standard output that was closed: results would be lost.
+    """See that both streams take any text, and refuse a standard output that was closed: results would be lost.
 
     Raises:
         UserError: standard output is closed.
@@ -48,6 +64,9 @@ def require_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     if sys.stdout is None:
         raise UserError("standard output is closed; redirect it to a file, or to /dev/null.")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
 
 
 def flush() -> None:

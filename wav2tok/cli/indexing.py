@@ -19,6 +19,8 @@ from wav2tok.cli.rows import say_failure
 from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.files import require_local, require_outside
+from wav2tok.progress import counted
 
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
@@ -31,9 +33,11 @@ _AT_ONCE = 4096
 class _BuildByDefault(TyperGroup):
     """``index FOLDER`` stands for ``index build FOLDER``."""
 
+    default = "build"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in self.get_help_option_names(ctx)):
-            args = ["build", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
@@ -74,6 +78,7 @@ def build(
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
     console.keep_output_clean()
+    require_outside(out, *(paths or []))
     require_own(out)
     if tokens is not None and paths:
         raise UserError(f"{tokens} says which recordings there are; omit PATHS.", "tokens")
@@ -81,7 +86,8 @@ def build(
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     with _strings(files, tokenizer) if tokens is None else _readable(_made(tokens, tokenizer)) as strings:
         made = Index.create(out, tokenizer, strings, root_of(paths or []) if root is None else str(root))
-        print(f"{len(made)} recordings, {made.collection.tokens} tokens by {tokenizer.source}; {out}", file=sys.stderr)
+        held = f"{counted(len(made), 'recording')}, {counted(made.collection.tokens, 'token')}"
+        print(f"{held} by {tokenizer.source}; {out}", file=sys.stderr)
 
 
 def add(
@@ -114,21 +120,20 @@ def add(
         while some := list(itertools.islice(strings, _AT_ONCE)):
             loaded = loaded.add(some)
             added += len(some)
-        print(
-            f"{added} recordings added, {len(files) - len(changed)} unchanged, {len(loaded)} in all; {index}",
-            file=sys.stderr,
-        )
+        done = f"{counted(added, 'recording')} added, {len(files) - len(changed)} unchanged"
+        print(f"{done}, {len(loaded)} in all; {index}", file=sys.stderr)
 
 
 def remove(paths: Paths = None, index: IndexFolder = INDEX) -> None:
     """Remove recordings from an index: files, or all that it holds of a folder."""
     from wav2tok.search.index import Index
+    from wav2tok.tokenizer.batch import listed
 
     loaded = Index.load(index)
-    names = [line.rstrip("\n") for line in sys.stdin if line.strip()] if paths in (None, [], ["-"]) else paths
+    names = [*listed(sys.stdin)] if paths is None or paths in ([], ["-"]) else paths
     removed = loaded.below(names)
     left = loaded.remove(removed)
-    print(f"{len(removed)} recordings removed, {len(left)} in all; {index}", file=sys.stderr)
+    print(f"{counted(len(removed), 'recording')} removed, {len(left)} in all; {index}", file=sys.stderr)
 
 
 def stats(index: IndexFolder = INDEX) -> None:
@@ -148,7 +153,7 @@ def verify(index: IndexFolder = INDEX) -> None:
         print(f"{problem}; restore it, or make the index again.", file=sys.stderr)
     if problems:
         raise typer.Exit(1)
-    print(f"{index} is whole: {len(read(index).parts)} segments", file=sys.stderr)
+    print(f"{index} is whole: {counted(len(read(index).parts), 'segment')}", file=sys.stderr)
 
 
 class Engine(StrEnum):
@@ -171,11 +176,11 @@ def export(
     from wav2tok.search.elsewhere import lance, opensearch
     from wav2tok.search.index import Index
 
-    if form == Engine.OPENSEARCH and "://" in out:
-        raise UserError(f"{out} is a URI, and files for opensearch go into a folder; name a folder.", "out")
+    if form == Engine.OPENSEARCH:
+        require_local(out, "out")
     loaded = Index.load(index)
     count = lance.export(loaded, out) if form == Engine.LANCEDB else opensearch.export(loaded, Path(out))
-    print(f"{count} recordings for {form.value}; {out}", file=sys.stderr)
+    print(f"{counted(count, 'recording')} for {form.value}; {out}", file=sys.stderr)
 
 
 for verb in (build, add, remove, stats, verify, export):

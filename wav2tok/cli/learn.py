@@ -9,6 +9,7 @@ import typer
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
 from wav2tok.cli.use import CHAMPION, Paths
 from wav2tok.extras import need
+from wav2tok.files import require_outside
 
 Value = TypeVar("Value")
 
@@ -119,6 +120,7 @@ def drift(
     from wav2tok.stages.drift import drift as run
     from wav2tok.tokenizer.batch import expand
 
+    require_outside(out, *(paths or []))
     run(expand(paths or [], sys.stdin), model, out, parameters.load(params, sets or ()), device)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.secrets import without_secrets
 
 if TYPE_CHECKING:
     from wav2tok.tokenizer.batch import Failure
@@ -36,7 +37,7 @@ FormatOption = Annotated[
 def say_failure(failure: "Failure") -> None:
     """Print a recording that cannot be read, with the reason, as a JSON line on standard error."""
     row = {"path": failure.path, "error": failure.error}
-    print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
+    print(without_secrets(json.dumps(row, ensure_ascii=False)), file=sys.stderr, flush=True)
 
 
 @contextmanager

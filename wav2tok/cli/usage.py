@@ -3,6 +3,7 @@
 Typer would draw boxes of several lines.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,13 +24,38 @@ def sentence(error: Any, command: Any, arguments: Sequence[str]) -> str:
         command: the whole program, as ``typer.main.get_command`` gives it.
         arguments: the words after the program's name.
     """
-    words = ["wav2tok"]
+    file = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), None)
+    way = f"; if the file {shown(file)} is meant, write ./{shown(file)}" if file else ""
+    return f"{_problem(error)}{way}; see: {' '.join(['wav2tok', *_verb(command, arguments)[0]])} --help"
+
+
+def option(name: str, command: Any, arguments: Sequence[str]) -> str:
+    """What a verb's parameter is called on the command line: ``--test-groups``, or ``FOLDER`` for an argument.
+
+    Args:
+        name: in Python, as in `UserError.parameter`; the library has some that no verb has.
+        command, arguments: as for `sentence`.
+    """
+    for param in _verb(command, arguments)[1].params:
+        if param.name == name:
+            return str(param.opts[-1] if param.param_type_name == "option" else name.upper())
+    return f"--{_OF_THE_LIBRARY.get(name, name.replace('_', '-'))}"
+
+
+_OF_THE_LIBRARY = {"overrides": "set"}
+"""Options by the names of the library's parameters that they become."""
+
+
+def _verb(command: Any, arguments: Sequence[str]) -> tuple[list[str], Any]:
+    """The verb that ``arguments`` name, ``["index", "add"]``, and what Typer made of it."""
+    words = []
     for word in arguments:
-        command = getattr(command, "commands", {}).get(word)
-        if command is None:
+        inner = getattr(command, "commands", {}).get(word)
+        if inner is None:
             break
         words.append(word)
-    return f"{_problem(error)}; see: {' '.join(words)} --help"
+        command = inner
+    return words, getattr(command, "commands", {}).get(getattr(command, "default", None), command)
 
 
 def require_words(arguments: Sequence[str]) -> None:

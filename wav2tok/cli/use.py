@@ -169,4 +169,4 @@ def _say(found: "Answers[Any]", recordings: int) -> None:
     """Say on standard error how an index was searched."""
     if progress.log.isEnabledFor(logging.INFO):
         how = "compared with all" if found.method == "scan" else "compared with the candidates among"
-        print(f"{found.method}: {how} {recordings} recordings", file=sys.stderr, flush=True)
+        print(f"{found.method}: {how} {progress.counted(recordings, 'recording')}", file=sys.stderr, flush=True)

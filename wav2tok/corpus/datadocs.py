@@ -17,6 +17,7 @@ from typing import Any
 from wav2tok.corpus import past
 from wav2tok.corpus.manifest import Entry
 from wav2tok.corpus.past import Past
+from wav2tok.progress import counted
 
 NAMES = ("index.html", "validations/*.html", "expectations/*.html", past.FILE)
 """What the folder of the Data Docs holds."""
@@ -128,7 +129,7 @@ def bars(title: str, names: Iterable[str], kind: str) -> str:
 
 
 def _recordings(count: int) -> str:
-    return f"{count} recording{'s' * (count != 1)}"
+    return counted(count, "recording")
 
 
 def _figure(title: str, note: str, width: int, height: int, parts: Iterable[str]) -> str:
@@ -195,8 +196,9 @@ def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entr
     pages = " · ".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for text, address in links.items())
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{HEAD}</head>\n<body>\n<h4>Recordings: data validation</h4>\n'
-        f"<p>{summary['recordings']} recordings, {summary['hours']:.2f} hours, {summary['classes']} classes, "
-        f"{summary['groups']} groups; {summary['unreadable']} of {summary['files']} files cannot be read.</p>\n"
+        f"<p>{_recordings(summary['recordings'])}, {summary['hours']:.2f} hours, "
+        f"{counted(summary['classes'], 'class')}, {counted(summary['groups'], 'group')}; "
+        f"{summary['unreadable']} of {summary['files']} files cannot be read.</p>\n"
         f'<p>{pages}</p>\n<div class="box"><table>\n<tr><th>Status</th><th>Check</th><th>Severity</th>'
         f"<th>Recordings</th><th>that ...</th></tr>\n"
         + "\n".join(rows)

@@ -21,6 +21,8 @@ from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
 
+_CLOCKS = 86_400.0
+"""Seconds by which clocks may differ: a file from further ahead has a wrong date, and would wait for ever."""
 REASONS_FILE = "reasons.jsonl"
 """In the quarantine folder: a line ``{"path", "reasons", "time"}`` for every recording that was put there."""
 _KEEP_OUT = {"unreadable", "duplicate", "copy", "copy_across_classes"}
@@ -68,7 +70,8 @@ def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement
         )
     old, arrived = manifest.build(corpus), manifest.build(inbox)
     now = time.time()
-    waiting = tuple(e.path for e in arrived if now - (inbox / e.path).stat().st_mtime < settle)
+    ages = {e.path: now - (inbox / e.path).stat().st_mtime for e in arrived}
+    waiting = tuple(path for path, age in ages.items() if -_CLOCKS < age < settle)
     there = {e.path: e.sha256 for e in old}
     new = [e for e in arrived if e.path not in waiting]
     known = tuple(e.path for e in new if e.sha256 and there.get(e.path) == e.sha256)

@@ -22,6 +22,8 @@ APPROVAL = "approval"
 WAITING, GIVEN, DECLINED = "waiting", "given", "declined"
 OUTCOME = "outcome"
 """Tag: what became of the version, and by which evidence; a repeated registration does not decide again."""
+_NO_VERSION = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What a store says of a version that it does not have, or of what is no version's number."""
 _ATTEMPTS = 5
 _PASSING = ("BAD_REQUEST", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
@@ -105,13 +107,14 @@ def get(name: str, number: str, problem: str) -> Any:
         problem: what cannot be done without it, for the error.
 
     Raises:
-        UserError: there is no such version.
+        UserError: there is no such version, or the store cannot be used.
     """
     mlflow = connect()
     from mlflow.exceptions import MlflowException
 
     try:
-        return mlflow.MlflowClient().get_model_version(name, number)
+        with reaching(mlflow, but=_NO_VERSION):
+            return mlflow.MlflowClient().get_model_version(name, number)
     except MlflowException as error:
         raise UserError(f"{problem} ({reason(error)}); wav2tok history lists the versions.") from None
 

@@ -31,7 +31,7 @@ EXPLAINED = {
     "tokens": "Jensen-Shannon divergence, bits",
     "token_pairs": "Jensen-Shannon divergence, bits",
 } | dict.fromkeys(MEASURES, "population stability index")
-FIGURE = "drift.svg"
+PAGE, FIGURE, TEXT, FIGURES = "drift.html", "drift.svg", "drift.md", "drift.json"
 TEMPLATE = templates("wav2tok.report.page").get_template("drift.html")
 _OLD, _NEW = "#b9bec5", style.BLUE
 
@@ -42,13 +42,7 @@ def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, f
     Args:
         model: what the model is called.
     """
-    write_json(folder / "drift.json", values(result, model))
-    about = sentence(result, model)
-    with replacing(folder / "drift.md") as temporary:
-        temporary.write_text(f"{about}\n\n{table(result).markdown()}\n", encoding="utf-8")
-    drawn = figure(profile, new, result)
-    with replacing(folder / FIGURE) as temporary:
-        temporary.write_text(drawn, encoding="utf-8")
+    about, drawn = sentence(result, model), figure(profile, new, result)
     page = TEMPLATE.render(
         about=about,
         drifted=bool(result.drifted),
@@ -57,8 +51,13 @@ def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, f
         table=table(result),
         figure=Markup(drawn),
     )
-    with replacing(folder / "drift.html") as temporary:
+    with replacing(folder / PAGE) as temporary:  # the first, because the others are known by it
         temporary.write_text(page, encoding="utf-8")
+    with replacing(folder / FIGURE) as temporary:
+        temporary.write_text(drawn, encoding="utf-8")
+    with replacing(folder / TEXT) as temporary:
+        temporary.write_text(f"{about}\n\n{table(result).markdown()}\n", encoding="utf-8")
+    write_json(folder / FIGURES, values(result, model))
 
 
 def values(result: Result, model: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from wav2tok.evaluation import paired
 from wav2tok.evaluation.clauses import Clause
 from wav2tok.evaluation.retrieval import protocol
 from wav2tok.extras import need
-from wav2tok.files import make_folder, read_json, read_text, write_json
+from wav2tok.files import make_folder, read_json, read_text, require_own, write_json
 from wav2tok.progress import log
 from wav2tok.release import history, versions
 from wav2tok.release.versions import CHAMPION
@@ -79,6 +79,7 @@ def changes(
     Raises:
         UserError: there is no such model, or a file of ``sources`` is not what its verb wrote.
     """
+    require_own(out, PAGE, [FIGURES])
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     outcome = read_json(sources.registered) if sources.registered.exists() else {}
     if before is None:

@@ -9,7 +9,7 @@ from wav2tok.files import locked, require_own
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
-from wav2tok.progress import log
+from wav2tok.progress import counted, log
 from wav2tok.spectra.store import build
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.pairs import PairSampler
@@ -32,4 +32,7 @@ def _cluster(data: Path, out: Path, config: Config, device: str) -> None:
     similarity = first_codebook(model, store, PairSampler.of(train, config.train.mode), config)
     checkpoint.write_config(out, config)
     checkpoint.save(folder.untrained, model, config, {"similarity": similarity})
-    log.info(f"{config.codebook.num_tokens} tokens from {len(train)} recordings, mean cosine {similarity:.3f}; {out}")
+    log.info(
+        f"{config.codebook.num_tokens} tokens from {counted(len(train), 'recording')}, mean cosine {similarity:.3f}; "
+        f"{out}"
+    )

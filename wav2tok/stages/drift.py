@@ -10,10 +10,10 @@ from wav2tok.errors import UserError
 from wav2tok.evaluation import profile
 from wav2tok.evaluation.drift import Result, compare
 from wav2tok.evaluation.profile import PROFILE_FILE, Profile
-from wav2tok.files import make_folder
+from wav2tok.files import make_folder, require_own
 from wav2tok.progress import log
 from wav2tok.report import drift as report
-from wav2tok.tokenizer import locate
+from wav2tok.tokenizer import locate, ready_made
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
@@ -27,8 +27,10 @@ def drift(paths: Sequence[str], model: str, out: Path, config: Config, device: s
         model: a folder that ``wav2tok export`` wrote, or a version in the registry.
 
     Raises:
-        UserError: the model has no profile, it is another model's, or there are too few recordings.
+        UserError: the model has no profile, it is another model's, there are too few recordings, or ``out`` holds
+            a file of another program.
     """
+    require_own(out, report.PAGE, (report.FIGURE, report.TEXT, report.FIGURES))
     known = profile_of(model)
     tokenizer = Tokenizer.from_pretrained(model, device)
     if known.identity != tokenizer.identity:
@@ -52,6 +54,13 @@ def profile_of(model: str) -> Profile:
     Raises:
         UserError: there is no such model, or it has no profile.
     """
+    if model.startswith(ready_made.PREFIX):
+        ready_made.find(model)
+        raise UserError(
+            f"{model} is ready-made, and has no profile of recordings; name a model that was exported with --data, as "
+            "make does.",
+            "model",
+        )
     if not locate.is_in_store(model):
         path = locate.locate(model).with_name(PROFILE_FILE)
         if path.is_file():

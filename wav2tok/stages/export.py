@@ -25,6 +25,7 @@ from wav2tok.release.export import Parity, copy_onnx, parity_report, write_onnx
 from wav2tok.report import seal
 from wav2tok.report.card.card import model_card
 from wav2tok.report.folder import GateFile, HeldOutFile, ReportFolder
+from wav2tok.tokenizer import ready_made
 from wav2tok.tokenizer.format import (
     CARD_FILE,
     EXPORT_FILE,
@@ -77,6 +78,13 @@ def export(
         UserError: the report is of another model, or is not as evaluate left it; or ``unapproved`` for a model that is
             approved. ``out`` is unchanged then.
     """
+    if str(model).startswith(ready_made.PREFIX):
+        ready_made.find(str(model))
+        raise UserError(
+            f"{model} is a graph already, which wav2tok pull {model} --out FOLDER writes; name a folder that wav2tok "
+            "train wrote.",
+            "model",
+        )
     graph = model / GRAPH_NAMES[0]
     verdict = _verdict(graph, report)
     if unapproved is not None and verdict["approved"]:

@@ -6,7 +6,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import inbox as box
 from wav2tok.corpus.inbox import Judgement
 from wav2tok.extras import need
-from wav2tok.files import write_json
+from wav2tok.files import make_folder, require_folder, require_outside, require_own_json, write_json
 from wav2tok.progress import log
 
 
@@ -19,10 +19,16 @@ def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: flo
         settle: seconds for which a file must not have changed.
 
     Raises:
-        UserError: ``inbox`` or the corpus is not a folder.
+        UserError: ``inbox`` or the corpus is not a folder, or ``out`` or ``quarantine`` cannot be written to: nothing
+            is moved then.
     """
     need("workflow", "great_expectations", "pandas")
     corpus = Path(config.data.path)
+    require_own_json(out, "taken", "quarantined")
+    for parameter, place in (("out", out), ("quarantine", quarantine)):
+        require_outside(place, corpus, inbox, parameter=parameter)
+    require_folder(quarantine)
+    make_folder(out.parent)
     found = box.judge(inbox, corpus, config, settle)
     places = box.move(inbox, corpus, quarantine, found)
     write_json(

@@ -10,7 +10,7 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.listing import listing
 from wav2tok.errors import UserError
 from wav2tok.evaluation.labels import NEIGHBOURS, doubts
-from wav2tok.files import read_json, write_json
+from wav2tok.files import read_json, require_outside, require_own_json, write_json
 from wav2tok.progress import log
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
@@ -49,8 +49,11 @@ def labels(
         the doubts.
 
     Raises:
-        UserError: the recordings have no classes, or a recording of the delivery is not there.
+        UserError: the recordings have no classes, a recording of the delivery is not there, or ``out`` is a file of
+            another program or lies in the corpus.
     """
+    require_outside(out, folder)
+    require_own_json(out, "model", "doubts")
     recordings = listing(folder, config.split, manifest)
     if recordings.classes is None:
         raise UserError(f"{folder} has no classes, so there are no labels to compare; put recordings in class folders.")

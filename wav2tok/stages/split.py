@@ -13,7 +13,7 @@ from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.listing import listing
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
-from wav2tok.progress import log
+from wav2tok.progress import counted, log
 
 SHOWN = 8
 """Never-heard classes that are named."""
@@ -83,16 +83,15 @@ def split(
     audios_bin.write(out, result, folder, rule)
     if former:
         stay = sum(name in former for name in names(recordings.paths, folder))
-        log.info(f"{stay} of {len(recordings)} recordings stay in the part that they had in {out}")
-    labels = "" if recordings.classes is None else f"{len(set(recordings.classes))} classes and "
-    what = f"recordings of {labels}{len(set(recordings.groups))} groups"
+        log.info(f"{stay} of {counted(len(recordings), 'recording')} stay in the part that they had in {out}")
+    labels = "" if recordings.classes is None else f"{counted(len(set(recordings.classes)), 'class')} and "
+    what = f"{counted(len(recordings), 'recording')} of {labels}{counted(len(set(recordings.groups)), 'group')}"
     called = names(recordings.paths, folder)
     for sentence in doubtful(called, recordings.classes, recordings.groups, config.split.group_by):
         log.warning(sentence)
     more_text = f" and {len(others)} others for training" if len(others) else ""
     log.info(
-        f"{len(recordings)} {what}{more_text}: {len(result.train)} train, {len(result.valid)} validate, "
-        f"{len(result.test)} test; {out}"
+        f"{what}{more_text}: {len(result.train)} train, {len(result.valid)} validate, {len(result.test)} test; {out}"
     )
     never = sorted(set(result.test.classes or ()) - set(result.train.classes or ()))
     if never and not only_test:
@@ -112,7 +111,7 @@ def _new(more: Recordings, folder: Path, known: Recordings) -> Recordings:
     )
     if len(kept) < len(more):
         log.warning(
-            f"{len(more) - len(kept)} recordings of {folder} are in the split already, or are copies of such, and are "
-            "left out of training"
+            f"{counted(len(more) - len(kept), 'recording')} of {folder} left out of training: in the split already, or "
+            "copies of such"
         )
     return kept

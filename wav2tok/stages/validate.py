@@ -5,7 +5,8 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.validation import validate as judge
 from wav2tok.extras import need
-from wav2tok.progress import log
+from wav2tok.files import require_outside
+from wav2tok.progress import counted, log
 
 
 def validate(folder: Path, out: Path, config: Config, expectations: Path | None = None) -> None:
@@ -15,12 +16,14 @@ def validate(folder: Path, out: Path, config: Config, expectations: Path | None 
         expectations: the project's own; None: ``expectations.yaml`` in the working folder, if it exists.
 
     Raises:
-        UserError: a critical check failed, or there is nothing to check.
+        UserError: a critical check failed, there is nothing to check, or ``out`` lies in ``folder``.
     """
+    require_outside(out, folder)
     need("workflow", "great_expectations", "pandas")
     report = judge(folder, out, config, expectations)
     summary = report.summary
     log.info(
-        f"{summary['recordings']} recordings of {summary['classes']} classes and {summary['groups']} groups, "
+        f"{counted(summary['recordings'], 'recording')} of {counted(summary['classes'], 'class')} and "
+        f"{counted(summary['groups'], 'group')}, "
         f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}"
     )

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TextIO
@@ -55,7 +56,7 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
     out: list[str] = []
     for path in paths:
         if path == "-" and stdin is not None:
-            out += _listed(stdin)
+            out += listed(stdin)
         elif os.path.isdir(path):  # unlike Path.is_dir, it takes any text
             out += map(str, recordings_of(path))
         else:
@@ -63,10 +64,13 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
     return once(out)
 
 
-def _listed(stdin: TextIO) -> Iterator[str]:
+def listed(stdin: TextIO) -> Iterator[str]:
     """The paths in a list, one a line, also from Windows: with a byte-order mark, and carriage returns."""
     if isinstance(stdin, io.TextIOWrapper):
-        stdin.reconfigure(errors="surrogateescape")  # one odd name must not lose the others
+        # As names of files are read; one odd name must not lose the others.
+        stdin.reconfigure(
+            encoding=sys.getfilesystemencoding() if os.name == "posix" else None, errors="surrogateescape"
+        )
     for number, line in enumerate(stdin):
         path = line.rstrip("\n").removesuffix("\r")
         path = path.removeprefix("\ufeff") if number == 0 else path

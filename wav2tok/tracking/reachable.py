@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 SECONDS = 5.0
+_DATABRICKS = "databricks"
+_EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
 _OURS = frozenset({"experiments", "runs", "metrics", "alembic_version"})
 """Tables of every MLflow database."""
 
@@ -31,6 +33,8 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
         return "is not a valid address"
     if scheme in ("http", "https") and any(letter.isspace() for letter in uri):
         return "is not a valid address"
+    if uri == _DATABRICKS or scheme == _DATABRICKS:
+        return _databricks(urlsplit(uri).netloc.partition(":")[0])
     if database is not None:
         return _within(lambda: _sqlite(database, writing))
     if scheme in ("http", "https"):
@@ -55,8 +59,31 @@ def _mlflow(uri: str) -> str | None:
     wrong = server(uri, "MLflow")
     # A hosted store need not have a page about its health.
     if wrong is not None and wrong.endswith("(HTTP 404)"):
-        return _within(lambda: _answer(f"{_plain(uri)}/api/2.0/mlflow/experiments/search?max_results=1", "MLflow"))
+        return _within(lambda: _answer(f"{_plain(uri)}/{_EXPERIMENTS}", "MLflow"))
     return wrong
+
+
+def _databricks(profile: str) -> str | None:
+    """The store ``databricks`` or ``databricks://PROFILE``: the environment or a file of profiles says where it is.
+
+    Its own client waits five minutes for an address that does not answer.
+    """
+    import configparser
+
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:  # in its notebooks the client knows
+        return None
+    path = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
+    profiles = configparser.ConfigParser(interpolation=None)
+    try:
+        profiles.read(path, encoding="utf-8")
+    except (configparser.Error, OSError, ValueError) as error:
+        return f"cannot be found, because {path} cannot be read ({type(error).__name__})"
+    name = profile or os.environ.get("DATABRICKS_CONFIG_PROFILE") or configparser.DEFAULTSECT
+    host = os.environ.get("DATABRICKS_HOST") or (profiles[name].get("host") if name in profiles else None)
+    if not host:
+        return f"has no address, because DATABRICKS_HOST is not set and {path} has no host in [{name}]"
+    address = host if "://" in host else f"https://{host}"
+    return _within(lambda: _answer(f"{_plain(address)}/{_EXPERIMENTS}", "Databricks"))
 
 
 def server(address: str, program: str, says: bytes | None = None) -> str | None:

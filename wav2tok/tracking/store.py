@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +145,17 @@ def existing(problem: str = "") -> Any:
 
 
 @contextlib.contextmanager
-def reaching(mlflow: Any) -> Iterator[None]:
-    """Turn MLflow's errors within the block into a `UserError` that names the store."""
+def reaching(mlflow: Any, but: Collection[str] = ()) -> Iterator[None]:
+    """Turn MLflow's errors within the block into a `UserError` that names the store.
+
+    Args:
+        but: the codes of errors that are raised as they are.
+    """
     try:
         yield
     except failures() as error:
+        if getattr(error, "error_code", None) in but:
+            raise
         raise UserError(f"the MLflow store {shown()} cannot be used ({reason(error)}); {WAYS}.") from None
 
 

@@ -34,7 +34,7 @@ from wav2tok.evaluation.systems import (
 from wav2tok.matching import ranking
 from wav2tok.matching.distances import edit_distances
 from wav2tok.matching.transposed import is_transposable
-from wav2tok.progress import log
+from wav2tok.progress import counted, log
 
 # The k-means baselines are fitted on at most this many recordings: more than their frames are sampled from.
 _KMEANS_RECORDINGS = 1000
@@ -70,7 +70,7 @@ def evaluate(
     task = protocol.build(test, config.evaluate, training or protocol.Training(heard, heard))
     if not train.paths:
         raise UserError("There are no training recordings, which the baselines are fitted on; split the data again.")
-    log.info(f"reading {len(test.paths)} test recordings; protocol {task.protocol}: {task.text}")
+    log.info(f"reading {counted(len(test.paths), 'test recording')}; protocol {task.protocol}: {task.text}")
     waveforms = [decode.read(path, config.data.sample_rate) for path in test.paths]
     systems, voices = learn(train, encode, codebook, untrained_encode, config)
     bench = Bench(systems, waveforms, voices, config.data.sample_rate, config.seed)

@@ -12,7 +12,7 @@ import numpy as np
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.matching.layout import layout
-from wav2tok.progress import log
+from wav2tok.progress import counted, log
 from wav2tok.search.index import Index
 from wav2tok.service.page.kept import Kept
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
@@ -149,7 +149,7 @@ class Collection:
         numbers = {entry.path: number for number, entry in enumerate(entries)}
         self.ready = Ready(tokenizer, Index.of(tokenizer, entries), entries, numbers)
         log.info(
-            f"{len(entries)} recordings of {self.folder} indexed in {time.perf_counter() - started:.1f} s, "
+            f"{counted(len(entries), 'recording')} of {self.folder} indexed in {time.perf_counter() - started:.1f} s, "
             f"{len(new)} of them new"
         )
         self.points = layout([entry.tokens for entry in entries])

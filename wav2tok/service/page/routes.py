@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from wav2tok import __version__
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
+from wav2tok.progress import counted
 from wav2tok.service.engine import Engine
 from wav2tok.service.page import answers
 from wav2tok.service.page.collection import Collection, Ready
@@ -94,7 +95,8 @@ def add(app: FastAPI, engine: Engine, collection: Collection, strings: Strings) 
         entries = ready().entries
         if not 0 <= number < len(entries):
             raise Refused(
-                HTTPStatus.NOT_FOUND, f"the collection has {len(entries)} recordings, and no number {number}."
+                HTTPStatus.NOT_FOUND,
+                f"the collection has {counted(len(entries), 'recording')}, and no number {number}.",
             )
         path = Path(entries[number].path)
         if not path.is_file():

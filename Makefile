@@ -9,6 +9,8 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Many container images set it: every stage would then compile all modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests of code that computes.
 NUMBERS := $(addprefix tests/,audio evaluation losses matching model release/test_export.py sample spectra tokenizer training/test_augment.py training/test_objective.py)
 # The tests of code that reads files of strangers.

@@ -122,7 +122,7 @@ def _ended() -> bytes:
 
 def compare(model: str, paths: Sequence[str], folder: Path, rounds: int) -> dict[str, float]:
     """Files a second and CPU seconds a file, both ways, and their ratios; medians of ``rounds`` rounds in turn."""
-    tokenizer = Tokenizer(model, "cpu", spin=False)  # as the service has it
+    tokenizer = Tokenizer(model, "cpu")
     bodies = [Path(path).read_bytes() for path in paths]
     taken: dict[str, list[float]] = {name: [] for name in ("inside", "inside_cpu", "http", "http_cpu", "client_cpu")}
     with serving(model, folder) as url:

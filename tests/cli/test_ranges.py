@@ -37,11 +37,11 @@ def test_the_walk_meets_the_numbers() -> None:
 
 @pytest.mark.parametrize("name", OPTIONS, ids=" ".join)
 def test_a_number_has_both_ends(name: tuple[str, ...]) -> None:
-    option = OPTIONS[name]
-    assert option.max is not None
-    assert option.max < float("inf")
+    bounds = OPTIONS[name].type
+    assert bounds.max is not None
+    assert bounds.max < float("inf")
     # The library itself refuses what is too small there, in one sentence.
-    assert name[0] in ("sample", "synthesize") or option.min < option.max
+    assert name[0] in ("sample", "synthesize") or bounds.min < bounds.max
 
 
 @pytest.mark.promise(

@@ -67,9 +67,9 @@ def test_an_option_without_its_value(verb, cli):
     ("arguments", "sentence"),
     [
         (["nonsense"], "no such command 'nonsense'; see: wav2tok --help"),
-        (["search", "q.wav", "--top", "many"], "--top is 'many'; it should be a valid integer"),
-        (["search", "q.wav", "--top", "-1"], "--top is '-1'; it should be greater than or equal to 1"),
-        (["tokenize", "--format", "xml"], "--format is 'xml'; 'xml' is not one of 'jsonl', 'csv', 'parquet'"),
+        (["search", "q.wav", "--top", "many"], "--top: 'many' is not a valid int;"),
+        (["search", "q.wav", "--top", "-1"], "--top: -1 is not in the range 1<=x<=1000000;"),
+        (["tokenize", "--format", "xml"], "--format: 'xml' is not one of 'jsonl', 'csv', 'parquet';"),
         (["train", "--no" + "n" * 10_000], "no such option: --nonnn"),
         (["train", "--a\nb"], "no such option: --a"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from wav2tok.errors import UserError
-from wav2tok.untrusted import brief, shown
+from wav2tok.untrusted import shown
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """Typer has a copy of its own of click's, and makes only this child of it public."""
@@ -72,12 +72,11 @@ def require_words(arguments: Sequence[str]) -> None:
 
 
 def _problem(error: Any) -> str:
-    text = shown(" ".join(error.format_message().split()).rstrip("."))
-    # pydantic, by which Typer reads values, knows which one it refused.
-    refused: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     param = getattr(error, "param", None)
-    if not refused or param is None:
-        return text[:1].lower() + text[1:]
-    name = param.opts[0] if param.param_type_name == "option" else param.name.upper()
-    reason = " ".join(str(refused[0]["msg"]).split()).removeprefix("Value error, ").rstrip(".")
-    return f"{name} is {brief(refused[0]['input'])}; {reason.replace('Input should', 'it should')}"
+    text = error.format_message()
+    if type(error) is typer.BadParameter and param is not None:
+        # The type of a number with bounds is called "int range".
+        reason = error.message.rstrip(".").removesuffix(" range")
+        text = f"{param.opts[0] if param.param_type_name == 'option' else param.name.upper()}: {reason}"
+    text = shown(" ".join(text.split()).rstrip("."))
+    return text[:1].lower() + text[1:]

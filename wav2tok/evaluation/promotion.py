@@ -13,14 +13,17 @@ A class with so few queries that no result could be significant is not tested, a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wav2tok.config.schema import Register
 from wav2tok.evaluation.clauses import Clause
-from wav2tok.evaluation.paired import Measured
 from wav2tok.evaluation.retrieval.metrics import weights
 from wav2tok.evaluation.retrieval.significance import DRAWS, holm, randomisation
+
+if TYPE_CHECKING:
+    from wav2tok.evaluation.paired import Measured
 
 RESAMPLES = 10_000
 
@@ -52,7 +55,7 @@ class Decision:
         return (missed or [clause.sentence for clause in self.clauses if clause.name == "gain"])[0].rstrip(".")
 
 
-def decide(challenger: Measured, champion: Measured, settings: Register, seed: int) -> Decision:
+def decide(challenger: "Measured", champion: "Measured", settings: Register, seed: int) -> Decision:
     """Compare two tokenizers that were asked with the same queries.
 
     Args:
@@ -82,7 +85,7 @@ def lower_bound(differences: np.ndarray, confidence: float, generator: np.random
     return float(min(np.quantile(means, 1 - confidence), differences.mean()))
 
 
-def _gain(challenger: Measured, champion: Measured, settings: Register, generator: np.random.Generator) -> Clause:
+def _gain(challenger: "Measured", champion: "Measured", settings: Register, generator: np.random.Generator) -> Clause:
     differences = challenger.by_query - champion.by_query
     gain, low = float(differences.mean()), lower_bound(differences, settings.confidence, generator)
     good = low > 0 and low >= settings.min_gain
@@ -96,7 +99,7 @@ def _gain(challenger: Measured, champion: Measured, settings: Register, generato
 
 
 def _nothing_worse(
-    challenger: Measured, champion: Measured, settings: Register, generator: np.random.Generator
+    challenger: "Measured", champion: "Measured", settings: Register, generator: np.random.Generator
 ) -> list[Clause]:
     """The conditions that no view and no class is significantly worse."""
     views = {kind: challenger.scores[kind] - champion.scores[kind] for kind in challenger.scores}

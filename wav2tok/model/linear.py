@@ -36,7 +36,10 @@ class LinearEncoder(FrameEncoder):
                 f"{wide}."
             )
         before = (wide - frame) // 2 if config.dim == frame else 0
-        self.weight = nn.Parameter(torch.eye(config.dim, wide).roll(before, 1))
+        # `Wav2Tok` counts the weights on the device "meta", where torch.eye and roll import torch's compiler: a second.
+        weight = torch.zeros(config.dim, wide)
+        weight.diagonal(before).fill_(1.0)
+        self.weight = nn.Parameter(weight)
 
     def wide(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Frames with their context: features [B, T, width], zero past each end, lengths [B] -> [B, T', wide]."""

@@ -103,9 +103,8 @@ class Models:
 
     def _open(self, model: str) -> Tokenizer:
         """A tokenizer that has run once, so that the first request does not wait for what is made at first use."""
-        # Cores on which threads wait actively are missing for decoding and HTTP.
         asked = self._settings
-        tokenizer = Tokenizer.from_pretrained(model, asked.device, asked.threads, asked.variant, spin=False)
+        tokenizer = Tokenizer.from_pretrained(model, asked.device, asked.threads, asked.variant)
         noise = np.random.default_rng(0).normal(0, 0.1, tokenizer.sample_rate).astype(np.float32)
         tokenizer.encode_frames([noise, noise[::2]], tokenizer.sample_rate)
         if self._settings.max_seconds * tokenizer.sample_rate > LONG_SAMPLES:

@@ -9,7 +9,6 @@ from wav2tok.corpus import audios_bin, heard
 from wav2tok.errors import UserError
 from wav2tok.evaluation import promotion
 from wav2tok.evaluation.clauses import Clause
-from wav2tok.evaluation.paired import measure
 from wav2tok.evaluation.promotion import Decision
 from wav2tok.progress import log
 from wav2tok.release import versions
@@ -22,6 +21,8 @@ def compare(data: Path, challenger: Any, champion: Any, config: Config) -> Decis
 
     Besides `wav2tok.evaluation.promotion.decide`, a challenger must know every class that the champion was trained on.
     """
+    from wav2tok.evaluation.paired import measure  # imports torch, which a first registration does not need
+
     clauses = [_classes(challenger, champion)]
     left_out: set[str] = set()
     for version in (challenger, champion):

@@ -82,15 +82,14 @@ class Tokenizer:
         threads: int | None = None,
         source: str | None = None,
         variant: str | None = None,
-        spin: bool = True,
     ) -> None:
         """Load a tokenizer, as `from_pretrained` does; ``source`` is what it is called, by default as it was found."""
         with located(model, variant) as (graph, name):
-            self._open(read_bytes(graph, MOST_BYTES), source or name, device, threads, spin)
+            self._open(read_bytes(graph, MOST_BYTES), source or name, device, threads)
 
-    def _open(self, content: bytes, source: str, device: str, threads: int | None, spin: bool) -> None:
+    def _open(self, content: bytes, source: str, device: str, threads: int | None) -> None:
         # Kept in memory: a downloaded file is deleted before `_part` may need it.
-        self._content, self.source, self._device, self._threads, self._spin = content, source, device, threads, spin
+        self._content, self.source, self._device, self._threads = content, source, device, threads
         number = self._cuda_number(device)
         self._lanes = threads or available_cpus()
         # By default a session tries all algorithms of a convolution at every new shape.
@@ -161,7 +160,6 @@ class Tokenizer:
         device: str = "auto",
         threads: int | None = None,
         variant: str | None = None,
-        spin: bool = True,
     ) -> "Tokenizer":
         """Load a tokenizer.
 
@@ -172,13 +170,11 @@ class Tokenizer:
             threads: CPU threads; None means as many as this process may use.
             variant: ``int8`` or ``fp16``: a smaller graph that was exported with the model. Its token strings have an
                 identity of their own.
-            spin: whether threads that wait for each other keep their core. Without it, 32 recordings of one second took
-                .7 instead of 1.0 ms of CPU each on two busy cores.
 
         Raises:
             UserError: no such model, variant or device, or not a tokenizer.
         """
-        return cls(model, device, threads, variant=variant, spin=spin)
+        return cls(model, device, threads, variant=variant)
 
     def __repr__(self) -> str:
         return (
@@ -192,15 +188,15 @@ class Tokenizer:
         Raises:
             UserError: there is no such device.
         """
-        content, source, _, threads, spin = self.__getstate__()
+        content, source, _, threads = self.__getstate__()
         other = object.__new__(type(self))
-        other.__setstate__((content, source, device, threads, spin))
+        other.__setstate__((content, source, device, threads))
         return other
 
-    def __getstate__(self) -> tuple[bytes, str, str, int | None, bool]:
-        return self._content, self.source, self._device, self._threads, self._spin
+    def __getstate__(self) -> tuple[bytes, str, str, int | None]:
+        return self._content, self.source, self._device, self._threads
 
-    def __setstate__(self, state: tuple[bytes, str, str, int | None, bool]) -> None:
+    def __setstate__(self, state: tuple[bytes, str, str, int | None]) -> None:
         self._open(*state)
 
     def run(self, waveform: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -304,8 +300,9 @@ class Tokenizer:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = threads
-        if not self._spin:
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads that wait for each other would keep their cores, also while the graph is loaded: a first recording of
+        # 5 s took twice the CPU time.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(graph, options, providers=self._providers)
 
     def _part(self, outputs: tuple[str, ...], threads: int | None = None) -> onnxruntime.InferenceSession:

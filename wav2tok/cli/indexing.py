@@ -19,7 +19,7 @@ from wav2tok.cli.rows import say_failure
 from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
 from wav2tok.errors import UserError
 from wav2tok.extras import need
-from wav2tok.files import require_local, require_outside
+from wav2tok.files import require_local
 from wav2tok.progress import counted
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ def build(
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
     console.keep_output_clean()
-    require_outside(out, *(paths or []))
     require_own(out)
     if tokens is not None and paths:
         raise UserError(f"{tokens} says which recordings there are; omit PATHS.", "tokens")

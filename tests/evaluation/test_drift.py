@@ -1,40 +1,17 @@
-"""Drift: divergences against oracles, bounds that hold without drift, and changes that are found."""
+"""Drift: bounds that hold without drift, and changes that are found."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.spatial.distance import jensenshannon
 
 from wav2tok.config.schema import Drift
 from wav2tok.errors import UserError
-from wav2tok.evaluation.drift import compare, divergence, stability
+from wav2tok.evaluation.drift import compare
 from wav2tok.evaluation.profile import Traits
 
 TOKENS = 16
 SETTINGS = Drift(draws=120)
-counts = st.lists(st.integers(0, 50), min_size=3, max_size=3).filter(any)
-
-
-@given(counts, counts)
-def test_the_divergence_is_the_square_of_the_distance_in_bits(first, second):
-    oracle = jensenshannon(first, second, base=2) ** 2
-    assert divergence(np.array(first), np.array(second)) == pytest.approx(oracle, abs=1e-12)
-
-
-@given(counts, counts)
-def test_the_stability_index_is_symmetric_and_zero_only_for_equal_shares(first, second):
-    p, q = np.array(first), np.array(second)
-    assert stability(p, q) == pytest.approx(stability(q, p))
-    assert (stability(p, q) > 0) == (abs((p + 0.5) / (p + 0.5).sum() - (q + 0.5) / (q + 0.5).sum()).max() > 1e-12)
-
-
-def test_the_stability_index_of_two_bins():
-    shares = (30.5 / 101, 70.5 / 101), (60.5 / 101, 40.5 / 101)
-    expected = sum((p - q) * np.log(p / q) for p, q in zip(*shares, strict=True))
-    assert stability(np.array([30, 70]), np.array([60, 40])) == pytest.approx(expected)
 
 
 def corpus(seed, groups=12, of_group=10, favourite=None):

@@ -77,6 +77,26 @@ def test_a_delivery_is_taken_in_retrained_and_committed_and_then_nothing_is_new(
     assert project.ran() == []
 
 
+def test_the_data_before_a_delivery_is_accepted_if_it_was_good_and_the_delivery_is_compared_with_it(project):
+    root = project.root
+    for voice in range(12):
+        wave = np.random.default_rng(voice).uniform(-0.01, 0.01, 8000)
+        soundfile.write(root / f"data/song/ada_{voice}.flac", wave, 8000)
+        arrive(root, f"song/ada_{voice + 20}.flac", 40 * np.random.default_rng(voice + 20).uniform(-0.02, 0.02, 8000))
+    before = sum(1 for _ in (root / "data").rglob("*.flac"))
+    parameters = ["--set", "data.sample_rate=8000"]
+    judged = [sys.executable, "-m", "wav2tok", "validate", "data", "--out", "artifacts/validation", *parameters]
+    subprocess.run(judged, cwd=root, check=True)
+    state = ingest(root, return_state=True)
+    assert state.is_completed(), state.message
+    accepted = git(root, "show", f"{publish.BRANCH}:accepted.csv")
+    assert len(accepted.splitlines()) == before + 1
+    assert accepted == (root / "accepted.csv").read_text().strip()
+    report = git(root, "show", f"{publish.BRANCH}:retraining.md")
+    assert "- Compared with the corpus, 13 recordings were added and 0 are gone." in report
+    assert "- moved_level: the median level is " in report
+
+
 def test_a_retraining_that_fails_goes_on_with_the_next_run(project):
     root = project.root
     project.turn("train", "user")

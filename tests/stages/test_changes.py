@@ -32,6 +32,7 @@ def sources(tmp_path_factory):
     (folder / "broken.flac").write_bytes(b"not audio")
     places = {"arch/a_0.flac": str(folder / "kept.flac"), "arch/b_0.flac": str(folder / "broken.flac")}
     delivery = {"taken": ["arch/c_0.flac"], "quarantined": {path: [REASON] for path in places}, "places": places}
+    delivery["moved"] = ["moved_level: the median level is -3 dBFS in 12 recordings added, and was -30 dBFS"]
     (folder / "ingest.json").write_text(json.dumps(delivery))
     (folder / "drift.json").write_text(json.dumps({"sentence": "Drift: they are louder.", "drifted": ["level_dbfs"]}))
     (folder / "drift.svg").write_text('<svg viewBox="0 0 9 9"><text id="drawn">level</text></svg>')
@@ -60,6 +61,7 @@ def test_figures_changed_searches_and_the_story_are_on_the_page(page):
     assert text.count("(&lt;-200 dBFS&gt;)") == 2
     assert text.count("<audio") == 3 * min(figures["changed"], 10) + 1  # what cannot be read cannot be heard
     assert "arch/c_0.flac: its label arch has 0% of the votes" in text
+    assert "<li>moved_level: the median level is -3 dBFS in 12 recordings added" in text
     assert "Drift: they are louder." in text
     assert 'id="drawn"' in text
 

@@ -51,6 +51,7 @@ for verb in (
     data.synthesize,
     data.ingest,
     data.validate,
+    data.accept,
     data.split,
     learn.cluster,
     learn.train,

@@ -14,6 +14,7 @@ import numpy as np
 from wav2tok.audio import decode
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
+from wav2tok.corpus.manifest import above_noise
 from wav2tok.corpus.splits import sample_subset
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, write_json
@@ -104,8 +105,7 @@ def loudness(blocks: Iterable[np.ndarray], frame: int) -> tuple[float, float]:
         power.append(squares[:whole].reshape(-1, frame).mean(axis=1))
         rest = squares[whole:]
     powers = np.concatenate(power) if any(map(len, power)) else rest.mean(keepdims=True)
-    quiet, loud = np.quantile(powers, (0.05, 0.95))
-    return 10 * math.log10(powers.mean() + FLOOR), 10 * math.log10((loud + FLOOR) / (quiet + FLOOR))
+    return 10 * math.log10(powers.mean() + FLOOR), above_noise(powers, FLOOR)
 
 
 def write(profile: Profile, path: Path) -> None:

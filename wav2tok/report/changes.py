@@ -63,11 +63,13 @@ class Delivery:
         taken: how many recordings were taken in.
         quarantined: path -> reasons.
         places: path -> where it lies in the quarantine.
+        moved: sentences on the distributions in which what was taken in is unlike the corpus.
     """
 
     taken: int
     quarantined: dict[str, list[str]]
     places: dict[str, str]
+    moved: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class _DeliveryFile:
     taken: list[str]
     quarantined: dict[str, list[str]]
     places: dict[str, str]
+    moved: list[str] = dataclasses.field(default_factory=list)  # earlier releases did not write it
 
 
 def changes(
@@ -180,7 +181,7 @@ def _sentence(outcome: dict[str, Any]) -> str:
 
 def _delivery(path: Path) -> Delivery:
     found = read_json(path, _DeliveryFile)
-    return Delivery(len(found["taken"]), found["quarantined"], found["places"])
+    return Delivery(len(found["taken"]), found["quarantined"], found["places"], found.get("moved", []))
 
 
 def _drift(folder: Path) -> Drifted:

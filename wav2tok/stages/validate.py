@@ -8,19 +8,23 @@ from wav2tok.extras import need
 from wav2tok.progress import log
 
 
-def validate(folder: Path, out: Path, config: Config, expectations: Path | None = None) -> None:
+def validate(
+    folder: Path, out: Path, config: Config, expectations: Path | None = None, accepted: Path | None = None
+) -> None:
     """Write the manifest, ``validation.json`` and the Data Docs of the recordings in ``folder`` to the folder ``out``.
 
     Args:
         expectations: the project's own; None: ``expectations.yaml`` in the working folder, if it exists.
+        accepted: what ``wav2tok accept`` wrote; None: ``accepted.csv`` in the working folder, if it exists.
 
     Raises:
         UserError: a critical check failed, or there is nothing to check.
     """
     need("workflow", "great_expectations", "pandas")
-    report = judge(folder, out, config, expectations)
+    report = judge(folder, out, config, expectations, accepted)
     summary = report.summary
     log.info(
         f"{summary['recordings']} recordings of {summary['classes']} classes and {summary['groups']} groups, "
-        f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}"
+        f"{summary['hours']:.2f} hours; manifest {out / 'manifest.csv'}, Data Docs {report.docs}. "
+        f"{summary['compared']['says']}"
     )

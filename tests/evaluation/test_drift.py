@@ -8,7 +8,7 @@ import pytest
 from wav2tok.config.schema import Drift
 from wav2tok.errors import UserError
 from wav2tok.evaluation.drift import compare
-from wav2tok.evaluation.profile import Traits
+from wav2tok.evaluation.profile import Traits, distance_counts
 
 TOKENS = 16
 SETTINGS = Drift(draws=120)
@@ -26,7 +26,9 @@ def corpus(seed, groups=12, of_group=10, favourite=None):
         for _ in range(of_group):
             tokens = rng.choice(TOKENS, size=40, p=shares)
             numbers = rng.normal([4, level, 30], [0.5, 1, 3])
-            found.append(Traits(f"{seed}-{group}", tuple(tokens.tolist()), *map(float, numbers)))
+            cosines = 1 - rng.gamma(2, 0.05, 40)
+            distances = distance_counts(cosines)
+            found.append(Traits(f"{seed}-{group}", tuple(tokens.tolist()), *map(float, numbers), distances))
     return found
 
 
@@ -53,6 +55,18 @@ def test_a_token_that_takes_over_is_found():
 def test_another_order_of_the_same_tokens_is_found_in_pairs_alone():
     new = [dataclasses.replace(one, tokens=tuple(sorted(one.tokens))) for one in corpus(1)]
     assert compare(corpus(0), new, TOKENS, SETTINGS, 0).drifted == ("token_pairs",)
+
+
+def test_steps_that_are_further_from_their_codewords_are_found_there_alone():
+    new = [dataclasses.replace(one, distances=(0, 0, 0, *one.distances[:-3])) for one in corpus(1)]
+    assert compare(corpus(0), new, TOKENS, SETTINGS, 0).drifted == ("codeword_distance",)
+
+
+def test_without_distances_on_one_side_the_others_are_compared():
+    old = [dataclasses.replace(one, distances=()) for one in corpus(0)]
+    result = compare(old, corpus(1), TOKENS, SETTINGS, 0)
+    assert not result.has_distances
+    assert len(result.figures) == 6
 
 
 def test_a_profile_of_one_group_and_one_of_two():

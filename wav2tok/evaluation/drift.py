@@ -1,9 +1,9 @@
 """Drift: how far new recordings are from those that a model was made with, and how far is too far.
 
 New recordings are compared with the profile of the model (`wav2tok.evaluation.profile`): by the Jensen-Shannon
-divergence of their tokens and of their pairs of successive tokens, and by the population stability index of their
-lengths, token rates and levels. Each figure has a bound, drawn from the groups of the profile
-(`wav2tok.corpus.two_samples`): what is beyond it is drift.
+divergence of their tokens, of their pairs of successive tokens and of the distances to the nearest codewords, and by
+the population stability index of their lengths, token rates and levels. Each figure has a bound, drawn from the groups
+of the profile (`wav2tok.corpus.two_samples`): what is beyond it is drift.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from wav2tok.evaluation.profile import Traits
 
 MEASURES = ("seconds", "tokens_per_second", "level_dbfs", "snr_db")
 """The numbers of a recording whose distributions are compared."""
+DISTANCE = "codeword_distance"
+"""The figure of the distances to the nearest codewords, which profiles of earlier releases lack."""
 FEWEST = 10
 """The fewest recordings that can be compared."""
 
@@ -44,6 +46,11 @@ class Result:
     recordings: tuple[int, int]
     """In the profile, and new."""
     groups: tuple[int, int]
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether the distances to the nearest codewords could be compared."""
+        return any(figure.name == DISTANCE for figure in self.figures)
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -90,6 +97,8 @@ def _tables(recordings: Sequence[Traits], of_profile: int, num_tokens: int) -> M
     strings = [np.array(one.tokens, dtype=np.int64) for one in recordings]
     pairs = [string[:-1] * num_tokens + string[1:] for string in strings]
     tables = {"tokens": by(occurrences(strings), divergence), "token_pairs": by(occurrences(pairs), divergence)}
+    if all(one.distances for one in recordings):
+        tables[DISTANCE] = by(np.array([one.distances for one in recordings]), divergence)
     for name in MEASURES:
         values = np.array([getattr(one, name) for one in recordings])
         tables[name] = by(tenths(values, of_profile), stability)

@@ -70,6 +70,7 @@ for verb in (
     use.tokenize,
     use.search,
     use.spot,
+    use.replay,
     listening.listen,
     serve.serve,
     demo.demo,

@@ -91,6 +91,7 @@ class Story:
         clauses: the conditions of the decision.
         why_not: why models were not compared.
         doubts: sentences on labels that the champion finds improbable.
+        replayed: sentences on the searches that were served and have another first answer now.
     """
 
     outcome: str
@@ -101,6 +102,7 @@ class Story:
     delivery: Delivery | None = None
     doubts: Sequence[str] | None = None
     drift: Drifted | None = None
+    replayed: Sequence[str] | None = None
 
 
 def write(story: Story, path: Path) -> None:

@@ -278,10 +278,9 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None, 
         log.warning(warning)
     critical = [sentence for severity, sentence in found if severity == "critical"]
     if critical:
-        fix = "fix or delete them"
-        if any(shift.severity == "critical" for shift in compared.moved):
-            fix += ", or, if what moved is right, wav2tok accept"
-        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; {fix} (see {page}).")
+        over = any(shift.severity == "critical" for shift in compared.moved)
+        accept = ", or, if what moved is right, wav2tok accept" if over else ""
+        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them{accept} (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
     return Report(warnings, page, summary)

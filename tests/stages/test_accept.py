@@ -63,7 +63,7 @@ def test_what_moved_stops_where_a_project_wants_it_and_can_be_accepted(
     wanted = place / "expectations.yaml"
     wanted.write_text(yaml.safe_dump({"expectations": [{"name": "moved_level", "severity": "critical"}]}))
     before = (place / "accepted.csv").read_bytes()
-    with pytest.raises(UserError, match=rf"is not good data yet: {LOUD}.*or, if what moved is right, wav2tok accept"):
+    with pytest.raises(UserError, match=rf"is not good data yet: {LOUD}.*if what moved is right: wav2tok accept"):
         validate(place / "data", place / "validation", tiny_config, wanted, place / "accepted.csv")
     assert read_json(place / "validation" / "validation.json")["success"] is False
     assert (place / "accepted.csv").read_bytes() == before

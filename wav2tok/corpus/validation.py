@@ -279,8 +279,8 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None, 
     critical = [sentence for severity, sentence in found if severity == "critical"]
     if critical:
         over = any(shift.severity == "critical" for shift in compared.moved)
-        accept = ", or, if what moved is right, wav2tok accept" if over else ""
-        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them{accept} (see {page}).")
+        accept = " (if what moved is right: wav2tok accept)" if over else ""
+        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}{accept}; fix or delete them (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
     return Report(warnings, page, summary)

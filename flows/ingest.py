@@ -20,13 +20,14 @@ from flows.process import StageFailed
 from flows.retrain import PROJECT, retrain, skipped
 from wav2tok.config import parameters
 from wav2tok.config.schema import Config
+from wav2tok.corpus import accepted
 from wav2tok.errors import UserError
 from wav2tok.files import read_json, read_text
 from wav2tok.report.folder import ReportFolder
 
 DELIVERY, DRIFT, LABELS = "artifacts/ingest.json", "artifacts/drift", "artifacts/labels.json"
-CHANGES = "artifacts/changes"
-"""What the verbs ingest, drift, labels and changes write."""
+CHANGES, VALIDATION = "artifacts/changes", "artifacts/validation"
+"""What the verbs ingest, drift, labels, changes and validate write."""
 REPORT = "retraining.md"
 """The readable report of what changed, which is committed with it."""
 
@@ -39,6 +40,17 @@ def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str
     process.verb(arguments, root, minutes, get_run_logger().info)
     found: dict[str, Any] = read_json(out)
     return found
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def accept_last(root: Path, minutes: float) -> None:
+    """Let the data before this delivery be what `validate` compares with, if it passed when it was validated.
+
+    After the delivery has been taken in and before `validate` runs again, so that what it says of the delivery stays.
+    """
+    judged = root / VALIDATION / "validation.json"
+    if judged.exists() and read_json(judged)["success"]:
+        process.verb(["accept", "--validation", VALIDATION], root, minutes, get_run_logger().info)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -130,6 +142,7 @@ def ingest(
         with process.alone(root):
             delivery = take_in(root, inbox, quarantine, minutes)
             if delivery["taken"]:
+                accept_last(root, minutes)
                 publish.track(root, config.data.path)
         if not delivery["taken"] and not process.outdated(root):
             made = publish.commit(root, _changed(root, config), "Retrained by a run that ended early", branch)
@@ -163,7 +176,8 @@ def ingest(
 
 def _changed(root: Path, config: Config) -> dict[str, bytes]:
     """The files of git that a retraining changes."""
-    return {name: (root / name).read_bytes() for name in (f"{config.data.path}.dvc", "dvc.lock")}
+    names = (f"{config.data.path}.dvc", "dvc.lock", accepted.FILE.name)
+    return {name: (root / name).read_bytes() for name in names if (root / name).exists()}
 
 
 def _figures(root: Path) -> dict[str, float]:
@@ -198,6 +212,8 @@ def described(
         "",
         f"- {len(delivery['taken'])} recordings were taken in.",
         f"- {len(quarantined)} were put into the quarantine.",
+        *([f"- {delivery['compared']}"] if delivery["compared"] else []),
+        *(f"- {sentence}." for sentence in delivery["moved"]),
         f"- {_drift(drifted)}",
         f"- {'Labels were not compared.' if doubts is None else f'{len(doubts)} labels are to be looked at.'}",
     ]

@@ -14,13 +14,14 @@ BUILD = COMMANDS["index"].commands["build"]
 VERBS = {
     *("sample", "synthesize", "validate", "split", "cluster", "train", "evaluate", "export", "register"),
     *("promote", "rollback", "history", "pull", "reproduce", "models", "tokenize", "index", "search", "spot"),
-    "listen",
+    *("listen", "accept", "replay"),
     *("benchmark", "doctor", "params"),
 }
 OPTIONS = {
     "sample": ["--seed", "--melodies", "--singers"],
     "synthesize": ["--out", "--words", "--voices", "--seed"],
-    "validate": ["--out", "--params", "--set"],
+    "validate": ["--out", "--expectations", "--accepted", "--params", "--set"],
+    "accept": ["--validation", "--out"],
     "split": ["--out", "--group-by", "--test-groups", "--kind", "--manifest", "--set"],
     "cluster": ["--data", "--out", "--device", "--set"],
     "train": ["--data", "--out", "--codebook", "--device", "--set"],
@@ -37,8 +38,19 @@ OPTIONS = {
     "index": ["--model", "--out", "--device", "--threads"],
     "search": ["--index", "--model", "--top", "--device", "--format", "--threads"],
     "spot": ["--index", "--model", "--top", "--device", "--format", "--threads"],
+    "replay": ["--index", "--audio", "--model", "--by", "--device", "--format", "--threads"],
     "listen": ["--pcm", "--rate", "--channels", "--for", "--index", "--model", "--device", "--threads"],
-    "serve": ["--model", "--index", "--host", "--port", "--device", "--threads", "--variant"],
+    "serve": [
+        "--model",
+        "--index",
+        "--host",
+        "--port",
+        "--device",
+        "--threads",
+        "--variant",
+        "--log-queries",
+        "--log-audio",
+    ],
     "params": ["--schema", "--params", "--set"],
 }
 
@@ -67,7 +79,7 @@ def test_options_keep_their_names(verb):
 @pytest.mark.parametrize(("verb", "name", "many"), [
     ("split", "folder", False), ("validate", "folder", False), ("tokenize", "paths", True), ("index", "paths", True),
     ("search", "query", False), ("spot", "query", False), ("promote", "version", False), ("pull", "model", False),
-    ("reproduce", "model", False),
+    ("reproduce", "model", False), ("replay", "log", False),
 ])  # fmt: skip
 def test_arguments_keep_their_places(verb, name, many):
     (found,) = arguments(verb)

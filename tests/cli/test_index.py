@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +53,22 @@ def test_a_recording_finds_itself_first(indexed, cli, tiny_model, tiny_corpus):
         expected = [hit["expected_by_chance"] for hit in found]
         assert expected == sorted(expected)
         assert expected[0] < 1 < expected[-1]
+
+
+def test_logged_searches_are_replayed(indexed, cli, tiny_corpus, tiny_model):
+    query = tiny_corpus / "arch" / "ada_0.flac"
+    row = json.loads(cli("search", query, "--top", "1").out)
+    tokens = json.loads(cli("tokenize", query, "--model", tiny_model).out)["tokens"]
+    line = {"time": "now", "model": row["model"], "identity": row["identity"], "tokens": tokens, "sound": None}
+    same, other = ({"paths": [path], "distances": [0.0]} for path in (row["path"], "gone.flac"))
+    Path("log.jsonl").write_text("".join(json.dumps(line | one) + "\n" for one in (same, other)))
+    done = cli("replay", "log.jsonl")
+    assert done.code == 0
+    (changed,) = map(json.loads, done.out.splitlines())
+    assert (changed["before"], changed["after"], changed["rank"]) == ("gone.flac", row["path"], None)
+    assert "1 of 2 searches have another first answer." in done.err
+    assert "none.jsonl cannot be read" in cli("replay", "none.jsonl").complaint
+    assert "'none' is not a distance" in cli("replay", "log.jsonl", "--by", "none").complaint
 
 
 def test_the_model_of_the_index_is_the_default(indexed, cli, tiny_model, tiny_corpus):

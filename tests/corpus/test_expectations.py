@@ -8,8 +8,9 @@ import yaml
 from tests.corpus.test_validation import CONFIG, corpus, write  # noqa: F401  (a fixture)
 from wav2tok.corpus import inbox, validation
 from wav2tok.corpus.checks import COLUMNS, checks, frame
-from wav2tok.corpus.expectations import FILE, suite
+from wav2tok.corpus.expectations import FILE, comparisons, suite
 from wav2tok.corpus.manifest import Entry
+from wav2tok.corpus.moved import SEVERITIES
 from wav2tok.errors import UserError
 
 BUILT_IN = checks(CONFIG.validate, 16000)
@@ -45,6 +46,16 @@ def test_the_examples_in_its_comments_hold(tmp_path):
 
 def test_the_table_has_the_columns(corpus):  # noqa: F811
     assert tuple(frame([Entry("a/b.wav", "a", "b", 1.0, 16000)]).columns) == COLUMNS
+
+
+def test_a_comparison_with_the_accepted_data_becomes_an_error_or_is_left_out(tmp_path):
+    changes = [{"name": "moved_level", "severity": "critical"}, {"name": "moved_groups", "severity": "off"}]
+    path = written(tmp_path, *changes, OWN)
+    wanted = {name: severity for name, severity in SEVERITIES.items() if name != "moved_groups"}
+    assert comparisons(path) == wanted | {"moved_level": "critical"}
+    assert [check.name for check in suite(BUILT_IN, path)] == [*(check.name for check in BUILT_IN), "speakers"]
+    with pytest.raises(UserError, match=r"entry 1 \(moved_level\): this is a built-in check, whose column is fixed"):
+        comparisons(written(tmp_path, changes[0] | {"column": "seconds"}))
 
 
 def test_an_expectation_of_ones_own_judges_and_stops(corpus, tmp_path):  # noqa: F811

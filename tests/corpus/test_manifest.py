@@ -73,10 +73,21 @@ def test_levels_agree_with_the_oracle(data, channels, frame, per_block):
     assert found.silence_share == pytest.approx(silence, abs=1e-12)
 
 
+def test_signal_above_noise_is_that_of_the_loudest_and_the_quietest_frames():
+    sine = np.sin(2 * np.pi * 100 * np.arange(16000) / 16000)[:, None].astype(np.float32)
+    quiet = np.concatenate([0.5 * sine, 0.005 * sine, 0.5 * sine])
+    assert manifest.levels([quiet], 320).snr_db == pytest.approx(40, abs=0.01)
+    # Digital silence is no division by 0, and a constant offset is no noise.
+    paused = np.concatenate([0.5 * sine, np.zeros_like(sine)])
+    expected = 10 * math.log10(0.125 / manifest.NOISE_FLOOR)
+    assert manifest.levels([paused], 320).snr_db == pytest.approx(expected, abs=0.01)
+    assert manifest.levels([quiet + np.float32(0.25)], 320).snr_db == pytest.approx(40, abs=0.1)
+
+
 def test_known_levels():
     sine = np.sin(2 * np.pi * 100 * np.arange(16000) / 16000)[:, None].astype(np.float32)
     assert manifest.levels([sine * 0.5], 320).rms_dbfs == pytest.approx(-9.031, abs=0.001)
-    assert manifest.levels([np.zeros((640, 1), np.float32)], 320) == manifest.Levels(640, -200.0, 0.0, 1.0, 0.0)
+    assert manifest.levels([np.zeros((640, 1), np.float32)], 320) == manifest.Levels(640, -200.0, 0.0, 1.0, 0.0, 0.0)
     paused = np.concatenate([sine[:3200], np.zeros((12800, 1), np.float32)])
     assert manifest.levels([paused], 320).silence_share == pytest.approx(0.8)
     opposed = np.concatenate([sine, -sine], axis=1)  # their mean is zero, so one of them is used
@@ -218,9 +229,10 @@ def test_csv_columns_and_blanks(tmp_path):
     manifest.write_csv([Entry("a.wav", "", "a", sha256="5", error="holds no samples")], path)
     header, row = path.read_text().splitlines()
     assert header.replace('"', "") == (
-        "path,class,group,seconds,sample_rate,rms_dbfs,clipped_share,silence_share,sha256,error,offset,doubt,source"
+        "path,class,group,seconds,sample_rate,rms_dbfs,clipped_share,silence_share,sha256,error,offset,doubt,source,"
+        "snr_db"
     )
-    assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples,,,"
+    assert row.replace('"', "") == "a.wav,,a,,,,,,5,holds no samples,,,,"
 
 
 @pytest.mark.promise("manifest.csv with a byte order mark and CRLF", "It is read like any other.")

@@ -25,12 +25,34 @@ def test_levels_of_silence_and_of_less_than_a_frame():
     assert loudness([np.full(5, 0.1, np.float32)], 160) == pytest.approx((-20, 0))
 
 
-KEPT = Profile("0123456789abcdef", 4, (Traits("ada", (0, 3, 1), 0.5, -20.5, 30.25), Traits("ben", (2,), 1, -30, 0)))
+def test_distances_are_counted_in_bins_of_equal_width(rng):
+    first, second = rng.standard_normal((2, 500, 3))
+    first, second = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (first, second))
+    expected, _ = np.histogram(np.linalg.norm(first - second, axis=1), bins=40, range=(0, 2))
+    assert profile.distance_counts((first * second).sum(axis=1)) == tuple(expected)
+    # A rounding beyond 1, and opposite vectors.
+    assert profile.distance_counts(np.array([1 + 1e-6, -1.0])) == (1, *[0] * 38, 1)
+
+
+COUNTS = (0, 5, 1, *[0] * 37)
+KEPT = Profile(
+    "0123456789abcdef",
+    4,
+    (Traits("ada", (0, 3, 1), 0.5, -20.5, 30.25, COUNTS), Traits("ben", (2,), 1, -30, 0, COUNTS)),
+)
 
 
 def test_a_profile_is_read_as_it_was_written(tmp_path):
     profile.write(KEPT, tmp_path / "profile.json")
     assert profile.read(tmp_path / "profile.json") == KEPT
+
+
+def test_a_profile_of_an_earlier_release_has_no_distances(tmp_path):
+    values = dataclasses.asdict(KEPT)
+    for one in values["recordings"]:
+        del one["distances"]
+    (tmp_path / "profile.json").write_text(json.dumps(values))
+    assert [one.distances for one in profile.read(tmp_path / "profile.json").recordings] == [(), ()]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +65,8 @@ def test_a_profile_is_read_as_it_was_written(tmp_path):
         {"recordings": [dataclasses.asdict(dataclasses.replace(KEPT.recordings[0], tokens=()))]},
         {"recordings": [dataclasses.asdict(dataclasses.replace(KEPT.recordings[0], seconds=0.0))]},
         {"recordings": [dataclasses.asdict(KEPT.recordings[0]) | {"snr_db": "NaN"}]},
+        {"recordings": [dataclasses.asdict(KEPT.recordings[0]) | {"distances": [1, 2]}]},
+        {"recordings": [dataclasses.asdict(KEPT.recordings[0]) | {"distances": [-1, *COUNTS[1:]]}]},
     ],
 )
 def test_a_file_that_is_no_profile_is_refused(tmp_path, change):

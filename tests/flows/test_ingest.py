@@ -77,6 +77,28 @@ def test_a_delivery_is_taken_in_retrained_and_committed_and_then_nothing_is_new(
     assert project.ran() == []
 
 
+def test_the_data_before_a_delivery_is_accepted_if_it_was_good_and_the_delivery_is_compared_with_it(project):
+    root = project.root
+    (root / "data/song").mkdir(exist_ok=True)
+    for take in range(52):
+        wave = np.random.default_rng(take + 1).uniform(-0.01, 0.01, 8000)
+        if take < 40:
+            soundfile.write(root / f"data/song/ada_{take}.flac", wave, 8000)
+        else:
+            arrive(root, f"song/ada_{take}.flac", 40 * wave)
+    parameters = ["--set", "data.sample_rate=8000"]
+    judged = [sys.executable, "-m", "wav2tok", "validate", "data", "--out", "artifacts/validation", *parameters]
+    subprocess.run(judged, cwd=root, check=True)
+    state = ingest(root, return_state=True)
+    assert state.is_completed(), state.message
+    accepted = git(root, "show", f"{publish.BRANCH}:accepted.csv")
+    assert len(accepted.splitlines()) == 40 + 1
+    assert accepted == (root / "accepted.csv").read_text().strip()
+    report = git(root, "show", f"{publish.BRANCH}:retraining.md")
+    assert "- Compared with the corpus, 13 recordings were added and 0 are gone." in report
+    assert "- moved_level: the median level is " in report
+
+
 def test_a_retraining_that_fails_goes_on_with_the_next_run(project):
     root = project.root
     project.turn("train", "user")

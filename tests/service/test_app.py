@@ -110,6 +110,7 @@ def test_what_runs(client, tokenizer, index):
     assert version["num_tokens"] == tokenizer.num_tokens
     assert version["identity"] == tokenizer.identity
     assert version["index"] == str(index)
+    assert version["logs"] == "nothing"
 
 
 @pytest.mark.parametrize(("path", "body", "status", "sentence"), [

@@ -32,12 +32,18 @@ def sources(tmp_path_factory):
     (folder / "broken.flac").write_bytes(b"not audio")
     places = {"arch/a_0.flac": str(folder / "kept.flac"), "arch/b_0.flac": str(folder / "broken.flac")}
     delivery = {"taken": ["arch/c_0.flac"], "quarantined": {path: [REASON] for path in places}, "places": places}
+    delivery["moved"] = ["moved_level: the median level is -3 dBFS in 12 recordings added, and was -30 dBFS"]
     (folder / "ingest.json").write_text(json.dumps(delivery))
     (folder / "drift.json").write_text(json.dumps({"sentence": "Drift: they are louder.", "drifted": ["level_dbfs"]}))
     (folder / "drift.svg").write_text('<svg viewBox="0 0 9 9"><text id="drawn">level</text></svg>')
     doubt = {"path": "arch/c_0.flac", "label": "arch", "share": 0.0, "suggested": "fall", "suggested_share": 0.9}
     (folder / "labels.json").write_text(json.dumps({"doubts": [doubt]}))
-    return Sources(folder / "registered.json", folder / "ingest.json", folder, folder / "labels.json")
+    rows = [{"time": "monday", "before": "a.flac", "after": "b.flac", "rank": 3},
+            {"time": "today", "before": "a.flac", "after": None, "rank": None}]  # fmt: skip
+    (folder / "replayed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Sources(
+        folder / "registered.json", folder / "ingest.json", folder, folder / "labels.json", folder / "replayed.jsonl"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +66,9 @@ def test_figures_changed_searches_and_the_story_are_on_the_page(page):
     assert text.count("(&lt;-200 dBFS&gt;)") == 2
     assert text.count("<audio") == 3 * min(figures["changed"], 10) + 1  # what cannot be read cannot be heard
     assert "arch/c_0.flac: its label arch has 0% of the votes" in text
+    assert "<li>moved_level: the median level is -3 dBFS in 12 recordings added" in text
+    assert "<li>monday: b.flac in place of a.flac, which is at rank 3 now</li>" in text
+    assert "<li>today: nothing in place of a.flac, which is not among the first ten now</li>" in text
     assert "Drift: they are louder." in text
     assert 'id="drawn"' in text
 
@@ -100,4 +109,12 @@ def test_a_delivery_that_does_not_exist_is_refused_before_anything_is_written(ti
     sources = Sources(tmp_path / "registered.json", tmp_path / "ingest.json")
     with pytest.raises(UserError, match=r"ingest\.json does not exist"):
         changes(tiny_split, str(tiny_model), "wav2tok:humming", sources, tmp_path / "out", config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_replay_did_not_print_is_refused(tiny_split, tiny_model, config, sources, tmp_path):
+    (tmp_path / "rows").write_text("[1]\n")
+    wrong = dataclasses.replace(sources, replayed=tmp_path / "rows")
+    with pytest.raises(UserError, match="rows line 1 is not what wav2tok replay printed"):
+        changes(tiny_split, str(tiny_model), None, wrong, tmp_path / "out", config, track=False)
     assert not (tmp_path / "out").exists()

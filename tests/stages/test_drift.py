@@ -38,6 +38,24 @@ def test_the_corpus_itself_is_no_drift_and_noise_is(exported, tiny_corpus, tiny_
     assert "Drift: the 12 new recordings are unlike" in page
     assert "| **drift** |" in (tmp_path / "noise" / "drift.md").read_text()
     assert lines[-1].startswith("Drift: the 12 new recordings")
+    assert "Distance to the nearest codeword" in page
+    assert "was not compared" not in page
+
+
+def test_a_profile_of_an_earlier_release_is_compared_without_distances(
+    exported, tiny_corpus, tiny_config, tmp_path, lines
+):
+    shutil.copytree(exported, tmp_path / "old")
+    path = tmp_path / "old" / "profile.json"
+    values = json.loads(path.read_text())
+    assert all(sum(one.pop("distances")) > 0 for one in values["recordings"])
+    path.write_text(json.dumps(values))
+    known = [str(path) for path in find(tiny_corpus)]
+    result = drift(known, str(tmp_path / "old"), tmp_path / "out", tiny_config, "cpu")
+    assert "codeword_distance" not in {figure.name for figure in result.figures}
+    for text in ((tmp_path / "out" / "drift.html").read_text(), (tmp_path / "out" / "drift.md").read_text()):
+        assert "distance to the nearest codeword was not compared" in text
+    assert any("was not compared" in line for line in lines)
 
 
 def test_a_recording_that_cannot_be_read_is_left_out(exported, tiny_corpus, tiny_config, tmp_path, caplog):

@@ -17,7 +17,7 @@ from onnx.utils import Extractor
 
 from wav2tok.errors import UserError
 from wav2tok.tokenizer import ready_made
-from wav2tok.tokenizer.graph import cut, fields, properties
+from wav2tok.tokenizer.graph import cut, fields, greatest_similarity, properties
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 GRAPHS = [ready_made.FOLDER / "speech.onnx", ready_made.FOLDER / "humming.onnx"]
@@ -53,9 +53,18 @@ def test_tokens_of_long_recordings_are_those_of_the_cut_by_onnx(
     time = np.arange(int(seconds * 16000)) / 16000
     wave = 0.3 * np.sin(2 * np.pi * 200 * time * (1 + 0.05 * np.sin(time))) + 0.02 * rng.standard_normal(len(time))
     tokens = Tokenizer(path, "cpu").encode([wave.astype(np.float32)], 16000)[0]
-    monkeypatch.setattr("wav2tok.tokenizer.tokenizer.cut", extracted)
+    monkeypatch.setattr("wav2tok.tokenizer.tokenizer.cut", lambda model, output, floats: extracted(model, output))
     assert np.array_equal(tokens, Tokenizer(path, "cpu").encode([wave.astype(np.float32)], 16000)[0])
     assert len(set(tokens.tolist())) > 3
+
+
+def test_a_graph_that_compares_no_similarity_with_the_greatest_has_none() -> None:
+    node = helper.make_node("ArgMax", ["x"], ["tokens"], axis=1, keepdims=0)
+    other = helper.make_node("ReduceMax", ["x"], ["most"], axes=[1])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "most")]
+    tokens = helper.make_tensor_value_info("tokens", TensorProto.INT64, None)
+    model = helper.make_model(helper.make_graph([node, other], "plain", ends[:1], [tokens, ends[1]]))
+    assert greatest_similarity(model.SerializeToString()) is None
 
 
 def branched() -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Verbs on recordings: sample, synthesize, ingest, validate, split."""
+"""Verbs on recordings: sample, synthesize, ingest, validate, accept, split."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +42,9 @@ def validate(
     expectations: Annotated[
         Path | None, typer.Option(help="Expectations of your own; by default expectations.yaml, if it exists.")
     ] = None,
+    accepted: Annotated[
+        Path | None, typer.Option(help="What accept wrote; by default accepted.csv, if it exists.")
+    ] = None,
     params: Params = None,
     sets: Sets = None,
 ) -> None:
@@ -50,7 +53,17 @@ def validate(
     from wav2tok.config import parameters
     from wav2tok.stages.validate import validate as stage
 
-    stage(folder, out, parameters.load(params, sets or ()), expectations)
+    stage(folder, out, parameters.load(params, sets or ()), expectations, accepted)
+
+
+def accept(
+    validation: Annotated[Path, typer.Option(help="What validate wrote.")] = Path("artifacts/validation"),
+    out: Out = Path("accepted.csv"),
+) -> None:
+    """Accept the data that validate judged: it is what later data is compared with."""
+    from wav2tok.stages.accept import accept as stage
+
+    stage(validation, out)
 
 
 def ingest(

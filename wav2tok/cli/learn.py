@@ -156,6 +156,7 @@ def changes(
     delivery: Annotated[Path | None, typer.Option(help="What ingest wrote, to show what was put aside.")] = None,
     drifted: Annotated[Path | None, typer.Option("--drift", help="The folder that drift wrote, to show it.")] = None,
     doubted: Annotated[Path | None, typer.Option("--labels", help="What labels wrote, to show it.")] = None,
+    replayed: Annotated[Path | None, typer.Option(help="What replay printed, to show it.")] = None,
     out: Out = Path("artifacts/changes"),
     track: Annotated[bool, typer.Option(help="Record the page in the model's MLflow run.")] = True,
     params: Params = None,
@@ -168,5 +169,5 @@ def changes(
     from wav2tok.stages.changes import Sources
     from wav2tok.stages.changes import changes as run
 
-    sources = Sources(RegisteredFolder(registered).outcome, delivery, drifted, doubted)
+    sources = Sources(RegisteredFolder(registered).outcome, delivery, drifted, doubted, replayed)
     run(data, model, before, sources, out, parameters.load(params, sets or ()), track)

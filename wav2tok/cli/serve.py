@@ -28,6 +28,18 @@ def serve(
     poll: Annotated[
         float, typer.Option(min=0, max=86400, help="Seconds between looks at the registry; 0: only by /reload.")
     ] = 10,
+    log_queries: Annotated[
+        Path | None,
+        typer.Option(help="Append searches to this file, for replay: of requests with the header X-Log-Query alone."),
+    ] = None,
+    log_audio: Annotated[
+        Path | None,
+        typer.Option(help="With --log-queries: keep the sound of requests with X-Log-Query: audio in this folder."),
+    ] = None,
+    audio_days: Annotated[float, typer.Option(min=0.01, max=3650, help="Of --log-audio: delete older sounds.")] = 30,
+    audio_mb: Annotated[
+        float, typer.Option(min=1, max=1_000_000, help="Of --log-audio: MiB beyond which the oldest are deleted.")
+    ] = 1024,
     device: Device = "auto",
     threads: Threads = None,
     variant: Variant = None,
@@ -35,7 +47,7 @@ def serve(
     """Answer over HTTP: recordings in, tokens and matches out."""
     need("serve")
     from wav2tok.service.server import serve as run
-    from wav2tok.service.settings import WEBHOOK_SECRET, Settings, read_keys, require_protected
+    from wav2tok.service.settings import WEBHOOK_SECRET, Settings, read_keys, require_index_for_log, require_protected
 
     settings = Settings(
         model,
@@ -52,6 +64,11 @@ def serve(
         max_requests=max_requests,
         timeout=timeout,
         poll=poll,
+        log_queries=log_queries,
+        log_audio=log_audio,
+        audio_days=audio_days,
+        audio_mb=audio_mb,
     )
+    require_index_for_log(settings)
     require_protected(settings, no_auth)
     run(settings, port)

@@ -1,4 +1,4 @@
-"""Verbs on audio, with a finished model: tokenize, search, spot."""
+"""Verbs on audio, with a finished model: tokenize, search, spot, replay."""
 
 import logging
 import sys
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized
     from wav2tok.search.answers import Answers
     from wav2tok.search.index import Index
+    from wav2tok.search.nearest import Measure
     from wav2tok.tokenizer.tokenizer import Tokenizer
 
 CHAMPION = "models:/wav2tok@champion"
@@ -107,17 +108,13 @@ def search(
     variant: Variant = None,
 ) -> None:
     """Print the recordings of an index nearest to QUERY, one JSON line each, best first."""
-    from wav2tok.matching.transposed import is_transposable
-    from wav2tok.search.nearest import measures
     from wav2tok.search.query import tokens_of
 
     console.keep_output_clean()
     loaded, tokenizer = opened(index, model, device, threads, variant)
-    measure = measures(tokenizer.codebook, is_transposable(tokenizer.metadata.config)).get(by)
-    if measure is None:
-        raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
+    measure = _measure(by, tokenizer)
     with printing(form) as emit:
-        found = loaded.search(tokens_of(query, tokenizer), top, None if by == "edit" else measure)
+        found = loaded.search(tokens_of(query, tokenizer), top, measure)
         _say(found, len(loaded))
         for match in found:
             place = {"start_s": match.start, "end_s": match.end}
@@ -147,6 +144,48 @@ def spot(
             times = {"start_s": hit.start, "end_s": hit.end}
             likeness = {"similarity": hit.similarity, "expected_by_chance": hit.expected_by_chance}
             emit({"path": hit.path} | times | likeness | _made_by(tokenizer))
+
+
+def replay(
+    log: Annotated[Path, typer.Argument(help="What serve --log-queries wrote.")],
+    index: IndexFolder = INDEX,
+    audio: Annotated[
+        Path | None, typer.Option(help="What serve --log-audio wrote: needed for an index of another model.")
+    ] = None,
+    model: IndexModel = None,
+    by: By = "edit",
+    form: FormatOption = Format.JSONL,
+    device: Device = "auto",
+    threads: Threads = None,
+    variant: Variant = None,
+) -> None:
+    """Ask logged searches of another index, and print those whose first answer changed, one JSON line each."""
+    from dataclasses import asdict
+
+    from wav2tok.stages.replay import Replay
+
+    console.keep_output_clean()
+    loaded, tokenizer = opened(index, model, device, threads, variant)
+    again = Replay(loaded, tokenizer, audio, _measure(by, tokenizer))
+    with printing(form) as emit:
+        for one in again.run(log):
+            emit(asdict(one))
+    print(again.sentence, file=sys.stderr, flush=True)
+
+
+def _measure(by: str, tokenizer: "Tokenizer") -> "Measure | None":
+    """The distance of a name; None for that of edits.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    from wav2tok.matching.transposed import is_transposable
+    from wav2tok.search.nearest import measures
+
+    measure = measures(tokenizer.codebook, is_transposable(tokenizer.metadata.config)).get(by)
+    if measure is None:
+        raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
+    return None if by == "edit" else measure
 
 
 def opened(

@@ -36,6 +36,8 @@ class Validate:
     """Constant offset (DC) of the samples, where full scale is 1."""
     max_unreadable_share: Share = 0.05
     """Unreadable files are omitted; a larger share of them is an error."""
+    max_shift: Share = 0.05
+    """Jensen-Shannon divergence, in bits, that a distribution may have from that of the accepted data."""
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> Self:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 COLUMNS = (
-    "path", "class", "group", "error", "seconds", "sample_rate", "rms_dbfs", "silence_share", "clipped_share", "offset",
-    "doubt", "sha256", "source", "class_size", "classes_of_content", "contents_of_copy", "classes_of_copy",
+    "path", "class", "group", "error", "seconds", "sample_rate", "rms_dbfs", "snr_db", "silence_share", "clipped_share",
+    "offset", "doubt", "sha256", "source", "class_size", "classes_of_content", "contents_of_copy", "classes_of_copy",
 )  # fmt: skip
 """Of the table of recordings, which expectations are about."""
 
@@ -102,6 +102,7 @@ def frame(entries: Sequence[Entry], copies: Sequence[int | None] = ()) -> "pd.Da
         "seconds": "float64",
         "sample_rate": "Int64",
         "rms_dbfs": "float64",
+        "snr_db": "float64",
         "silence_share": "float64",
         "clipped_share": "float64",
         "offset": "float64",

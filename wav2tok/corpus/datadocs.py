@@ -169,8 +169,29 @@ def history(validations: Sequence[Past]) -> str:
     )
 
 
+def comparison(compared: dict[str, Any]) -> str:
+    """What has moved since data was last accepted.
+
+    Args:
+        compared: of ``validation.json``.
+    """
+    rows = "".join(
+        f'<tr><td class="{"failed" if one["moved"] else "passed"} {one["severity"]}">'
+        f"{'✗ moved' if one['moved'] else '✓ as before'}</td>"
+        f'<td class="name">{one["name"]}</td><td>{one["severity"]}</td><td>{one["value"]:.3f}</td>'
+        f"<td>{one['bound']:.3f}</td><td>{html.escape(printable(one['says']))}</td></tr>\n"
+        for one in compared["shifts"]
+    )
+    table = (
+        '<div class="box"><table>\n<tr><th>Status</th><th>Distribution</th><th>Severity</th>'
+        f"<th>Divergence, bits</th><th>Bound</th><th>What differs most</th></tr>\n{rows}</table></div>\n"
+    )
+    says = html.escape(compared["says"])
+    return f"<h4>Compared with the accepted data</h4>\n<p>{says}</p>\n{table if rows else ''}"
+
+
 def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entry], validations: Sequence[Past]) -> str:
-    """The first page: totals, every check with the first recordings that fail it, distributions, history, full pages.
+    """The first page: totals, every check with the first recordings that fail it, what moved, distributions, history.
 
     Args:
         summary: the content of ``validation.json``.
@@ -202,7 +223,8 @@ def index(summary: dict[str, Any], links: dict[str, str], entries: Sequence[Entr
         f'<p>{pages}</p>\n<div class="box"><table>\n<tr><th>Status</th><th>Check</th><th>Severity</th>'
         f"<th>Recordings</th><th>that ...</th></tr>\n"
         + "\n".join(rows)
-        + f"\n</table></div>\n{distributions(entries)}{history(validations)}</body>\n</html>\n"
+        + f"\n</table></div>\n{comparison(summary['compared'])}{distributions(entries)}{history(validations)}"
+        "</body>\n</html>\n"
     )
 
 

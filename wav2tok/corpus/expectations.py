@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from wav2tok.corpus.checks import COLUMNS, Check
+from wav2tok.corpus.moved import SEVERITIES, Severity
 from wav2tok.errors import UserError
 from wav2tok.untrusted import YAML_BYTES, brief, parse_yaml, read_text, shown
 
@@ -26,9 +28,44 @@ def suite(built_in: Sequence[Check], path: Path | None = None) -> list[Check]:
     Raises:
         UserError: the file is missing or broken; the sentence names the entry and the field.
     """
+    checks = {check.name: check for check in built_in}
+    for entry in _entries(path, checks.keys() | SEVERITIES.keys()):
+        name, severity = entry.name, entry.severity
+        if name in SEVERITIES:
+            continue
+        if name in checks:
+            checks[name] = dataclasses.replace(checks[name], severity=cast(Any, severity))
+        else:
+            checks[name] = _check(entry.values, name, severity, entry.where)
+        if severity == _OFF:
+            del checks[name]
+    return list(checks.values())
+
+
+def comparisons(path: Path | None = None) -> dict[str, Severity]:
+    """The comparisons with the accepted data (`wav2tok.corpus.moved`) that a project wants, with their severities.
+
+    Args, raises: as for `suite`.
+    """
+    changed = {entry.name: entry.severity for entry in _entries(path, SEVERITIES.keys()) if entry.name in SEVERITIES}
+    return {name: cast(Any, one) for name, one in {**SEVERITIES, **changed}.items() if one != _OFF}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the file: its name, severity and all its values, and where it is, for errors."""
+
+    name: str
+    severity: str
+    values: Mapping[str, Any]
+    where: str
+
+
+def _entries(path: Path | None, built_in: Collection[str]) -> Iterator[_Entry]:
+    """The entries of a file; those of the names ``built_in`` hold a severity alone."""
     if path is None:
         if not FILE.exists():
-            return list(built_in)
+            return
         path = FILE
     try:
         values = parse_yaml(read_text(path, YAML_BYTES))
@@ -40,7 +77,6 @@ def suite(built_in: Sequence[Check], path: Path | None = None) -> list[Check]:
         or not isinstance(values["expectations"], list)
     ):
         raise UserError(f"{shown(path)} must hold one key, expectations, with a list.")
-    checks = {check.name: check for check in built_in}
     seen: set[str] = set()
     for number, entry in enumerate(values["expectations"], start=1):
         where = f"{shown(path)}, entry {number}"
@@ -55,19 +91,13 @@ def suite(built_in: Sequence[Check], path: Path | None = None) -> list[Check]:
         severity = _OFF if severity is False else severity  # as YAML reads a bare off
         if severity not in _SEVERITIES:
             raise UserError(f"{where}: severity is {brief(severity)}; it must be one of {', '.join(_SEVERITIES)}.")
-        if name in checks:
-            more = sorted(map(str, entry.keys() - {"name", "severity"}))
-            if more:
-                raise UserError(
-                    f"{where}: this is a built-in check, whose {more[0]} is fixed (its bounds are in params.yaml, "
-                    "under validate); give its severity alone, or choose another name."
-                )
-            checks[name] = dataclasses.replace(checks[name], severity=cast(Any, severity))
-        else:
-            checks[name] = _check(entry, name, severity, where)
-        if severity == _OFF:
-            del checks[name]
-    return list(checks.values())
+        more = sorted(map(str, entry.keys() - {"name", "severity"}))
+        if name in built_in and more:
+            raise UserError(
+                f"{where}: this is a built-in check, whose {more[0]} is fixed (its bounds are in params.yaml, under "
+                "validate); give its severity alone, or choose another name."
+            )
+        yield _Entry(name, severity, entry, where)
 
 
 def _text(entry: Mapping[str, Any], field: str, where: str) -> str:

@@ -1,7 +1,8 @@
 """An inbox: recordings that arrive are judged with the corpus; good ones are taken in, others are put aside.
 
-The checks are those of ``wav2tok validate``, on the manifest of the corpus and of the inbox together. Nothing is
-deleted: a recording that fails goes to a quarantine folder, and ``reasons.jsonl`` there says why.
+The checks are those of ``wav2tok validate``, on the manifest of the corpus and of the inbox together. What is taken in
+is also compared with the corpus (`wav2tok.corpus.moved`), which keeps nothing out. Nothing is deleted: a recording that
+fails goes to a quarantine folder, and ``reasons.jsonl`` there says why.
 """
 
 import dataclasses
@@ -14,10 +15,11 @@ from pathlib import Path
 
 from wav2tok import temporary
 from wav2tok.config.schema import Config
-from wav2tok.corpus import manifest, validation
+from wav2tok.corpus import accepted, manifest, moved, validation
 from wav2tok.corpus.checks import checks, frame
-from wav2tok.corpus.expectations import suite
+from wav2tok.corpus.expectations import comparisons, suite
 from wav2tok.corpus.manifest import Entry
+from wav2tok.corpus.moved import Comparison
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
 
@@ -39,12 +41,14 @@ class Judgement:
         bad: to be put aside, with the reasons.
         known: in the corpus already, under the same name and byte for byte.
         waiting: changed a moment ago, so perhaps not yet complete.
+        compared: the good ones with the corpus; None if there are none.
     """
 
     good: tuple[str, ...] = ()
     bad: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     known: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    compared: Comparison | None = None
 
 
 def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement:
@@ -87,8 +91,16 @@ def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement
     paths = [*(corpus / entry.path for entry in old), *(inbox / entry.path for entry in new)]
     for path, reason in _failures(old, new, paths, config):
         bad.setdefault(path, []).append(reason)
-    good = tuple(e.path for e in new if e.path not in bad)
-    return Judgement(good, {path: tuple(reasons) for path, reasons in bad.items()}, known, waiting)
+    good = [e for e in new if e.path not in bad]
+    compared = _compared(old, good, config) if good else None
+    reasons = {path: tuple(some) for path, some in bad.items()}
+    return Judgement(tuple(e.path for e in good), reasons, known, waiting, compared)
+
+
+def _compared(old: Sequence[Entry], good: Sequence[Entry], config: Config) -> Comparison:
+    """What is taken in beside the corpus."""
+    before, arrived, now = (accepted.known(some) for some in (old, good, [*old, *good]))
+    return moved.compare(before, now, config, comparisons(), arrived=arrived, what="the corpus")
 
 
 def _failures(

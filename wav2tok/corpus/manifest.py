@@ -1,9 +1,9 @@
 """The manifest: one line of measurements for every recording of a corpus, and a digest of the whole.
 
-Levels are relative to full scale, amplitude 1. ``rms_dbfs`` and ``silence_share`` describe the mean of the channels,
-which is the model's input, without its constant offset; ``clipped_share`` describes the channels themselves, since a
-channel overloads by itself. A file is measured at its own rate, in blocks, so ten hours need no more memory than ten
-seconds.
+Levels are relative to full scale, amplitude 1. ``rms_dbfs``, ``silence_share`` and ``snr_db`` describe the mean of the
+channels, which is the model's input, without its constant offset; ``clipped_share`` describes the channels themselves,
+since a channel overloads by itself. A file is measured at its own rate, in blocks, so ten hours need no more memory
+than ten seconds.
 """
 
 import csv
@@ -29,6 +29,7 @@ from wav2tok.progress import track
 FRAME_SECONDS = 0.02
 SILENT_BELOW_LOUDEST_DB = 40.0  # relative, so a quiet recording of speech does not count as silence
 CLIPPED_AT = 0.999  # of full scale: 16-bit files top out at 0.99997, and a resampler may have dulled the edge
+NOISE_FLOOR = 1e-10  # power: -100 dBFS, below the rounding of 16 bits
 FLOOR_DBFS = -200.0  # digital silence: below what 24 bits can hold, and finite, as JSON requires
 BLOCK_FRAMES = 500
 
@@ -50,10 +51,11 @@ class Entry:
     offset: float = 0.0  # the mean of the samples: a constant offset (DC)
     doubt: str = ""  # what is odd about the file or its channels, though it can be read
     source: str = ""  # the path of the first of the recordings that it shares audio with; "" if there is none
+    snr_db: float = 0.0  # how far the loudest twentieth of its frames is above the quietest
 
 
-MEASUREMENTS = ("seconds", "sample_rate", "rms_dbfs", "clipped_share", "silence_share", "offset")
-ADDED = {"source": "", "offset": "0", "doubt": ""}
+MEASUREMENTS = ("seconds", "sample_rate", "rms_dbfs", "clipped_share", "silence_share", "offset", "snr_db")
+ADDED = {"source": "", "offset": "0", "doubt": "", "snr_db": "0"}
 """What a manifest of an earlier release lacks."""
 COLUMNS = tuple("class" if f.name == "class_name" else f.name for f in dataclasses.fields(Entry))
 
@@ -67,6 +69,18 @@ class Levels:
     clipped_share: float
     silence_share: float
     offset: float
+    snr_db: float
+
+
+def above_noise(powers: np.ndarray, floor: float) -> float:
+    """How far the loudest twentieth of a recording's frames is above the quietest, in dB.
+
+    Args:
+        powers: of the frames, [F], F >= 1.
+        floor: is added to both, so that digital silence is no division by 0.
+    """
+    quiet, loud = np.quantile(powers, (0.05, 0.95))
+    return 10 * math.log10((loud + floor) / (quiet + floor))
 
 
 def levels(blocks: Iterable[np.ndarray], frame: int, downmix: Downmix | None = None) -> Levels:
@@ -102,7 +116,10 @@ def levels(blocks: Iterable[np.ndarray], frame: int, downmix: Downmix | None = N
     threshold = power.max() * 10 ** (-SILENT_BELOW_LOUDEST_DB / 10)
     mean_square = max(0.0, energy / samples - offset**2)
     rms_dbfs = 10 * math.log10(mean_square) if mean_square > 0 else FLOOR_DBFS
-    return Levels(samples, max(rms_dbfs, FLOOR_DBFS), clipped / values, float(np.mean(power <= threshold)), offset)
+    silence = float(np.mean(power <= threshold))
+    return Levels(
+        samples, max(rms_dbfs, FLOOR_DBFS), clipped / values, silence, offset, above_noise(power, NOISE_FLOOR)
+    )
 
 
 def _measurements(path: Path) -> dict[str, float | int | str]:
@@ -120,6 +137,7 @@ def _measurements(path: Path) -> dict[str, float | int | str]:
         "clipped_share": round(measured.clipped_share, 6),
         "silence_share": round(measured.silence_share, 6),
         "offset": round(measured.offset, 6),
+        "snr_db": round(measured.snr_db, 3),
         "doubt": doubt,
     }
 

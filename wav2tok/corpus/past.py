@@ -22,7 +22,7 @@ class Past:
     Attributes:
         at: when it was, UTC, as 2026-11-30T12:00:00Z.
         page: its page, relative to the Data Docs.
-        failed: the names of the checks that failed.
+        failed: the names of the checks that failed, and of the distributions that moved.
         digest: of the recordings (`wav2tok.corpus.manifest.manifest_digest`): the same for the same corpus.
     """
 
@@ -69,6 +69,7 @@ def keep(earlier: Sequence[Past], old: Path, new: Path, page: str, summary: dict
     """
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     failed = [check["name"] for check in summary["checks"] if not check["success"]]
+    failed += [shift["name"] for shift in summary["compared"]["shifts"] if shift["moved"]]
     same = ("success", "files", "recordings", "hours", "classes", "groups", "digest")
     this = Past(at=now, page=page, failed=failed, **{name: summary[name] for name in same})
     pages = {path.relative_to(old).as_posix() for path in old.rglob("*.html")} - {page}  # whatever the history names

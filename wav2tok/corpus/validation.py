@@ -2,8 +2,9 @@
 
     report = validate(Path("data"), Path("artifacts/validation"), parameters.load())
 
-measures every recording (`wav2tok.corpus.manifest`), runs `wav2tok.corpus.checks` on the manifest, and writes
-``manifest.csv``, ``validation.json`` and the Data Docs ``docs/index.html``. A critical failure stops the pipeline after
+measures every recording (`wav2tok.corpus.manifest`), runs `wav2tok.corpus.checks` on the manifest, compares
+it with the last accepted data (`wav2tok.corpus.moved`), and writes ``manifest.csv``, ``validation.json`` and the Data
+Docs ``docs/index.html``. A critical failure stops the pipeline after
 all of these are written; a warning is only reported. Unreadable files are listed and left out.
 """
 
@@ -22,13 +23,16 @@ import numpy as np
 
 from wav2tok import files
 from wav2tok.config.schema import Config
-from wav2tok.corpus import datadocs, manifest, past, sources
+from wav2tok.corpus import datadocs, manifest, moved, past, sources
+from wav2tok.corpus.accepted import known as of_entries
+from wav2tok.corpus.accepted import read as read_accepted
 from wav2tok.corpus.checks import Check, checks
 from wav2tok.corpus.checks import frame as as_frame
-from wav2tok.corpus.expectations import suite
+from wav2tok.corpus.expectations import comparisons, suite
 from wav2tok.corpus.groups import groups_of
 from wav2tok.corpus.layout import doubtful
 from wav2tok.corpus.manifest import Entry
+from wav2tok.corpus.moved import Comparison
 from wav2tok.errors import UserError
 from wav2tok.progress import log
 
@@ -157,11 +161,12 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The content of ``validation.json``; it depends on the corpus and the thresholds only."""
+def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome], compared: Comparison) -> dict[str, Any]:
+    """The content of ``validation.json``; it depends on the corpus, the thresholds and the accepted data only."""
     good = [e for e in entries if not e.error]
     return {
-        "success": all(o.success for o in outcomes if o.check.severity == "critical"),
+        "success": all(o.success for o in outcomes if o.check.severity == "critical")
+        and all(shift.severity != "critical" for shift in compared.moved),
         "files": len(entries),
         "recordings": len(good),
         "unreadable": len(entries) - len(good),
@@ -184,6 +189,10 @@ def _summary(entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str,
             }
             for o in outcomes
         ],
+        "compared": {
+            "says": compared.says,
+            "shifts": [dataclasses.asdict(shift) | {"moved": shift.moved} for shift in compared.shifts],
+        },
     }
 
 
@@ -208,7 +217,9 @@ def with_sources(paths: Sequence[Path], entries: Sequence[Entry]) -> tuple[list[
     return result, copies
 
 
-def validate(root: Path, out: Path, config: Config, expectations: Path | None = None) -> Report:
+def validate(
+    root: Path, out: Path, config: Config, expectations: Path | None = None, accepted: Path | None = None
+) -> Report:
     """Judge the recordings below ``root`` and write the manifest, the summary and the Data Docs into ``out``.
 
     Args:
@@ -217,17 +228,20 @@ def validate(root: Path, out: Path, config: Config, expectations: Path | None = 
         config: ``validate`` has the thresholds, ``data.sample_rate`` is the model's rate. If ``split.group_by`` is
             "column", the manifest has the groups of the corpus's ``groups.csv``.
         expectations: the project's own, as `wav2tok.corpus.expectations.suite` reads them.
+        accepted: the profile of the last accepted data, as `wav2tok.corpus.accepted.read` reads it.
 
     Raises:
-        UserError: broken expectations, no recordings, or a failed critical check (after all files are written).
+        UserError: broken expectations, a broken profile, no recordings, or a failed critical check (after all files
+            are written).
     """
     with files.locked(Path(out)):
-        return _validate(Path(root), Path(out), config, expectations)
+        return _validate(Path(root), Path(out), config, expectations, accepted)
 
 
-def _validate(root: Path, out: Path, config: Config, expectations: Path | None) -> Report:
+def _validate(root: Path, out: Path, config: Config, expectations: Path | None, accepted: Path | None) -> Report:
     limits = config.validate
     suite(checks(limits, config.data.sample_rate), expectations)  # a broken file, before anything is measured
+    severities, known = comparisons(expectations), read_accepted(accepted)
     # DVC deletes the other outputs and keeps the docs, which `replacing_folder` protects if they are not ours.
     files.require_own(out, "manifest.csv", ("validation.json",))
     earlier = past.read(out / "docs")
@@ -240,15 +254,18 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None) 
     entries, copies = with_sources([root / e.path for e in entries], entries)
     good = [e for e in entries if not e.error]
     needed_rate = min(config.data.sample_rate, max((e.sample_rate for e in good), default=0))
+    compared = moved.compare(known, of_entries(entries), config, severities)
     manifest.write_csv(entries, out / "manifest.csv")
     with files.replacing_folder(out / "docs", datadocs.NAMES, [root]) as docs:
         outcomes = run(suite(checks(limits, needed_rate), expectations), as_frame(entries, copies), docs)
-        summary = _summary(entries, outcomes)
+        summary = _summary(entries, outcomes, compared)
         datadocs.make_offline(docs, summary, entries, out / "docs", earlier)
     failed = [o for o in outcomes if not o.success]
     files.write_json(out / "validation.json", summary)
 
-    warnings = [o.sentence(len(entries)) for o in failed if o.check.severity == "warning"]
+    found = [(o.check.severity, o.sentence(len(entries))) for o in failed]
+    found += [(shift.severity, shift.sentence) for shift in compared.moved]
+    warnings = [sentence for severity, sentence in found if severity == "warning"]
     warnings += doubtful(
         [e.path for e in good],
         [e.class_name for e in good] if config.split.kind == "dict" and any(e.class_name for e in good) else None,
@@ -259,9 +276,11 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None) 
     # Before an error, too: both have to be put right.
     for warning in warnings:
         log.warning(warning)
-    critical = [o.sentence(len(entries)) for o in failed if o.check.severity == "critical"]
+    critical = [sentence for severity, sentence in found if severity == "critical"]
     if critical:
-        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}; fix or delete them (see {page}).")
+        over = any(shift.severity == "critical" for shift in compared.moved)
+        accept = " (if what moved is right: wav2tok accept)" if over else ""
+        raise UserError(f"{root} is not good data yet: {'; '.join(critical)}{accept}; fix or delete them (see {page}).")
     if not good:
         raise UserError(f"{root} holds no readable recording; {entries[0].path}, for example, {entries[0].error}.")
     return Report(warnings, page, summary)

@@ -63,11 +63,13 @@ class Delivery:
         taken: how many recordings were taken in.
         quarantined: path -> reasons.
         places: path -> where it lies in the quarantine.
+        moved: sentences on the distributions in which what was taken in is unlike the corpus.
     """
 
     taken: int
     quarantined: dict[str, list[str]]
     places: dict[str, str]
+    moved: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Story:
         clauses: the conditions of the decision.
         why_not: why models were not compared.
         doubts: sentences on labels that the champion finds improbable.
+        replayed: sentences on the searches that were served and have another first answer now.
     """
 
     outcome: str
@@ -99,6 +102,7 @@ class Story:
     delivery: Delivery | None = None
     doubts: Sequence[str] | None = None
     drift: Drifted | None = None
+    replayed: Sequence[str] | None = None
 
 
 def write(story: Story, path: Path) -> None:

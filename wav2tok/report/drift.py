@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from wav2tok.evaluation.drift import MEASURES, Result, token_counts
-from wav2tok.evaluation.profile import Profile, Traits
+from wav2tok.evaluation.drift import DISTANCE, MEASURES, Result, token_counts
+from wav2tok.evaluation.profile import DISTANCE_BIN, Profile, Traits
 from wav2tok.files import replacing, write_json
 from wav2tok.report import style
 from wav2tok.report.table import Cell, Table
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAMES = {
     "tokens": "Tokens",
     "token_pairs": "Pairs of successive tokens",
+    DISTANCE: "Distance to the nearest codeword",
     "seconds": "Length, s",
     "tokens_per_second": "Tokens per second",
     "level_dbfs": "Level, dBFS",
@@ -30,8 +31,13 @@ NAMES = {
 EXPLAINED = {
     "tokens": "Jensen-Shannon divergence, bits",
     "token_pairs": "Jensen-Shannon divergence, bits",
+    DISTANCE: "Jensen-Shannon divergence, bits",
 } | dict.fromkeys(MEASURES, "population stability index")
 PAGE, FIGURE, TEXT, FIGURES = "drift.html", "drift.svg", "drift.md", "drift.json"
+NO_DISTANCES = (
+    "The distance to the nearest codeword was not compared: the profile or the graph is of an earlier release; export "
+    "the model again."
+)
 TEMPLATE = templates("wav2tok.report.page").get_template("drift.html")
 _OLD, _NEW = "#b9bec5", style.BLUE
 
@@ -43,12 +49,14 @@ def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, f
         model: what the model is called.
     """
     about, drawn = sentence(result, model), figure(profile, new, result)
+    note = "" if result.has_distances else NO_DISTANCES
     page = TEMPLATE.render(
         about=about,
         drifted=bool(result.drifted),
         model=model,
         result=result,
         table=table(result),
+        note=note,
         figure=Markup(drawn),
     )
     with replacing(folder / PAGE) as temporary:  # the first, because the others are known by it
@@ -56,7 +64,8 @@ def write(profile: Profile, new: Sequence[Traits], result: Result, model: str, f
     with replacing(folder / FIGURE) as temporary:
         temporary.write_text(drawn, encoding="utf-8")
     with replacing(folder / TEXT) as temporary:
-        temporary.write_text(f"{about}\n\n{table(result).markdown()}\n", encoding="utf-8")
+        parts = [about, table(result).markdown(), note]
+        temporary.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
     write_json(folder / FIGURES, values(result, model))
 
 
@@ -103,12 +112,16 @@ def figure(profile: Profile, new: Sequence[Traits], result: Result) -> str:
     from matplotlib.figure import Figure
 
     with style.drawing(svg__hashsalt="drift", svg__fonttype="none"):
-        picture = Figure(figsize=(11, 6.4), layout="constrained")
-        grid = picture.subplots(2, 3).ravel()
+        picture = Figure(figsize=(14, 6.4), layout="constrained")
+        grid = picture.subplots(2, 4).ravel()
         _against_bounds(grid[0], result)
         _tokens(grid[1], profile, new)
-        for axes, name in zip(grid[2:], MEASURES, strict=True):
+        for axes, name in zip(grid[2:6], MEASURES, strict=True):
             _histogram(axes, name, *([getattr(one, name) for one in some] for some in (profile.recordings, new)))
+        if result.has_distances:
+            _distances(grid[6], profile.recordings, new)
+        for axes in grid[6 + result.has_distances :]:
+            axes.set_axis_off()
         grid[1].legend(loc="upper right")
         drawn = io.StringIO()
         picture.savefig(drawn, format="svg", metadata={"Date": None})
@@ -144,3 +157,13 @@ def _histogram(axes: "Axes", name: str, old: Sequence[float], new: Sequence[floa
     axes.hist(old, bins=edges, weights=np.full(len(old), 1 / len(old)), color=_OLD)
     axes.hist(new, bins=edges, weights=np.full(len(new), 1 / len(new)), color=_NEW, histtype="step", linewidth=1.8)
     axes.set(title=NAMES[name], ylabel="share of the recordings")
+
+
+def _distances(axes: "Axes", old: Sequence[Traits], new: Sequence[Traits]) -> None:
+    counts = [np.sum([one.distances for one in some], axis=0) for some in (old, new)]
+    last = int(np.flatnonzero(counts[0] + counts[1]).max()) + 1
+    edges = (DISTANCE_BIN * np.arange(last + 1)).tolist()
+    first, second = (some[:last] / some.sum() for some in counts)
+    axes.stairs(first, edges, fill=True, color=_OLD)
+    axes.stairs(second, edges, color=_NEW, linewidth=1.8)
+    axes.set(title=NAMES[DISTANCE], ylabel="share of the steps", ylim=(0, None))

@@ -1,25 +1,24 @@
 """From a recording to the token string that an index is asked for."""
 
-from pathlib import Path
-
 import numpy as np
 
 from wav2tok.audio import decode
 from wav2tok.audio.ahead import LONG_SAMPLES
 from wav2tok.audio.doubts import Doubts, say
 from wav2tok.audio.silence import sounding
+from wav2tok.audio.source import Source
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.tokenizer.batch import tokenized
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
-def tokens_of(path: str | Path, tokenizer: Tokenizer) -> np.ndarray:
+def tokens_of(path: Source, tokenizer: Tokenizer) -> np.ndarray:
     """The token string of a recording that asks, int64 [L], without the silence around it (`query_of`)."""
     return query_of(path, tokenizer).tokens
 
 
-def query_of(path: str | Path, tokenizer: Tokenizer) -> Tokenized:
+def query_of(path: Source, tokenizer: Tokenizer) -> Tokenized:
     """A recording that asks, without the silence around it: its ``seconds`` are those of the sound.
 
     Silence changes the tokens of the sound next to it, so it is cut off (`sound`). A recording of more than
@@ -38,7 +37,7 @@ def query_of(path: str | Path, tokenizer: Tokenizer) -> Tokenized:
     return tokenized(str(path), (part.stop - part.start) / rate, frames, part.start / rate)
 
 
-def sound(waveform: np.ndarray, sample_rate: int, name: str | Path) -> slice:
+def sound(waveform: np.ndarray, sample_rate: int, name: Source) -> slice:
     """The part of a waveform, float [N], that asks: without the silence around it (`wav2tok.audio.silence.sounding`).
 
     Args:

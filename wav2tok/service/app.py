@@ -25,6 +25,7 @@ from wav2tok.audio.source import Content
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized
 from wav2tok.service import schemas
+from wav2tok.service.consent import ANSWER, HEADER, QueryLog
 from wav2tok.service.engine import Engine
 from wav2tok.service.gate import Gate, answer
 from wav2tok.service.page import routes as page
@@ -70,6 +71,14 @@ _REASONS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "The service has made a mistake.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The service is busy, starting or stopping; Retry-After says when to try again.",
     HTTPStatus.GATEWAY_TIMEOUT: "The request took too long.",
+}
+_KEEPS = {
+    "nothing": "This service keeps no searches.",
+    "tokens": f"With the header {HEADER}: tokens the tokens of the query and its first answers are kept, for comparing "
+    f"models; without it nothing is. {ANSWER} in the answer says what was kept.",
+    "audio": f"With the header {HEADER}: tokens the tokens of the query and its first answers are kept, for comparing "
+    f"models, with {HEADER}: audio the recording as well; without it nothing is. {ANSWER} in the answer says what was "
+    "kept.",
 }
 _ALWAYS = (HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
 _LOCKED = (HTTPStatus.UNAUTHORIZED, *_ALWAYS)
@@ -158,11 +167,13 @@ def _work(app: FastAPI, engine: Engine) -> None:
 
     if engine.settings.index is None:
         return
+    queries = QueryLog(engine.settings)
 
     @app.post(
         "/search",
         summary="The recordings of the index nearest to recordings",
         response_model=schemas.SearchAnswer,
+        description=_KEEPS[engine.settings.logs],
         responses=_errors(HTTPStatus.CONFLICT, *_WORKING),
         openapi_extra=_BODY,
     )
@@ -173,8 +184,9 @@ def _work(app: FastAPI, engine: Engine) -> None:
         index = loaded.index
         if index is None:
             raise Refused(HTTPStatus.CONFLICT, loaded.problem or "the index is of another model.")
-        found = []
-        for string in await _strings(engine, request, loaded.tokenizer, asks=True):
+        found, served = [], []
+        contents, strings = await _read(engine, request, loaded.tokenizer, asks=True)
+        for content, string in zip(contents, strings, strict=True):
             try:
                 answers = await asyncio.get_running_loop().run_in_executor(
                     engine.pool, index.search, string.tokens, top
@@ -192,7 +204,11 @@ def _work(app: FastAPI, engine: Engine) -> None:
                 for match in answers
             ]
             found.append({"name": string.path, "duration_s": string.seconds, "matches": matches})
-        return _made_by(loaded, recordings=found)
+            served.append((content, string, answers))
+        response, agreed = _made_by(loaded, recordings=found), queries.agreed(request.headers)
+        if agreed is not None and await run_in_threadpool(queries.keep, agreed, loaded.tokenizer, served):
+            response.headers[ANSWER] = agreed
+        return response
 
 
 def _care(app: FastAPI, engine: Engine) -> None:
@@ -230,6 +246,7 @@ def _care(app: FastAPI, engine: Engine) -> None:
             frame_seconds=tokenizer.frame_seconds,
             provider=tokenizer.provider,
             index=None if settings.index is None else str(settings.index),
+            logs=settings.logs,
         )
 
     @app.get(
@@ -265,7 +282,14 @@ def _care(app: FastAPI, engine: Engine) -> None:
 
 
 async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer, *, asks: bool = False) -> list[Tokenized]:
-    """The token strings of the recordings of a request.
+    """The token strings of the recordings of a request; arguments and errors as for `_read`."""
+    return (await _read(engine, request, tokenizer, asks=asks))[1]
+
+
+async def _read(
+    engine: Engine, request: Request, tokenizer: Tokenizer, *, asks: bool = False
+) -> tuple[list[Content], list[Tokenized]]:
+    """The recordings of a request and their token strings.
 
     Args:
         asks: whether they ask an index (`Engine.tokenize`).
@@ -276,7 +300,8 @@ async def _strings(engine: Engine, request: Request, tokenizer: Tokenizer, *, as
     limit = engine.settings.timeout
     try:
         async with asyncio.timeout(limit):
-            return await engine.tokenize(await _contents(request), tokenizer, asks=asks)
+            contents = await _contents(request)
+            return contents, await engine.tokenize(contents, tokenizer, asks=asks)
     except TimeoutError:
         raise Refused(
             HTTPStatus.GATEWAY_TIMEOUT,

@@ -66,6 +66,9 @@ class VersionAnswer(_Answer):
     frame_seconds: float = Field(description="Seconds from one token to the next, before repeats go.", examples=[0.032])
     provider: str = Field(description="What computes.", examples=["CPUExecutionProvider"])
     index: str | None = Field(description="The index that /search uses.", examples=["index"])
+    logs: str = Field(
+        description="What is kept of searches whose senders agree: nothing, tokens or audio.", examples=["nothing"]
+    )
 
 
 class ReloadAnswer(_Answer):

@@ -34,6 +34,9 @@ class Settings:
         poll: seconds between two looks at the registry; 0 leaves it to ``/reload``.
         batch_seconds: of audio; a batch of so much does not wait for more.
         wait: seconds that a batch waits for recordings that are being received or decoded.
+        log_queries: a file for the searches whose senders agree (`wav2tok.service.consent`); None keeps none.
+        log_audio: a folder for the sound of those whose senders agree to that, too; None keeps none.
+        audio_days, audio_mb: older sounds are deleted, and the oldest beyond this many MiB.
         recordings: a folder that the page searches and plays; None leaves the page out.
     """
 
@@ -53,7 +56,18 @@ class Settings:
     poll: float = 10.0
     batch_seconds: float = 64.0
     wait: float = 0.005
+    log_queries: Path | None = None
+    log_audio: Path | None = None
+    audio_days: float = 30.0
+    audio_mb: float = 1024.0
     recordings: Path | None = None
+
+    @property
+    def logs(self) -> str:
+        """What is kept of searches whose senders agree: ``nothing``, ``tokens`` or ``audio``."""
+        if self.log_queries is None:
+            return "nothing"
+        return "tokens" if self.log_audio is None else "audio"
 
     @property
     def loopback(self) -> bool:
@@ -107,3 +121,20 @@ def require_protected(settings: Settings, no_auth: bool) -> None:
             "that no key is wanted.",
             "host",
         )
+
+
+def require_index_for_log(settings: Settings) -> None:
+    """Refuse to keep what is never asked, or cannot be written.
+
+    Raises:
+        UserError: searches are to be kept without an index, sounds without a log, or the log cannot be written.
+    """
+    if settings.log_audio is not None and settings.log_queries is None:
+        raise UserError("the sound of searches is kept beside their log; name that, too.", "log_queries")
+    if settings.log_queries is None:
+        return
+    if settings.index is None:
+        raise UserError("without an index there are no searches to keep; name one.", "index")
+    path = settings.log_queries
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"{path} cannot be written; name a file in a folder that exists.", "log_queries")

@@ -24,6 +24,7 @@ from wav2tok.stages import labels
 from wav2tok.tokenizer import locate, ready_made
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup, runs, store
+from wav2tok.untrusted import parse_json
 
 SHOWN = 10
 """How many changed searches the page shows."""
@@ -39,12 +40,14 @@ class Sources:
         delivery: what ``wav2tok ingest`` wrote; None leaves it out.
         drift: the folder that ``wav2tok drift`` wrote; None leaves it out.
         labels: what ``wav2tok labels`` wrote; None leaves it out.
+        replayed: what ``wav2tok replay`` printed; None leaves it out.
     """
 
     registered: Path
     delivery: Path | None = None
     drift: Path | None = None
     labels: Path | None = None
+    replayed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class _DeliveryFile:
     taken: list[str]
     quarantined: dict[str, list[str]]
     places: dict[str, str]
+    moved: list[str] = dataclasses.field(default_factory=list)  # earlier releases did not write it
 
 
 def changes(
@@ -97,6 +101,7 @@ def changes(
         None if sources.delivery is None else _delivery(sources.delivery),
         None if sources.labels is None else [labels.sentence(one) for one in read_json(sources.labels)["doubts"]],
         None if sources.drift is None else _drift(sources.drift),
+        None if sources.replayed is None else _replayed(sources.replayed),
     )
     make_folder(out)
     page = out / PAGE
@@ -181,12 +186,32 @@ def _sentence(outcome: dict[str, Any]) -> str:
 
 def _delivery(path: Path) -> Delivery:
     found = read_json(path, _DeliveryFile)
-    return Delivery(len(found["taken"]), found["quarantined"], found["places"])
+    return Delivery(len(found["taken"]), found["quarantined"], found["places"], found.get("moved", []))
 
 
 def _drift(folder: Path) -> Drifted:
     found = read_json(folder / "drift.json", _DriftFile)
     return Drifted(found["sentence"], found["drifted"], read_text(folder / FIGURE))
+
+
+def _replayed(path: Path) -> list[str]:
+    """A sentence for each search that ``wav2tok replay`` printed.
+
+    Raises:
+        UserError: the file is missing, or a line is none of its rows.
+    """
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        try:
+            row = parse_json(line)
+            when, before, after, rank = (row[name] for name in ("time", "before", "after", "rank"))
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{path} line {number} is not what wav2tok replay printed; run it again.", "replayed"
+            ) from None
+        place = f"is at rank {rank} now" if rank else "is not among the first ten now"
+        found.append(f"{when}: {after or 'nothing'} in place of {before or 'nothing'}, which {place}")
+    return found
 
 
 def _values(story: Story) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def drift(paths: Sequence[str], model: str, out: Path, config: Config, device: s
     result = compare(known.recordings, new, known.num_tokens, config.drift, config.seed)
     report.write(known, new, result, tokenizer.source, out)
     log.info(report.table(result).text())
+    if not result.has_distances:
+        log.info(report.NO_DISTANCES)
     log.info(f"{report.sentence(result, tokenizer.source)} {out / 'drift.html'}")
     return result
 

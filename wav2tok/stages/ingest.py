@@ -15,7 +15,8 @@ def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: flo
 
     Args:
         out: a JSON file with ``taken``, ``quarantined`` (path: reasons), ``places`` (path: where it lies in the
-            quarantine), ``known`` and ``waiting``.
+            quarantine), ``known``, ``waiting``, ``compared`` (a sentence on what was taken in beside the corpus) and
+            ``moved`` (one for each distribution that moved).
         settle: seconds for which a file must not have changed.
 
     Raises:
@@ -39,10 +40,15 @@ def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: flo
             "places": {path: str(place) for path, place in places.items()},
             "known": list(found.known),
             "waiting": list(found.waiting),
+            "compared": None if found.compared is None else found.compared.says,
+            "moved": [] if found.compared is None else [shift.sentence for shift in found.compared.moved],
         },
     )
     for path, reasons in found.bad.items():
         log.warning(f"{inbox / path}: {'; '.join(reasons)}")
+    if found.compared is not None:
+        for shift in found.compared.moved:
+            log.warning(shift.sentence)
     parts = [
         f"{len(found.good)} taken into {corpus}",
         f"{len(found.bad)} put into {quarantine}" if found.bad else "",

@@ -4,7 +4,7 @@ A file is one message of Protocol Buffers: fields, each with a number, a wire ty
 again. To keep or drop whole fields, their borders are enough. The numbers are those of ``onnx.proto``, which are fixed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -13,7 +13,7 @@ GRAPH, PROPERTY = 7, 14
 """Fields of ModelProto: the graph, and one entry of the metadata."""
 NODE, INITIALIZER, INPUT, OUTPUT, VALUE = 1, 5, 11, 12, 13
 """Fields of GraphProto; the last is the type of an inner value."""
-NODE_INPUT, NODE_OUTPUT, ATTRIBUTE = 1, 2, 5
+NODE_INPUT, NODE_OUTPUT, NODE_KIND, ATTRIBUTE = 1, 2, 4, 5
 """Fields of NodeProto."""
 SUBGRAPH, SUBGRAPHS = 6, 11
 """Fields of AttributeProto: the branches of an If, the body of a Loop."""
@@ -21,6 +21,8 @@ KEY, PROPERTY_VALUE = 1, 2
 """Fields of StringStringEntryProto."""
 VALUE_NAME, INITIALIZER_NAME = 1, 8
 """The name in ValueInfoProto and in TensorProto."""
+FLOATS = b"\x12\x04\x0a\x02\x08\x01"
+"""The type of a ValueInfoProto: a tensor of float32 of any shape."""
 
 
 class Field(NamedTuple):
@@ -94,21 +96,50 @@ def properties(model: bytes) -> dict[str, str]:
     return {_text(entry, KEY): _text(entry, PROPERTY_VALUE) for entry in entries}
 
 
-def cut(model: bytes, *outputs: str) -> bytes:
+def cut(model: bytes, *outputs: str, floats: Collection[str] = ()) -> bytes:
     """The part of a model that computes ``outputs``, which may be inner values whose types the graph names.
 
     Nodes, inputs and initial values that they do not need are dropped, and the other outputs are, too.
+
+    Args:
+        floats: outputs that are tensors of float32, whose types the graph need not name.
 
     Raises:
         ValueError: the bytes are not a model, or a value of such a name has no type.
     """
     return b"".join(
-        _tagged(GRAPH, _cut_graph(field.value, outputs)) if field.number == GRAPH else field.whole
+        _tagged(GRAPH, _cut_graph(field.value, outputs, floats)) if field.number == GRAPH else field.whole
         for field in fields(model)
     )
 
 
-def _cut_graph(graph: memoryview, outputs: tuple[str, ...]) -> bytes:
+def greatest_similarity(model: bytes) -> str | None:
+    """The inner value with the cosine of each step and its nearest codeword, [B, T, 1]; None if there is none.
+
+    It is what `wav2tok.model.codebook.nearest` compares all cosines with, so every graph since that rule has it:
+    ``tokens`` is the ArgMax of a Cast of GreaterOrEqual(cosines, ReduceMax(cosines) - TIE).
+
+    Raises:
+        ValueError: the bytes are not a model.
+    """
+    makers: dict[str, tuple[str, set[str]]] = {}
+    for part in fields(model):
+        if part.number == GRAPH:
+            for node in (field.value for field in fields(part.value) if field.number == NODE):
+                read, made = _ends(node)
+                makers |= dict.fromkeys(made, (_text(node, NODE_KIND), read))
+    waiting = ["tokens"]
+    while waiting:
+        name = waiting.pop()
+        kind, read = makers.get(name, ("", set()))
+        if kind == "ReduceMax":
+            return name
+        if kind in ("ArgMax", "Cast", "GreaterOrEqual", "Sub"):
+            waiting += read
+    return None
+
+
+def _cut_graph(graph: memoryview, outputs: tuple[str, ...], floats: Collection[str]) -> bytes:
     content = list(fields(graph))
     nodes = [(field.whole, *_ends(field.value)) for field in content if field.number == NODE]
     makers = {name: number for number, (_, _, made) in enumerate(nodes) for name in made}
@@ -120,7 +151,7 @@ def _cut_graph(graph: memoryview, outputs: tuple[str, ...]) -> bytes:
             new = nodes[number][1] - needed
             needed |= new
             waiting += new
-    kept, kinds = [], {}
+    kept, kinds = [], {name: _tagged(VALUE_NAME, name.encode()) + FLOATS for name in floats}
     number = -1
     for field in content:
         if field.number == NODE:

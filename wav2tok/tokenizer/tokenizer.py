@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from wav2tok.matching import deduplicate
 from wav2tok.progress import log
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata, identity
-from wav2tok.tokenizer.graph import cut
+from wav2tok.tokenizer.graph import cut, greatest_similarity
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_bound
 from wav2tok.untrusted import read_bytes
@@ -45,8 +45,6 @@ FEATURE_FRAMES = 768
 
 WHOLE = ("tokens", "frames")
 """The outputs of a graph."""
-WITH_FEATURES = (*WHOLE, "features")
-"""The same with the inner value that the encoder reads."""
 MOST_BYTES = 2 << 30
 """The largest graph: what a protobuf message can hold."""
 EXTERNAL = b"\n\x08location\x12"
@@ -313,13 +311,16 @@ class Tokenizer:
         key = outputs, threads or self._lanes
         if key not in self._parts:
             try:
-                graph = self._content if outputs == WHOLE else cut(self._content, *outputs)
+                graph = self._content if outputs == WHOLE else self._cut(outputs)
             except ValueError as error:
                 raise UserError(
                     f"{self.source} cannot read recordings longer than a minute ({error}); export it again."
                 ) from None
             self._parts[key] = self._load(graph, key[1])
         return self._parts[key]
+
+    def _cut(self, outputs: tuple[str, ...]) -> bytes:
+        return cut(self._content, *outputs, floats={self._similarity} & {*outputs})  # type: ignore[arg-type]
 
     def _over_windows(
         self, blocks: Iterable[np.ndarray], output: str, statistics: np.ndarray, hop: int, core: int, margin: int
@@ -377,14 +378,54 @@ class Tokenizer:
             (tokens int64 [T'], features float32 [T, W]) of each, T = N // hop + 1. The features of a model that reads
             tiles are its spectrum.
         """
+        hop, margin = self.metadata.hop, self.metadata.margin
+        return self._with_value(waveforms, "features", hop, FEATURE_FRAMES, margin)
+
+    def encode_with_similarities(self, waveforms: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """`encode_frames`, and the cosine of each step and its nearest codeword: float32 [N] each, at the graph's rate.
+
+        Returns:
+            (tokens int64 [T], cosines float32 [T]) of each; None if the graph is so old that it does not say them.
+        """
+        name = self._similarity
+        if name is None:
+            return None
+        found = self._with_value(waveforms, name, self.step, self.steps(CORE_FRAMES), self.margin)
+        return [(tokens, cosines[: len(tokens), 0]) for tokens, cosines in found]
+
+    def similarities_of_blocks(self, blocks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray | None:
+        """The cosines of `encode_with_similarities` of a recording of any length, in constant memory, float32 [T].
+
+        Args:
+            blocks: as for `encode_blocks`; the recording is read three times.
+        """
+        name = self._similarity
+        if name is None:
+            return None
+        core, statistics = self.steps(CORE_FRAMES), self.statistics(blocks)
+        return np.concatenate(list(self._over_windows(blocks(), name, statistics, self.step, core, self.margin)))[:, 0]
+
+    @cached_property
+    def _similarity(self) -> str | None:
+        """The inner value of the graph that `encode_with_similarities` reads."""
+        return greatest_similarity(self._content)
+
+    def _with_value(
+        self, waveforms: Sequence[np.ndarray], name: str, hop: int, core: int, margin: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Tokens, and an inner value of the graph that has a row for every ``hop`` samples.
+
+        Args:
+            core, margin: of the windows of a long recording, in rows.
+        """
         short = [i for i, wave in enumerate(waveforms) if len(wave) <= LONG_SAMPLES]
-        found = dict(zip(short, self._in_lanes([waveforms[i] for i in short], WITH_FEATURES), strict=True))
+        outputs = (*WHOLE, name)
+        found = dict(zip(short, self._in_lanes([waveforms[i] for i in short], outputs), strict=True))
         read: list[tuple[np.ndarray, np.ndarray]] = []
         for i, wave in enumerate(waveforms):
             if i not in found:
-                blocks, about = partial(iter, [wave]), self.metadata
-                statistics = self.statistics(blocks)
-                rows = self._over_windows(blocks(), "features", statistics, about.hop, FEATURE_FRAMES, about.margin)
+                blocks = partial(iter, [wave])
+                rows = self._over_windows(blocks(), name, self.statistics(blocks), hop, core, margin)
                 read.append((self.encode_blocks(blocks), np.concatenate(list(rows))))
             else:
                 read.append((found[i][0], found[i][1]))
@@ -394,7 +435,7 @@ class Tokenizer:
         """Recordings that are read whole, float32 [N] each, in batches, one per core at a time.
 
         Returns:
-            For each recording its tokens, and its features if they are among ``outputs``.
+            For each recording its tokens, and the rows of what else is among ``outputs``, at most one per hop.
         """
         lanes = 1 if self._number is not None else self._lanes
         # A few recordings are shared out evenly.
@@ -405,10 +446,10 @@ class Tokenizer:
 
         def encode(session: onnxruntime.InferenceSession, batch: list[int]) -> None:
             feed = self._stack([waveforms[i] for i in batch])
-            tokens, counts, *features = self._outputs(session, outputs, **feed)
+            tokens, counts, *values = self._outputs(session, outputs, **feed)
             lengths = feed["samples"] // self.metadata.hop + 1
             for row, (i, count, length) in enumerate(zip(batch, counts, lengths, strict=True)):
-                out[i] = [tokens[row, :count], *(one[row, :length] for one in features)]
+                out[i] = [tokens[row, :count], *(one[row, :length] for one in values)]
 
         if lanes == 1 or len(batches) == 1:
             for batch in batches:

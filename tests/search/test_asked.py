@@ -1,0 +1,66 @@
+"""The log of searches: read as it was written or refused in a sentence; sounds that are forgotten."""
+
+import os
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wav2tok.errors import UserError
+from wav2tok.search import asked
+from wav2tok.search.asked import Asked, Sounds
+
+ONE = Asked("2026-11-30T12:00:00Z", "models:/wav2tok/3", "cea5", (5, 7, 2), ("a.flac", "ü\udcff\n.flac"), (0.0, 0.25))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9999)), st.lists(st.tuples(TEXT, st.floats(0, 2))))))
+def test_searches_are_read_as_they_were_written(tmp_path_factory, rows):
+    log = tmp_path_factory.mktemp("asked") / "log"
+    log.touch()
+    written = []
+    for tokens, answers in rows:
+        paths, distances = tuple(path for path, _ in answers), tuple(distance for _, distance in answers)
+        written.append(Asked("now", "model", "identity", tuple(tokens), paths, distances))
+        asked.append(written[-1], log)
+    assert list(asked.read(log)) == written
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_names_need_not_be_text(tmp_path):
+    log = tmp_path / "log"
+    asked.append(ONE, log)
+    asked.append(ONE, log)
+    log.write_bytes(log.read_bytes()[:-5])
+    assert list(asked.read(log)) == [ONE]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x", "[]", '{"time": "now"}', '{"time": "", "model": "", "identity": "", "tokens": [-1], "paths": [], '
+     '"distances": [], "sound": null}', '{"time": "", "model": "", "identity": "", "tokens": [1], "paths": [], '
+     '"distances": [], "sound": "../../etc/passwd"}'],
+)  # fmt: skip
+def test_another_line_is_refused_by_its_number(tmp_path, line):
+    log = tmp_path / "log"
+    asked.append(ONE, log)
+    with log.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError, match="log line 2 is not a search"):
+        list(asked.read(log))
+    with pytest.raises(UserError, match="cannot be read"):
+        list(asked.read(tmp_path / "none"))
+
+
+def test_sounds_that_are_old_or_too_many_are_deleted_and_nothing_else(tmp_path):
+    sounds = Sounds(tmp_path / "sounds", days=2, megabytes=1)
+    names = [sounds.keep(bytes([number]) * 300_000) for number in range(3)]
+    (tmp_path / "sounds" / "notes.txt").write_bytes(b"mine" * 300_000)
+    os.utime(tmp_path / "sounds" / "notes.txt", (0, 0))
+    for age, name in zip((3, 1, 0), names, strict=True):
+        os.utime(tmp_path / "sounds" / name, (time.time() - 86_400 * age,) * 2)
+    sounds.forget()
+    assert {path.name for path in (tmp_path / "sounds").iterdir()} == {"notes.txt", *names[1:]}
+    newest = sounds.keep(bytes([9]) * 600_000)  # 1.2 MB: the oldest goes
+    assert {path.name for path in (tmp_path / "sounds").iterdir()} == {"notes.txt", names[2], newest}
+    assert (tmp_path / "sounds").stat().st_mode & 0o777 == 0o700

@@ -68,6 +68,8 @@ def corpora(bench: Bench, hours: Sequence[float], most_tokenized: float) -> tupl
     files = [path for paths in classes.values() for path in paths]
     quick = ["--no-track", "--device", bench.device.type]
     quick += ["--set", "train.epochs=1", "--set", "train.steps_per_epoch=4"]
+    if bench.config.profile:
+        quick += ["--set", f"profile={bench.config.profile}"]
     train: list[tuple[float, float]] = []
     tokenize: list[tuple[float, float]] = []
     for size in hours:

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from benchmarks import compare, scaling
+from benchmarks.goals import GOALS
 from wav2tok.audio import decode
 from wav2tok.audio.find import find
 from wav2tok.config.schema import Config
@@ -73,13 +74,26 @@ def test_corpora_and_long_files_are_measured_in_processes_of_their_own(
     rows, curves = scaling.corpora(bench, [0.01, 0.02, 0.04], 0.02)
     assert [command[2] for command in seen] == ["train", "tokenize", "train", "tokenize", "train"]
     assert "train.epochs=1" in seen[0]
-    assert [row.met for row in rows] == [True, False, True]
-    assert "300 MiB at 0.01 h, 300 MiB at 0.02 h, 900 MiB at 0.04 h" in rows[1].note
-    assert curves[1].lines["tokenizing"] == [300.0, 300.0, None]
+    # Training took 2, 4 and 6 seconds.
+    assert [(row.part, row.measured, row.unit) for row in rows] == [
+        ("preparing a corpus", pytest.approx(2 / 0.01), "s per hour of audio"),
+        ("preparing a corpus, the largest", pytest.approx(2 / 0.02), "s per hour of audio"),
+        ("training, memory", 300.0, "MiB"),
+        ("training, memory, the largest corpus", 900.0, "MiB"),
+        ("tokenizing a corpus", pytest.approx(3600 * 0.02 / 5), "audio s/s"),
+        ("tokenizing, memory", 300.0, "MiB"),
+        ("tokenizing, memory, the largest corpus", 300.0, "MiB"),
+    ]
+    time, memory = curves
+    assert time.x == [0.01, 0.02, 0.04, 1000.0]
+    assert time.lines["training's preparation"][-1] is None
+    assert time.lines["the same by the cost of the last hours"][2:] == pytest.approx([6 / 0.04, 100.0], rel=1e-3)
+    assert memory.lines["tokenizing"] == [300.0, 300.0, None]
     assert not list(bench.folder.glob("corpus*"))
-    (row,), curve = scaling.long_files(bench, (0.01, 1, 2))
-    assert row.met is True
+    rows, curve = scaling.long_files(bench, (0.01, 1, 2))
+    assert [row.measured for row in rows[1:]] == [900.0, 900.0]
     assert curve.lines["tokenizing"] == [900.0] * 3
+    assert {row.part for row in rows} >= {part for part in GOALS if part.endswith("file")}
 
 
 @pytest.mark.slow
@@ -90,8 +104,10 @@ def test_curves_have_a_cost_for_every_size(bench: Bench, monkeypatch: pytest.Mon
     monkeypatch.setattr(scaling, "median_seconds", lambda run, **_: parts.median_seconds(run, least_seconds=0.0))
     monkeypatch.setattr(scaling, "pretrained_tokens", lambda *_: 10.0)  # 95 million parameters take their time
     monkeypatch.setattr(scaling, "SLOW_SECONDS", 0.7)
+    row, of_lengths = scaling.lengths(bench)
+    assert row.measured == pytest.approx(3600 / of_lengths.lines["training"][-1])
     for curve in (
-        scaling.lengths(bench),
+        of_lengths,
         scaling.batches(bench),
         scaling.codebooks(bench),
     ):

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -16,8 +16,7 @@ def _paths(command: Any, *verb: str) -> dict[str, tuple[list[str], str, Any]]:
     for word, child in getattr(command, "commands", {}).items():
         found |= _paths(child, *verb, word)
     for param in command.params:
-        annotation = getattr(param.type_descriptor, "annotation", None) if verb else None
-        if Path in (annotation, *get_args(annotation)):
+        if verb and param.type.name == "path":
             name = param.opts[-1] if param.param_type_name == "option" else param.name.upper()
             found[" ".join([*verb, name])] = ([*verb], name, command)
     return found

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from wav2tok.config.schema import Encoder
 from wav2tok.errors import UserError
-from wav2tok.model.encoder import FrameEncoder
-from wav2tok.model.frames import frame_mask, row_numbers, take_rows
+from wav2tok.model.encoder import FrameEncoder, with_context
+from wav2tok.model.frames import row_numbers, take_rows
 
 
 class LinearEncoder(FrameEncoder):
@@ -26,9 +26,9 @@ class LinearEncoder(FrameEncoder):
 
     def __init__(self, config: Encoder, width: int) -> None:
         super().__init__(config.stack)
-        self.offsets = [i * config.context_step for i in range(-config.context, config.context + 1)]
+        self.context, self.context_step = config.context, config.context_step
         frame = width * config.stack
-        wide = frame * len(self.offsets)
+        wide = frame * (2 * config.context + 1)
         if config.dim not in (frame, wide):
             sizes = f"{frame}" if frame == wide else f"{frame}, or with the context {wide},"
             raise UserError(
@@ -41,12 +41,7 @@ class LinearEncoder(FrameEncoder):
     def wide(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Frames with their context: features [B, T, width], zero past each end, lengths [B] -> [B, T', wide]."""
         x, steps = self.stacked(features, lengths)
-        reach = self.offsets[-1]
-        if not reach:
-            return x
-        count = x.shape[1]
-        padded = F.pad(x * frame_mask(steps, count)[:, :, None].to(x.dtype), (0, 0, reach, reach))
-        return torch.cat([padded[:, reach + offset : reach + offset + count] for offset in self.offsets], dim=2)
+        return with_context(x, steps, self.context, self.context_step)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""

@@ -1,4 +1,4 @@
-"""The recurrence, compiled and by doubling, against a loop over steps; its gradient against automatic differentiation."""
+"""The recurrence, compiled and by doubling, against a loop over steps and automatic differentiation."""
 
 from collections.abc import Iterator
 

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from wav2tok.losses.alignment import TIE, partners_by_cost
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.products import linear
 
 CELLS = 1 << 22
 """Cosines that are in memory at a time on the CPU: 16 MB."""
@@ -101,7 +102,7 @@ def _warp_compiled(warped: _Warped) -> Tensor:
         length = a_lengths[part]
         mine = a[part][frame_mask(length, a.shape[1])]
         partners_of_all(
-            (mine @ columns.T).numpy(),
+            linear(mine, columns).numpy(),
             (length.cumsum(0) - length).numpy(),
             length.numpy(),
             member.numpy(),

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.products import linear
 
 
 class Dropout(nn.Module):
@@ -66,7 +67,7 @@ class UnitProjection(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         # The projection is linear, so its output can be scaled instead of its input: half as many numbers.
-        projected = F.linear(x, self.weight) * inverse_norm(x) + self.bias
+        projected = linear(x, self.weight) * inverse_norm(x) + self.bias
         return projected * inverse_norm(projected)
 
 

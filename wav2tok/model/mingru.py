@@ -1,4 +1,4 @@
-"""The encoder of minimal gated recurrent units: a recurrence without matrix products, over products of all steps at once.
+"""The encoder of minimal gated units: a recurrence without matrix products, over the products of all steps at once.
 
 What is new in a step and how much of the state it keeps depend on the step's input alone (Feng et al., 2024, Were RNNs
 all we needed?; Lei et al., 2018, for such recurrences in general). So the products of a layer are one, and what remains
@@ -22,18 +22,18 @@ LONGEST_MEMORY = 16.0
 """Steps over which the state lasts at first, at most: drawn for each number, evenly in their logarithm."""
 
 
-class Layer(nn.Linear):
+class Layer(nn.Module):
     """One bidirectional layer: x [F, width] -> [F, 2 * hidden]."""
 
     def __init__(self, width: int, hidden: int) -> None:
-        super().__init__(width, 4 * hidden)
+        super().__init__()
+        self.inputs = nn.Linear(width, 4 * hidden)  # what is new, what is kept
         with torch.no_grad():
-            self.bias[2 * hidden :].uniform_(0, math.log(LONGEST_MEMORY))
+            self.inputs.bias[2 * hidden :].uniform_(0, math.log(LONGEST_MEMORY))
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
         """The steps of the recordings in ``rows``."""
-        traced = torch.jit.is_tracing()
-        return recurrent(x @ self.weight.T + self.bias if traced else linear(x, self.weight, self.bias), rows)
+        return recurrent(linear(x, self.inputs.weight, self.inputs.bias), rows)
 
 
 class MinGRUEncoder(FrameEncoder):

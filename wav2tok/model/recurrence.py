@@ -1,8 +1,8 @@
 """A recurrence without matrix products, h' = keep h + (1 - keep) new, over all steps of many recordings.
 
-It runs in both directions: half of the numbers of a step read the recording forwards, the others backwards. On the CPU a
-compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined by doubling: after
-the i-th of log2(T) rounds each step has gathered 2^i steps, with one operation on all of them.
+It runs in both directions: half of the numbers of a step read the recording forwards, the others backwards. On the CPU
+a compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined by doubling:
+after the i-th of log2(T) rounds each step has gathered 2^i steps, with one operation on all of them.
 """
 
 import importlib.util
@@ -25,7 +25,6 @@ class Rows:
         out: int64 [B, T], the row of each step; past a recording's end that of its last step.
         first, last: bool [F, 1], whether a row is the first or last step of its recording.
         bounds: int64 [B + 1], the first row of each recording, and F.
-        longest: steps of the longest recording.
     """
 
     into: Tensor
@@ -33,25 +32,24 @@ class Rows:
     first: Tensor
     last: Tensor
     bounds: Tensor
-    longest: int
 
     @classmethod
     def of(cls, steps: Tensor, count: int) -> "Rows":
         """The rows of recordings of ``steps`` [B] out of ``count`` steps each.
 
-        On the CPU only their steps have rows. On other devices, where the number of rows would have to be waited for, and
+        On the CPU only their steps have rows. On other devices, where their number would have to be waited for, and
         during tracing, padding has rows too; nothing of it gets into a recording.
         """
         time = torch.arange(count, device=steps.device)[None, :]
-        first, last = time.expand(len(steps), -1) == 0, time == steps[:, None] - 1
+        first, last = time.expand(steps.shape[0], -1) == 0, time == steps[:, None] - 1
         if torch.jit.is_tracing() or steps.device.type != "cpu":
             into = torch.arange(steps.shape[0] * count, device=steps.device)
             bounds = torch.arange(steps.shape[0] + 1, device=steps.device) * count
-            return cls(into, row_numbers(steps, count), first.reshape(-1, 1), last.reshape(-1, 1), bounds, count)
+            return cls(into, row_numbers(steps, count), first.reshape(-1, 1), last.reshape(-1, 1), bounds)
         inside = frame_mask(steps, count)
         bounds = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
         out = bounds[:-1, None] + torch.minimum(time, steps[:, None] - 1)
-        return cls(inside.flatten().nonzero()[:, 0], out, first[inside][:, None], last[inside][:, None], bounds, count)
+        return cls(inside.flatten().nonzero()[:, 0], out, first[inside][:, None], last[inside][:, None], bounds)
 
 
 def recurrent(x: Tensor, rows: Rows) -> Tensor:
@@ -82,7 +80,8 @@ class _Recurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         back = _compiled_gradient if _compiled(gradients[0]) else _gradient_by_doubling
-        return back(gradients[0].contiguous(), *ctx.saved_tensors, ctx.rows), None
+        x, gates, states = ctx.saved_tensors
+        return back(gradients[0].contiguous(), x, gates, states, ctx.rows), None
 
 
 def _compiled(x: Tensor) -> bool:
@@ -108,13 +107,12 @@ def _compiled_gradient(gradient: Tensor, x: Tensor, gates: Tensor, states: Tenso
 
 
 def _states_by_doubling(x: Tensor, gates: Tensor, rows: Rows) -> Tensor:
-    new, keep = (x * gates)[:, : x.shape[1] // 2], gates[:, x.shape[1] // 2 :]
-    added = (1 - keep) * new
-    width = added.shape[1] // 2
+    (new, _), (_, keep) = (x * gates).chunk(2, dim=1), gates.chunk(2, dim=1)
+    (added_ahead, added_back), (keep_ahead, keep_back) = ((1 - keep) * new).chunk(2, dim=1), keep.chunk(2, dim=1)
     # In the exported graph the number of rounds depends on the input, which only a script can say.
     combined = torch.jit.script(doubled) if torch.jit.is_tracing() else doubled
-    ahead = combined(added[:, :width], keep[:, :width] * ~rows.first, rows.longest)
-    back = combined(added[:, width:].flip(0), (keep[:, width:] * ~rows.last).flip(0), rows.longest)
+    ahead = combined(added_ahead, keep_ahead * ~rows.first, rows.out)
+    back = combined(added_back.flip(0), (keep_back * ~rows.last).flip(0), rows.out)
     return torch.cat([ahead, back.flip(0)], dim=1)
 
 
@@ -124,8 +122,8 @@ def _gradient_by_doubling(gradient: Tensor, x: Tensor, gates: Tensor, states: Te
     # What a step keeps of the state before it is what that state's gradient gets of the step's.
     kept_next = torch.cat([keep[1:, :width], keep[:1, :width]]) * ~rows.last
     kept_before = torch.cat([keep[-1:, width:], keep[:-1, width:]]) * ~rows.first
-    ahead = doubled(gradient[:, :width].flip(0), kept_next.flip(0), rows.longest).flip(0)
-    total = torch.cat([ahead, doubled(gradient[:, width:], kept_before, rows.longest)], dim=1)
+    ahead = doubled(gradient[:, :width].flip(0), kept_next.flip(0), rows.out).flip(0)
+    total = torch.cat([ahead, doubled(gradient[:, width:], kept_before, rows.out)], dim=1)
     before = torch.cat([states[-1:, :width], states[:-1, :width]]) * ~rows.first
     after = torch.cat([states[1:, width:], states[:1, width:]]) * ~rows.last
     to_new = total * (1 - keep) * share * (1 + raw * (1 - share))
@@ -133,15 +131,16 @@ def _gradient_by_doubling(gradient: Tensor, x: Tensor, gates: Tensor, states: Te
     return torch.cat([to_new, to_keep], dim=1)
 
 
-def doubled(added: Tensor, keep: Tensor, longest: int) -> Tensor:
+def doubled(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
     """h[i] = keep[i] h[i - 1] + added[i] along the rows: [F, H] twice -> [F, H].
 
-    ``keep`` is 0 where a recording begins, and none has more than ``longest`` rows.
+    ``keep`` is 0 where a recording begins, and none has more rows than ``out`` [B, T] has columns.
     """
     distance = 1
-    while distance < longest:
+    while distance < out.shape[1]:
+        rest = added.shape[0] - distance
         # Rows before the first one would add nothing.
-        added = torch.cat([added[:distance], added[distance:] + keep[distance:] * added[:-distance]])
-        keep = torch.cat([torch.zeros_like(keep[:distance]), keep[distance:] * keep[:-distance]])
+        added = torch.cat([added[:distance], added[distance:] + keep[distance:] * added[:rest]])
+        keep = torch.cat([torch.zeros_like(keep[:distance]), keep[distance:] * keep[:rest]])
         distance = 2 * distance
     return added

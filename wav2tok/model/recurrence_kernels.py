@@ -7,6 +7,9 @@ torch, whose sigmoid does the same.
 import numba
 import numpy as np
 
+ONE = np.float32(1.0)
+"""An integer would turn float32 into float64."""
+
 
 @numba.njit(cache=True, parallel=True)
 def states_of_all(x: np.ndarray, gates: np.ndarray, bounds: np.ndarray, states: np.ndarray) -> None:
@@ -51,6 +54,6 @@ def gradients_of_all(
                 for k in range(side * width, side * width + width):
                     raw, share, keep = x[i, k], gates[i, k], gates[i, half + k]
                     total = gradient[i, k] + later[k]
-                    to_x[i, k] = total * (1 - keep) * share * (1 + raw * (1 - share))
-                    to_x[i, half + k] = total * (before[k] - raw * share) * keep * (1 - keep)
+                    to_x[i, k] = total * (ONE - keep) * share * (ONE + raw * (ONE - share))
+                    to_x[i, half + k] = total * (before[k] - raw * share) * keep * (ONE - keep)
                     later[k] = total * keep

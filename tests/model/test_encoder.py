@@ -16,7 +16,7 @@ from wav2tok.model.frames import frame_mask, take_rows
 from wav2tok.model.layout import Layout, fitted, padded
 from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import BiLSTM, RecurrentEncoder
-from wav2tok.model.mingru import MinGRUEncoder
+from wav2tok.model.sru import SRUEncoder
 from wav2tok.model.transformer import TransformerEncoder
 from wav2tok.model.wav2tok import create, create_encoder
 
@@ -79,7 +79,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
 
 KINDS = {
     "lstm": RecurrentEncoder,
-    "mingru": MinGRUEncoder,
+    "sru": SRUEncoder,
     "transformer": TransformerEncoder,
     "linear": LinearEncoder,
 }

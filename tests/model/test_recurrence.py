@@ -20,13 +20,12 @@ def form(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def over_steps(x: Tensor, steps: list[int]) -> Tensor:
-    """The states of recordings of ``steps``, one step after the other: x [F, 4 H] -> [F, 2 H]."""
-    width = x.shape[1] // 4
+def over_steps(x: Tensor, inputs: Tensor, steps: list[int]) -> Tensor:
+    """The layer on recordings of ``steps``, one step after the other: [F, 2 H] and [F, 6 H] -> [F, 2 H]."""
+    width = x.shape[1] // 2
     rows: list[Tensor] = []
-    for one in x.split(steps):
-        new = torch.nn.functional.silu(one[:, : 2 * width])
-        keep = torch.sigmoid(one[:, 2 * width :])
+    for read, one in zip(x.split(steps), inputs.split(steps), strict=True):
+        new, keep, share = one[:, : 2 * width], one[:, 2 * width : 4 * width].sigmoid(), one[:, 4 * width :].sigmoid()
         sides = []
         for side, order in ((slice(0, width), range(len(one))), (slice(width, 2 * width), range(len(one) - 1, -1, -1))):
             state, states = x.new_zeros(width), {}
@@ -34,26 +33,28 @@ def over_steps(x: Tensor, steps: list[int]) -> Tensor:
                 state = keep[i, side] * state + (1 - keep[i, side]) * new[i, side]
                 states[i] = state
             sides.append(torch.stack([states[i] for i in range(len(one))]))
-        rows.append(torch.cat(sides, dim=1))
+        rows.append(share * torch.cat(sides, dim=1) + (1 - share) * read)
     return torch.cat(rows)
 
 
 @given(steps=st.lists(st.integers(1, 9), min_size=1, max_size=5), width=st.integers(1, 4), seed=st.integers(0, 999))
 @settings(max_examples=60, deadline=None)
-def test_states_and_gradients_against_a_loop_over_steps(steps: list[int], width: int, seed: int) -> None:
+def test_results_and_gradients_against_a_loop_over_steps(steps: list[int], width: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    x = 3 * torch.randn(sum(steps), 4 * width, generator=generator, dtype=torch.float64)
-    weight = torch.randn(sum(steps), 2 * width, generator=generator, dtype=torch.float64)
+    x, inputs, weight = (
+        torch.randn(sum(steps), count * width, generator=generator, dtype=torch.float64) for count in (2, 6, 2)
+    )
+    inputs = 3 * inputs
     rows = Rows.of(torch.tensor(steps), max(steps) + 2)
     results = []
-    for compute in (lambda y: recurrent(y, rows), lambda y: over_steps(y, steps)):
-        y = x.clone().requires_grad_()
-        states = compute(y)
-        states.backward(weight)
-        results.append((states.detach(), y.grad))
+    for compute in (lambda y, z: recurrent(y, z, rows), lambda y, z: over_steps(y, z, steps)):
+        y, z = (one.clone().requires_grad_() for one in (x, inputs))
+        value = compute(y, z)
+        value.backward(weight)
+        results.append((value.detach(), y.grad, z.grad))
     for got, expected in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-9)
-    torch.testing.assert_close(recurrent(x, rows), results[1][0], atol=1e-12, rtol=1e-9)  # without gradients
+    torch.testing.assert_close(recurrent(x, inputs, rows), results[1][0], atol=1e-12, rtol=1e-9)  # without gradients
 
 
 @pytest.mark.parametrize("steps", [[6, 1, 4], [1], [3, 3]])

@@ -65,7 +65,7 @@ ENCODERS = [
     ("lstm", 1, 6),
     ("lstm", 2, 6),
     ("lstm", 3, 9),
-    ("mingru", 2, 6),
+    ("sru", 2, 6),
     ("transformer", 1, 5),
     ("transformer", 2, 8),
 ]

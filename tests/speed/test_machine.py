@@ -35,7 +35,7 @@ def test_the_floor_is_the_longer_of_the_two():
     assert floor.seconds(0, 0) == 0
 
 
-@pytest.mark.parametrize("kind", ["lstm", "mingru"])
+@pytest.mark.parametrize("kind", ["lstm", "sru"])
 @pytest.mark.parametrize("sizes", [Encoder(), Encoder(hidden=5, layers=1, dim=3), Encoder(layers=3)])
 @pytest.mark.parametrize("features", [Features(), Features(kind="logmel"), Features(deltas=False)])
 def test_a_recurrent_network_uses_every_weight_once_per_step(kind, sizes, features):

@@ -52,83 +52,93 @@ class Rows:
         return cls(inside.flatten().nonzero()[:, 0], out, first[inside][:, None], last[inside][:, None], bounds)
 
 
-def recurrent(x: Tensor, rows: Rows) -> Tensor:
-    """The states of the recurrence from its inputs: x [F, 4 H] -> [F, 2 H].
+def recurrent(x: Tensor, inputs: Tensor, rows: Rows) -> Tensor:
+    """One layer's recurrence: what a layer reads, x [F, 2 H], and its inputs [F, 6 H] -> what it gives [F, 2 H].
 
-    Before the first step of a direction the state is 0.
+    Before the first step of a direction the state is 0. A gate mixes the states with ``x``.
 
     Args:
-        x: what is new, before its SiLU, in H numbers forwards and H backwards; then as many logits of what is kept.
+        inputs: what is new, in H numbers forwards and H backwards; then as many logits of what is kept of the state,
+            and of the share of the state in the result.
     """
-    if torch.jit.is_tracing() or not x.requires_grad:
-        return _states(x, torch.sigmoid(x), rows)
-    return _Recurrence.apply(x, rows)
+    gates = torch.sigmoid(inputs[:, x.shape[1] :])
+    if torch.jit.is_tracing() or not inputs.requires_grad:
+        return _forward(x, inputs, gates, rows)[0]
+    return _Recurrence.apply(x, inputs, gates.detach(), rows)
 
 
 class _Recurrence(torch.autograd.Function):
     """`recurrent` with its gradient, a recurrence against the direction of the first."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:
-        gates = torch.sigmoid(x)
-        states = _states(x, gates, rows)
-        ctx.save_for_backward(x, gates, states)
+    def forward(ctx: Any, x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> Tensor:
+        mixed, states = _forward(x, inputs, gates, rows)
+        ctx.save_for_backward(x, inputs, gates, states)
         ctx.rows = rows
-        return states
+        return mixed
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        back = _compiled_gradient if _compiled(gradients[0]) else _gradient_by_doubling
-        x, gates, states = ctx.saved_tensors
-        return back(gradients[0].contiguous(), x, gates, states, ctx.rows), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, inputs, gates, states = ctx.saved_tensors
+        back = _compiled_gradients if _compiled(x) else _gradients_by_doubling
+        return *back(gradients[0].contiguous(), x, inputs, gates, states, ctx.rows), None, None
 
 
 def _compiled(x: Tensor) -> bool:
     return x.device.type == "cpu" and not torch.jit.is_tracing() and importlib.util.find_spec("numba") is not None
 
 
-def _states(x: Tensor, gates: Tensor, rows: Rows) -> Tensor:
+def _forward(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """The result and the states, [F, 2 H] each."""
     if not _compiled(x):
-        return _states_by_doubling(x, gates, rows)
+        return _forward_by_doubling(x, inputs, gates, rows)
     from wav2tok.model.recurrence_kernels import states_of_all
 
-    states = x.new_empty(len(x), x.shape[1] // 2)
-    states_of_all(*(y.detach().numpy() for y in (x, gates, rows.bounds, states)))
-    return states
+    mixed, states = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(2))
+    given = (x.contiguous(), inputs.contiguous(), gates, rows.bounds)
+    states_of_all(*(y.detach().numpy() for y in (*given, states, mixed)))
+    return mixed, states
 
 
-def _compiled_gradient(gradient: Tensor, x: Tensor, gates: Tensor, states: Tensor, rows: Rows) -> Tensor:
+def _compiled_gradients(
+    gradient: Tensor, x: Tensor, inputs: Tensor, gates: Tensor, states: Tensor, rows: Rows
+) -> tuple[Tensor, Tensor]:
     from wav2tok.model.recurrence_kernels import gradients_of_all
 
-    to_x = torch.empty_like(x)
-    gradients_of_all(*(y.numpy() for y in (gradient, x, gates, states, rows.bounds, to_x)))
-    return to_x
+    to_x, to_inputs = (torch.empty_like(y, memory_format=torch.contiguous_format) for y in (x, inputs))
+    given = (gradient, x.contiguous(), inputs.contiguous(), gates, states, rows.bounds)
+    gradients_of_all(*(y.numpy() for y in (*given, to_x, to_inputs)))
+    return to_x, to_inputs
 
 
-def _states_by_doubling(x: Tensor, gates: Tensor, rows: Rows) -> Tensor:
-    (new, _), (_, keep) = (x * gates).chunk(2, dim=1), gates.chunk(2, dim=1)
+def _forward_by_doubling(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
     (added_ahead, added_back), (keep_ahead, keep_back) = ((1 - keep) * new).chunk(2, dim=1), keep.chunk(2, dim=1)
     # In the exported graph the number of rounds depends on the input, which only a script can say.
     combined = torch.jit.script(doubled) if torch.jit.is_tracing() else doubled
     ahead = combined(added_ahead, keep_ahead * ~rows.first, rows.out)
     back = combined(added_back.flip(0), (keep_back * ~rows.last).flip(0), rows.out)
-    return torch.cat([ahead, back.flip(0)], dim=1)
+    states = torch.cat([ahead, back.flip(0)], dim=1)
+    return x + share * (states - x), states
 
 
-def _gradient_by_doubling(gradient: Tensor, x: Tensor, gates: Tensor, states: Tensor, rows: Rows) -> Tensor:
-    half, width = x.shape[1] // 2, x.shape[1] // 4
-    raw, share, keep = x[:, :half], gates[:, :half], gates[:, half:]
+def _gradients_by_doubling(
+    gradient: Tensor, x: Tensor, inputs: Tensor, gates: Tensor, states: Tensor, rows: Rows
+) -> tuple[Tensor, Tensor]:
+    new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
+    width = x.shape[1] // 2
     # What a step keeps of the state before it is what that state's gradient gets of the step's.
     kept_next = torch.cat([keep[1:, :width], keep[:1, :width]]) * ~rows.last
     kept_before = torch.cat([keep[-1:, width:], keep[:-1, width:]]) * ~rows.first
-    ahead = doubled(gradient[:, :width].flip(0), kept_next.flip(0), rows.out).flip(0)
-    total = torch.cat([ahead, doubled(gradient[:, width:], kept_before, rows.out)], dim=1)
+    from_mixed = gradient * share
+    ahead = doubled(from_mixed[:, :width].flip(0), kept_next.flip(0), rows.out).flip(0)
+    total = torch.cat([ahead, doubled(from_mixed[:, width:], kept_before, rows.out)], dim=1)
     before = torch.cat([states[-1:, :width], states[:-1, :width]]) * ~rows.first
     after = torch.cat([states[1:, width:], states[:1, width:]]) * ~rows.last
-    to_new = total * (1 - keep) * share * (1 + raw * (1 - share))
-    to_keep = total * (torch.cat([before, after], dim=1) - raw * share) * keep * (1 - keep)
-    return torch.cat([to_new, to_keep], dim=1)
+    to_keep = total * (torch.cat([before, after], dim=1) - new) * keep * (1 - keep)
+    to_share = gradient * (states - x) * share * (1 - share)
+    return gradient * (1 - share), torch.cat([total * (1 - keep), to_keep, to_share], dim=1)
 
 
 def doubled(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
@@ -137,7 +147,7 @@ def doubled(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
     ``keep`` is 0 where a recording begins, and none has more rows than ``out`` [B, T] has columns.
     """
     distance = 1
-    while distance < out.shape[1]:
+    while distance < min(added.shape[0], out.shape[1]):
         rest = added.shape[0] - distance
         # Rows before the first one would add nothing.
         added = torch.cat([added[:distance], added[distance:] + keep[distance:] * added[:rest]])

@@ -12,12 +12,15 @@ ONE = np.float32(1.0)
 
 
 @numba.njit(cache=True, parallel=True)
-def states_of_all(x: np.ndarray, gates: np.ndarray, bounds: np.ndarray, states: np.ndarray) -> None:
-    """Write the states of every recording.
+def states_of_all(
+    x: np.ndarray, inputs: np.ndarray, gates: np.ndarray, bounds: np.ndarray, states: np.ndarray, mixed: np.ndarray
+) -> None:
+    """Write the states and results of every recording.
 
     Args:
-        x: float [F, 4 H], gates: its sigmoid; bounds: int64 [B + 1], as in `wav2tok.model.recurrence`.
-        states: float [F, 2 H], written.
+        x: float [F, 2 H], inputs: [F, 6 H], bounds: int64 [B + 1], all as in `wav2tok.model.recurrence`.
+        gates: [F, 4 H], sigmoid of the logits in ``inputs``.
+        states, mixed: float [F, 2 H], written.
     """
     half, width = states.shape[1], states.shape[1] // 2
     for recording in numba.prange(len(bounds) - 1):
@@ -27,20 +30,28 @@ def states_of_all(x: np.ndarray, gates: np.ndarray, bounds: np.ndarray, states: 
             for side in range(2):
                 i = begin + step if side == 0 else end - 1 - step
                 for k in range(side * width, side * width + width):
-                    new = x[i, k] * gates[i, k]
-                    state[k] = new + gates[i, half + k] * (state[k] - new)
+                    new = inputs[i, k]
+                    state[k] = new + gates[i, k] * (state[k] - new)
                     states[i, k] = state[k]
+                    mixed[i, k] = x[i, k] + gates[i, half + k] * (state[k] - x[i, k])
 
 
 @numba.njit(cache=True, parallel=True)
 def gradients_of_all(
-    gradient: np.ndarray, x: np.ndarray, gates: np.ndarray, states: np.ndarray, bounds: np.ndarray, to_x: np.ndarray
+    gradient: np.ndarray,
+    x: np.ndarray,
+    inputs: np.ndarray,
+    gates: np.ndarray,
+    states: np.ndarray,
+    bounds: np.ndarray,
+    to_x: np.ndarray,
+    to_inputs: np.ndarray,
 ) -> None:
-    """Write the gradient of ``x``.
+    """Write the gradients of ``x`` and ``inputs``.
 
     Args:
-        gradient: float [F, 2 H], of the states; x, gates, states, bounds: as in `states_of_all`.
-        to_x: float [F, 4 H], written.
+        gradient: float [F, 2 H], of the results; x, inputs, gates, states, bounds: as in `states_of_all`.
+        to_x: float [F, 2 H], to_inputs: [F, 6 H], written.
     """
     half, width = states.shape[1], states.shape[1] // 2
     for recording in numba.prange(len(bounds) - 1):
@@ -52,8 +63,10 @@ def gradients_of_all(
                 i = end - 1 - step if side == 0 else begin + step
                 before = none if step == end - begin - 1 else states[i - 1 if side == 0 else i + 1]
                 for k in range(side * width, side * width + width):
-                    raw, share, keep = x[i, k], gates[i, k], gates[i, half + k]
-                    total = gradient[i, k] + later[k]
-                    to_x[i, k] = total * (ONE - keep) * share * (ONE + raw * (ONE - share))
-                    to_x[i, half + k] = total * (before[k] - raw * share) * keep * (ONE - keep)
+                    keep, share = gates[i, k], gates[i, half + k]
+                    total = gradient[i, k] * share + later[k]
+                    to_x[i, k] = gradient[i, k] * (ONE - share)
+                    to_inputs[i, k] = total * (ONE - keep)
+                    to_inputs[i, half + k] = total * (before[k] - inputs[i, k]) * keep * (ONE - keep)
+                    to_inputs[i, 2 * half + k] = gradient[i, k] * (states[i, k] - x[i, k]) * share * (ONE - share)
                     later[k] = total * keep

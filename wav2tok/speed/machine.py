@@ -7,7 +7,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wav2tok.config.schema import Config
 from wav2tok.model.front_end import FrontEnd
-from wav2tok.model.mingru import AROUND
 from wav2tok.speed.timing import measured
 
 
@@ -77,10 +76,9 @@ def encoder_flop(config: Config, width: int, steps: int) -> int:
         positions = wide * (wide // e.position_groups) * e.position_kernel
         layer = 4 * wide * wide + 2 * wide * e.ffn + 2 * steps * wide
         return 2 * (inputs * wide + positions + e.layers * layer + wide * e.dim)
+    if e.kind == "sru":
+        return 2 * wide * (inputs + e.layers * 3 * wide + e.dim)
     widths = [inputs] + [wide] * (e.layers - 1)
-    if e.kind == "mingru":
-        widths[0] *= 2 * AROUND + 1
-        return 2 * (sum(2 * wide * w for w in widths) + wide * e.dim)
     lstm = sum(2 * 2 * 4 * e.hidden * (w + e.hidden) for w in widths)  # directions, multiply-add, gates
     return lstm + 2 * wide * e.dim
 

@@ -1,4 +1,4 @@
-"""The encoder of minimal gated units in the exported graph: the same tokens at any length, alone and in batches."""
+"""The encoder of simple recurrent units in the exported graph: the same tokens at any length, alone and in batches."""
 
 import dataclasses
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_the_exported_graph_gives_the_tokens_of_torch(
     tiny_config: Config, tmp_path: Path, generator: torch.Generator, stack: int
 ) -> None:
     """At lengths of 1 to 600 steps, on either side of powers of two: that many rounds of doubling."""
-    encoder = dataclasses.replace(tiny_config.encoder, kind="mingru", stack=stack)
+    encoder = dataclasses.replace(tiny_config.encoder, kind="sru", stack=stack)
     config = dataclasses.replace(tiny_config, encoder=encoder)
     model = create(config)
     spread_codebook(model, generator)

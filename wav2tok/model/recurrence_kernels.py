@@ -25,15 +25,19 @@ def states_of_all(
     half, width = states.shape[1], states.shape[1] // 2
     for recording in numba.prange(len(bounds) - 1):
         begin, end = bounds[recording], bounds[recording + 1]
-        state = np.zeros(half, dtype=states.dtype)
-        for step in range(end - begin):
-            for side in range(2):
+        for side in range(2):
+            state = np.zeros(width, dtype=states.dtype)
+            own, of_share = side * width, half + side * width
+            for step in range(end - begin):
                 i = begin + step if side == 0 else end - 1 - step
-                for k in range(side * width, side * width + width):
-                    new = inputs[i, k]
-                    state[k] = new + gates[i, k] * (state[k] - new)
-                    states[i, k] = state[k]
-                    mixed[i, k] = x[i, k] + gates[i, half + k] * (state[k] - x[i, k])
+                read, new = x[i, own : own + width], inputs[i, own : own + width]
+                keep, share = gates[i, own : own + width], gates[i, of_share : of_share + width]
+                for k in range(width):
+                    state[k] = new[k] + keep[k] * (state[k] - new[k])
+                states[i, own : own + width] = state
+                given = mixed[i, own : own + width]
+                for k in range(width):
+                    given[k] = read[k] + share[k] * (state[k] - read[k])
 
 
 @numba.njit(cache=True, parallel=True)
@@ -56,17 +60,25 @@ def gradients_of_all(
     half, width = states.shape[1], states.shape[1] // 2
     for recording in numba.prange(len(bounds) - 1):
         begin, end = bounds[recording], bounds[recording + 1]
-        later = np.zeros(half, dtype=x.dtype)  # of the state, through the steps that read it
         none = np.zeros(half, dtype=x.dtype)
-        for step in range(end - begin):
-            for side in range(2):
+        for side in range(2):
+            later = np.zeros(width, dtype=x.dtype)  # the gradient of the state through the steps that read it
+            own, of_share, of_last = side * width, half + side * width, 2 * half + side * width
+            for step in range(end - begin):
                 i = end - 1 - step if side == 0 else begin + step
-                before = none if step == end - begin - 1 else states[i - 1 if side == 0 else i + 1]
-                for k in range(side * width, side * width + width):
-                    keep, share = gates[i, k], gates[i, half + k]
-                    total = gradient[i, k] * share + later[k]
-                    to_x[i, k] = gradient[i, k] * (ONE - share)
-                    to_inputs[i, k] = total * (ONE - keep)
-                    to_inputs[i, half + k] = total * (before[k] - inputs[i, k]) * keep * (ONE - keep)
-                    to_inputs[i, 2 * half + k] = gradient[i, k] * (states[i, k] - x[i, k]) * share * (ONE - share)
-                    later[k] = total * keep
+                neighbour = none if step == end - begin - 1 else states[i - 1 if side == 0 else i + 1]
+                before, state = neighbour[own : own + width], states[i, own : own + width]
+                read, new, slope = x[i, own : own + width], inputs[i, own : own + width], gradient[i, own : own + width]
+                keep, share = gates[i, own : own + width], gates[i, of_share : of_share + width]
+                to_read, to_new = to_x[i, own : own + width], to_inputs[i, own : own + width]
+                to_keep, to_share = to_inputs[i, of_share : of_share + width], to_inputs[i, of_last : of_last + width]
+                for k in range(width):
+                    to_read[k] = slope[k] * (ONE - share[k])
+                    to_share[k] = slope[k] * (state[k] - read[k]) * share[k] * (ONE - share[k])
+                for k in range(width):
+                    total = slope[k] * share[k] + later[k]
+                    later[k] = total * keep[k]
+                    to_new[k] = total * (ONE - keep[k])
+                for k in range(width):
+                    # The gradient of what is new is that of the state times what is not kept.
+                    to_keep[k] = to_new[k] * (before[k] - new[k]) * keep[k]

@@ -67,7 +67,7 @@ class Encoder:
     """The network from features to embeddings."""
 
     kind: Literal["lstm", "sru", "transformer", "linear"] = "lstm"
-    """lstm or sru (bidirectional), transformer, or linear: one matrix, for pretrained features."""
+    """sru or lstm (bidirectional), transformer, or linear: one matrix, for pretrained features."""
     hidden: Annotated[int, Within(1, 8_192)] = 128
     """Width per direction; a transformer is twice as wide."""
     layers: Annotated[int, Within(1, 64)] = 2

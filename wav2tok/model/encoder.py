@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wav2tok.model.frames import frame_mask
 from wav2tok.model.products import linear
 
 
@@ -48,18 +47,6 @@ class FrameEncoder(nn.Module):
         whole = F.pad(features, (0, 0, 0, self.stack - 1))
         steps = whole.shape[1] // self.stack
         return whole[:, : steps * self.stack].reshape(whole.shape[0], steps, -1), self.steps(lengths)
-
-
-def with_context(x: Tensor, steps: Tensor, reach: int, apart: int = 1) -> Tensor:
-    """Steps with ``reach`` others on either side, ``apart`` from each other: x [B, T, D] -> [B, T, (2 reach + 1) D].
-
-    Beyond an end of a recording, of ``steps`` [B], there are zeros.
-    """
-    if not reach:
-        return x
-    count, far = x.shape[1], reach * apart
-    padded = F.pad(x * frame_mask(steps, count)[:, :, None].to(x.dtype), (0, 0, far, far))
-    return torch.cat([padded[:, begin : begin + count] for begin in range(0, 2 * far + 1, apart)], dim=2)
 
 
 class UnitProjection(nn.Linear):

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from wav2tok.config.schema import Encoder
 from wav2tok.errors import UserError
-from wav2tok.model.encoder import FrameEncoder, with_context
-from wav2tok.model.frames import row_numbers, take_rows
+from wav2tok.model.encoder import FrameEncoder
+from wav2tok.model.frames import frame_mask, row_numbers, take_rows
 
 
 class LinearEncoder(FrameEncoder):
@@ -26,9 +26,9 @@ class LinearEncoder(FrameEncoder):
 
     def __init__(self, config: Encoder, width: int) -> None:
         super().__init__(config.stack)
-        self.context, self.context_step = config.context, config.context_step
+        self.offsets = [i * config.context_step for i in range(-config.context, config.context + 1)]
         frame = width * config.stack
-        wide = frame * (2 * config.context + 1)
+        wide = frame * len(self.offsets)
         if config.dim not in (frame, wide):
             sizes = f"{frame}" if frame == wide else f"{frame}, or with the context {wide},"
             raise UserError(
@@ -36,12 +36,20 @@ class LinearEncoder(FrameEncoder):
                 f"{wide}."
             )
         before = (wide - frame) // 2 if config.dim == frame else 0
-        self.weight = nn.Parameter(torch.eye(config.dim, wide).roll(before, 1))
+        # `Wav2Tok` counts the weights on the device "meta", where torch.eye and roll import torch's compiler: a second.
+        weight = torch.zeros(config.dim, wide)
+        weight.diagonal(before).fill_(1.0)
+        self.weight = nn.Parameter(weight)
 
     def wide(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Frames with their context: features [B, T, width], zero past each end, lengths [B] -> [B, T', wide]."""
         x, steps = self.stacked(features, lengths)
-        return with_context(x, steps, self.context, self.context_step)
+        reach = self.offsets[-1]
+        if not reach:
+            return x
+        count = x.shape[1]
+        padded = F.pad(x * frame_mask(steps, count)[:, :, None].to(x.dtype), (0, 0, reach, reach))
+        return torch.cat([padded[:, reach + offset : reach + offset + count] for offset in self.offsets], dim=2)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""

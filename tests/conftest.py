@@ -115,7 +115,7 @@ def tiny_config(tiny_corpus: Path) -> Config:
             "data": {"path": str(tiny_corpus), "sample_rate": RATE},
             "split": {"test_share": 0.3, "valid_share": 0.4},
             "features": {"n_fft": 256, "hop": 128, "n_mels": 24, "n_mfcc": 8},
-            "encoder": {"hidden": 8, "layers": 2, "dim": 16, "dropout": 0.1},
+            "encoder": {"kind": "lstm", "hidden": 8, "layers": 2, "dim": 16, "dropout": 0.1},
             "codebook": {"num_tokens": 8, "iterations": 10},
             "train": {"epochs": 3, "steps_per_epoch": 8, "patience": 5},
             "recipes": {"staged": recipe, "published": {"batch_size": 4, "iter_clust": 3}},

@@ -214,7 +214,7 @@ def test_values_at_their_bounds() -> None:
     ],
 )
 def test_what_is_for_linear_encoders_is_refused_for_others(values: dict[str, dict[str, object]], what: str) -> None:
-    with pytest.raises(UserError, match=f"{what}, which needs a linear encoder, and encoder.kind is lstm"):
+    with pytest.raises(UserError, match=f"{what}, which needs a linear encoder, and encoder.kind is sru"):
         changed(Config(), **values)
     linear = {"kind": "linear"} | values.get("encoder", {})
     assert changed(Config(), **values | {"encoder": linear}).encoder.kind == "linear"

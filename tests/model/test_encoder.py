@@ -16,6 +16,7 @@ from wav2tok.model.frames import frame_mask, take_rows
 from wav2tok.model.layout import Layout, fitted, padded
 from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import BiLSTM, RecurrentEncoder
+from wav2tok.model.sru import SRUEncoder
 from wav2tok.model.transformer import TransformerEncoder
 from wav2tok.model.wav2tok import create, create_encoder
 
@@ -76,7 +77,12 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
     assert torch.equal(Dropout(0.0).train()(x), x)
 
 
-KINDS = {"lstm": RecurrentEncoder, "transformer": TransformerEncoder, "linear": LinearEncoder}
+KINDS = {
+    "lstm": RecurrentEncoder,
+    "sru": SRUEncoder,
+    "transformer": TransformerEncoder,
+    "linear": LinearEncoder,
+}
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 

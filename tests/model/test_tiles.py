@@ -61,7 +61,14 @@ def padded_spectrum(model: Wav2Tok, lengths: list[int], seed: int) -> tuple[torc
     return x[:, : max(lengths)], frames
 
 
-ENCODERS = [("lstm", 1, 6), ("lstm", 2, 6), ("lstm", 3, 9), ("transformer", 1, 5), ("transformer", 2, 8)]
+ENCODERS = [
+    ("lstm", 1, 6),
+    ("lstm", 2, 6),
+    ("lstm", 3, 9),
+    ("sru", 2, 6),
+    ("transformer", 1, 5),
+    ("transformer", 2, 8),
+]
 
 
 @pytest.mark.parametrize(("kind", "stack", "size"), ENCODERS)

@@ -58,6 +58,7 @@ def test_variants_are_smaller_and_say_what_they_are(folder: Path) -> None:
     ("kind", "encoder"),
     [
         ("mfcc", {"kind": "lstm"}),
+        ("mfcc", {"kind": "sru"}),
         ("logmel", {"kind": "transformer", "heads": 2, "ffn": 32}),
         ("logmel", {"kind": "transformer", "heads": 2, "ffn": 32, "tiled": True}),
         ("logmel", {"kind": "linear", "dim": 144}),

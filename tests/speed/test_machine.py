@@ -35,11 +35,12 @@ def test_the_floor_is_the_longer_of_the_two():
     assert floor.seconds(0, 0) == 0
 
 
+@pytest.mark.parametrize("kind", ["lstm", "sru"])
 @pytest.mark.parametrize("sizes", [Encoder(), Encoder(hidden=5, layers=1, dim=3), Encoder(layers=3)])
 @pytest.mark.parametrize("features", [Features(), Features(kind="logmel"), Features(deltas=False)])
-def test_a_lstm_uses_every_weight_once_per_step(sizes, features):
+def test_a_recurrent_network_uses_every_weight_once_per_step(kind, sizes, features):
     """torch's own counter does not look into an LSTM."""
-    config = dataclasses.replace(Config(), encoder=sizes, features=features)
+    config = dataclasses.replace(Config(), encoder=dataclasses.replace(sizes, kind=kind), features=features)
     model = create(config)
     weights = sum(p.numel() for p in model.encoder.parameters() if p.dim() == 2)
     assert encoder_flop(config, model.front_end.width, 50) == 2 * weights

@@ -66,9 +66,9 @@ class Features:
 class Encoder:
     """The network from features to embeddings."""
 
-    kind: Literal["lstm", "transformer", "linear"] = "lstm"
-    """lstm (bidirectional), transformer, or linear: one matrix, for pretrained features."""
-    hidden: Annotated[int, Within(1, 8_192)] = 128
+    kind: Literal["sru", "lstm", "transformer", "linear"] = "sru"
+    """sru or lstm (bidirectional), transformer, or linear: one matrix, for pretrained features."""
+    hidden: Annotated[int, Within(1, 8_192)] = 96
     """Width per direction; a transformer is twice as wide."""
     layers: Annotated[int, Within(1, 64)] = 2
     """Number of layers."""

@@ -7,7 +7,7 @@ does it for a part of the recordings at a time. Both give the same partners.
 
 import importlib.util
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from wav2tok.losses.alignment import TIE, partners_by_cost
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.products import linear
 
 CELLS = 1 << 22
 """Cosines that are in memory at a time on the CPU: 16 MB."""
@@ -37,27 +38,42 @@ def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) 
     return _PathSimilarity.apply(a, a_lengths, b, b_lengths)
 
 
+class _Warped(NamedTuple):
+    """Two sets of recordings, as in `path_similarity`, and each frame's partner in every recording of the other set."""
+
+    a: Tensor
+    a_lengths: Tensor
+    b: Tensor
+    b_lengths: Tensor
+    of_a: Tensor
+    """int32 [A, N, B]."""
+    of_b: Tensor
+    """int32 [A, B, M]."""
+
+    def no_gradients(self) -> tuple[Tensor, Tensor]:
+        """Zeros in the shapes of ``a`` and ``b``."""
+        to_a, to_b = (torch.zeros_like(x, memory_format=torch.contiguous_format) for x in (self.a, self.b))
+        return to_a, to_b
+
+
 class _PathSimilarity(torch.autograd.Function):
-    """`path_similarity`. Kept for the gradient: int32 partners [A, N, B] and [A, B, M]."""
+    """`path_similarity`. Kept for the gradient: the partners."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
         of_a = torch.zeros(len(a), a.shape[1], len(b), dtype=torch.int32, device=a.device)
         of_b = torch.zeros(len(a), len(b), b.shape[1], dtype=torch.int32, device=a.device)
-        similarity = a.new_zeros(len(a), len(b))
-        warp = _warp_compiled if _compiled(a) else _warp_in_parts
-        warp(a, a_lengths, b, b_lengths, of_a, of_b, similarity)
-        ctx.save_for_backward(a, a_lengths, b, b_lengths, of_a, of_b)
-        return similarity
+        warped = _Warped(a, a_lengths, b, b_lengths, of_a, of_b)
+        ctx.save_for_backward(*warped)
+        return _warp_compiled(warped) if _compiled(a) else _warp_in_parts(warped)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None]:
-        a, a_lengths, b, b_lengths, of_a, of_b = ctx.saved_tensors
-        weight = gradients[0] / (a_lengths[:, None] + b_lengths[None, :])
-        to_a, to_b = (torch.zeros_like(x, memory_format=torch.contiguous_format) for x in (a, b))
-        scatter = _scatter_compiled if _compiled(a) else _scatter_in_parts
-        scatter(weight, a, a_lengths, b, b_lengths, of_a, of_b, to_a, to_b)
+        warped = _Warped(*ctx.saved_tensors)
+        weight = gradients[0] / (warped.a_lengths[:, None] + warped.b_lengths[None, :])
+        scatter = _scatter_compiled if _compiled(warped.a) else _scatter_in_parts
+        to_a, to_b = scatter(warped, weight)
         return to_a, None, to_b, None
 
 
@@ -65,11 +81,12 @@ def _compiled(x: Tensor) -> bool:
     return x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
-def _warp_compiled(
-    a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, of_a: Tensor, of_b: Tensor, similarity: Tensor
-) -> None:
+def _warp_compiled(warped: _Warped) -> Tensor:
+    """Write the partners; returns the similarities, [A, B]."""
     from wav2tok.losses.similarity_kernels import LANES, partners_of_all
 
+    a, a_lengths, b, b_lengths, of_a, of_b = warped
+    similarity = a.new_zeros(len(a), len(b))
     member = torch.full((-(-len(b) // LANES) * LANES,), -1)
     member[: len(b)] = b_lengths.argsort(stable=True)
     lanes = member.reshape(-1, LANES)
@@ -85,7 +102,7 @@ def _warp_compiled(
         length = a_lengths[part]
         mine = a[part][frame_mask(length, a.shape[1])]
         partners_of_all(
-            (mine @ columns.T).numpy(),
+            linear(mine, columns).numpy(),
             (length.cumsum(0) - length).numpy(),
             length.numpy(),
             member.numpy(),
@@ -96,28 +113,21 @@ def _warp_compiled(
             of_b[part].numpy(),
             similarity[part].numpy(),
         )
+    return similarity
 
 
-def _scatter_compiled(
-    weight: Tensor,
-    a: Tensor,
-    a_lengths: Tensor,
-    b: Tensor,
-    b_lengths: Tensor,
-    of_a: Tensor,
-    of_b: Tensor,
-    to_a: Tensor,
-    to_b: Tensor,
-) -> None:
+def _scatter_compiled(warped: _Warped, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of ``a`` and ``b``, given how much each pair of recordings counts, ``weight`` [A, B]."""
     from wav2tok.losses.similarity_kernels import gradients_of_all
 
-    given = (weight, a, a_lengths, b, b_lengths)
-    gradients_of_all(*(x.contiguous().numpy() for x in given), *(x.numpy() for x in (of_a, of_b, to_a, to_b)))
+    gradients = warped.no_gradients()
+    gradients_of_all(*(x.contiguous().numpy() for x in (weight, *warped)), *(x.numpy() for x in gradients))
+    return gradients
 
 
-def _warp_in_parts(
-    a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, of_a: Tensor, of_b: Tensor, similarity: Tensor
-) -> None:
+def _warp_in_parts(warped: _Warped) -> Tensor:
+    a, a_lengths, b, b_lengths, of_a, of_b = warped
+    similarity = a.new_zeros(len(a), len(b))
     (_, n, _), (others, m, _) = a.shape, b.shape
     for part in _parts([n] * len(a), others * m, DEVICE_CELLS):
         cosine = (a[part].flatten(0, 1) @ b.flatten(0, 1).T).reshape(-1, n, others, m)
@@ -127,19 +137,12 @@ def _warp_in_parts(
         of_a[part] = to_b.reshape(-1, others, n).transpose(1, 2)
         of_b[part] = to_a.reshape(-1, others, m)
         similarity[part] = mean_along(cosine, to_b, to_a, *lengths).reshape(-1, others)
+    return similarity
 
 
-def _scatter_in_parts(
-    weight: Tensor,
-    a: Tensor,
-    a_lengths: Tensor,
-    b: Tensor,
-    b_lengths: Tensor,
-    of_a: Tensor,
-    of_b: Tensor,
-    to_a: Tensor,
-    to_b: Tensor,
-) -> None:
+def _scatter_in_parts(warped: _Warped, weight: Tensor) -> tuple[Tensor, Tensor]:
+    a, a_lengths, b, b_lengths, of_a, of_b = warped
+    to_a, to_b = warped.no_gradients()
     (_, n, _), (others, m, _) = a.shape, b.shape
     offset = torch.arange(others, device=a.device) * m
     inside = frame_mask(b_lengths, m)
@@ -152,6 +155,7 @@ def _scatter_in_parts(
         counts.scatter_add_(1, of_b[part].flatten(1)[:, None, :].long(), again)
         to_a[part] = (counts.flatten(0, 1) @ b.flatten(0, 1)).reshape(-1, n, a.shape[2])
         to_b += (counts.flatten(0, 1).T @ mine).reshape(to_b.shape)
+    return to_a, to_b
 
 
 def mean_along(cosine: Tensor, of_a: Tensor, of_b: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> Tensor:

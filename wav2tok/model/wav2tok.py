@@ -14,6 +14,7 @@ from wav2tok.model.encoder import FrameEncoder
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import RecurrentEncoder
+from wav2tok.model.sru import SRUEncoder
 from wav2tok.model.tiles import cut_tiles, join_tiles
 from wav2tok.model.transformer import TransformerEncoder
 
@@ -21,6 +22,7 @@ ENCODERS: dict[str, Callable[[Encoder, int], FrameEncoder]] = {
     "lstm": RecurrentEncoder,
     "transformer": TransformerEncoder,
     "linear": LinearEncoder,
+    "sru": SRUEncoder,
 }
 """By ``encoder.kind``."""
 

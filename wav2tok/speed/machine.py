@@ -76,6 +76,8 @@ def encoder_flop(config: Config, width: int, steps: int) -> int:
         positions = wide * (wide // e.position_groups) * e.position_kernel
         layer = 4 * wide * wide + 2 * wide * e.ffn + 2 * steps * wide
         return 2 * (inputs * wide + positions + e.layers * layer + wide * e.dim)
+    if e.kind == "sru":
+        return 2 * wide * (inputs + e.layers * 3 * wide + e.dim)
     widths = [inputs] + [wide] * (e.layers - 1)
     lstm = sum(2 * 2 * 4 * e.hidden * (w + e.hidden) for w in widths)  # directions, multiply-add, gates
     return lstm + 2 * wide * e.dim

@@ -35,6 +35,7 @@ def needs(model: Wav2Tok, config: Config, recordings: int, seconds: float) -> li
     weights = sum(parameter.numel() for parameter in model.parameters())
     per_step = {
         "lstm": encoder.layers * 2 * encoder.hidden * 8,
+        "sru": encoder.layers * 2 * encoder.hidden * 7,
         "transformer": encoder.layers * (2 * encoder.hidden * 10 + 2 * encoder.ffn + encoder.heads * steps),
         "linear": encoder.dim * (2 * encoder.context + 2),
     }[encoder.kind]

@@ -119,7 +119,7 @@ def test_a_long_recording_in_windows_has_the_key_of_the_whole(tmp_path: Path, mo
     config = from_dict(
         {
             "features": {"kind": "pitch", "n_fft": 1024, "hop": 512},
-            "encoder": {"hidden": 8, "dim": 16},
+            "encoder": {"kind": "lstm", "hidden": 8, "dim": 16},
             "codebook": {"num_tokens": 16},
         }
     )

@@ -1,0 +1,156 @@
+"""A recurrence without matrix products, h' = keep h + (1 - keep) new, over all steps of many recordings.
+
+It runs in both directions: half of the numbers of a step read the recording forwards, the others backwards. On the CPU
+a compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined by doubling:
+after the i-th of log2(T) rounds each step has gathered 2^i steps, with one operation on all of them.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from wav2tok.model.frames import frame_mask, row_numbers
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The steps of a batch [B, T, D] as rows [F, D], one recording after the other.
+
+    Attributes:
+        into: int64 [F], the row of the flattened batch [B * T] that each row holds.
+        out: int64 [B, T], the row of each step; past a recording's end that of its last step.
+        first, last: bool [F, 1], whether a row is the first or last step of its recording.
+        bounds: int64 [B + 1], the first row of each recording, and F.
+    """
+
+    into: Tensor
+    out: Tensor
+    first: Tensor
+    last: Tensor
+    bounds: Tensor
+
+    @classmethod
+    def of(cls, steps: Tensor, count: int) -> "Rows":
+        """The rows of recordings of ``steps`` [B] out of ``count`` steps each.
+
+        On the CPU only their steps have rows. On other devices, where their number would have to be waited for, and
+        during tracing, padding has rows too; nothing of it gets into a recording.
+        """
+        time = torch.arange(count, device=steps.device)[None, :]
+        first, last = time.expand(steps.shape[0], -1) == 0, time == steps[:, None] - 1
+        if torch.jit.is_tracing() or steps.device.type != "cpu":
+            into = torch.arange(steps.shape[0] * count, device=steps.device)
+            bounds = torch.arange(steps.shape[0] + 1, device=steps.device) * count
+            return cls(into, row_numbers(steps, count), first.reshape(-1, 1), last.reshape(-1, 1), bounds)
+        inside = frame_mask(steps, count)
+        bounds = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+        out = bounds[:-1, None] + torch.minimum(time, steps[:, None] - 1)
+        return cls(inside.flatten().nonzero()[:, 0], out, first[inside][:, None], last[inside][:, None], bounds)
+
+
+def recurrent(x: Tensor, inputs: Tensor, rows: Rows) -> Tensor:
+    """One layer's recurrence: what a layer reads, x [F, 2 H], and its inputs [F, 6 H] -> what it gives [F, 2 H].
+
+    Before the first step of a direction the state is 0. A gate mixes the states with ``x``.
+
+    Args:
+        inputs: what is new, in H numbers forwards and H backwards; then as many logits of what is kept of the state,
+            and of the share of the state in the result.
+    """
+    gates = torch.sigmoid(inputs[:, x.shape[1] :])
+    if torch.jit.is_tracing() or not inputs.requires_grad:
+        return _forward(x, inputs, gates, rows)[0]
+    return _Recurrence.apply(x, inputs, gates.detach(), rows)
+
+
+class _Recurrence(torch.autograd.Function):
+    """`recurrent` with its gradient, a recurrence against the direction of the first."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> Tensor:
+        mixed, states = _forward(x, inputs, gates, rows)
+        ctx.save_for_backward(x, inputs, gates, states)
+        ctx.rows = rows
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, inputs, gates, states = ctx.saved_tensors
+        back = _compiled_gradients if _compiled(x) else _gradients_by_doubling
+        return *back(gradients[0].contiguous(), x, inputs, gates, states, ctx.rows), None, None
+
+
+def _compiled(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not torch.jit.is_tracing() and importlib.util.find_spec("numba") is not None
+
+
+def _forward(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """The result and the states, [F, 2 H] each."""
+    if not _compiled(x):
+        return _forward_by_doubling(x, inputs, gates, rows)
+    from wav2tok.model.recurrence_kernels import states_of_all
+
+    mixed, states = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(2))
+    given = (x.contiguous(), inputs.contiguous(), gates, rows.bounds)
+    states_of_all(*(y.detach().numpy() for y in (*given, states, mixed)))
+    return mixed, states
+
+
+def _compiled_gradients(
+    gradient: Tensor, x: Tensor, inputs: Tensor, gates: Tensor, states: Tensor, rows: Rows
+) -> tuple[Tensor, Tensor]:
+    from wav2tok.model.recurrence_kernels import gradients_of_all
+
+    to_x, to_inputs = (torch.empty_like(y, memory_format=torch.contiguous_format) for y in (x, inputs))
+    given = (gradient, x.contiguous(), inputs.contiguous(), gates, states, rows.bounds)
+    gradients_of_all(*(y.numpy() for y in (*given, to_x, to_inputs)))
+    return to_x, to_inputs
+
+
+def _forward_by_doubling(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
+    (added_ahead, added_back), (keep_ahead, keep_back) = ((1 - keep) * new).chunk(2, dim=1), keep.chunk(2, dim=1)
+    # In the exported graph the number of rounds depends on the input, which only a script can say.
+    combined = torch.jit.script(doubled) if torch.jit.is_tracing() else doubled
+    ahead = combined(added_ahead, keep_ahead * ~rows.first, rows.out)
+    back = combined(added_back.flip(0), (keep_back * ~rows.last).flip(0), rows.out)
+    states = torch.cat([ahead, back.flip(0)], dim=1)
+    return x + share * (states - x), states
+
+
+def _gradients_by_doubling(
+    gradient: Tensor, x: Tensor, inputs: Tensor, gates: Tensor, states: Tensor, rows: Rows
+) -> tuple[Tensor, Tensor]:
+    new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
+    width = x.shape[1] // 2
+    # What a step keeps of the state before it is what that state's gradient gets of the step's.
+    kept_next = torch.cat([keep[1:, :width], keep[:1, :width]]) * ~rows.last
+    kept_before = torch.cat([keep[-1:, width:], keep[:-1, width:]]) * ~rows.first
+    from_mixed = gradient * share
+    ahead = doubled(from_mixed[:, :width].flip(0), kept_next.flip(0), rows.out).flip(0)
+    total = torch.cat([ahead, doubled(from_mixed[:, width:], kept_before, rows.out)], dim=1)
+    before = torch.cat([states[-1:, :width], states[:-1, :width]]) * ~rows.first
+    after = torch.cat([states[1:, width:], states[:1, width:]]) * ~rows.last
+    to_keep = total * (torch.cat([before, after], dim=1) - new) * keep * (1 - keep)
+    to_share = gradient * (states - x) * share * (1 - share)
+    return gradient * (1 - share), torch.cat([total * (1 - keep), to_keep, to_share], dim=1)
+
+
+def doubled(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
+    """h[i] = keep[i] h[i - 1] + added[i] along the rows: [F, H] twice -> [F, H].
+
+    ``keep`` is 0 where a recording begins, and none has more rows than ``out`` [B, T] has columns.
+    """
+    distance = 1
+    while distance < min(added.shape[0], out.shape[1]):
+        rest = added.shape[0] - distance
+        # Rows before the first one would add nothing.
+        added = torch.cat([added[:distance], added[distance:] + keep[distance:] * added[:rest]])
+        keep = torch.cat([torch.zeros_like(keep[:distance]), keep[distance:] * keep[:rest]])
+        distance = 2 * distance
+    return added

@@ -4,14 +4,17 @@ The flow run is suspended: its process ends and holds nothing, and the answer st
 deployment (``make schedule``, or a work pool) can be started again, so a run without one says which command approves.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-DAY = 24 * 60 * 60
+NEVER_ANSWERED = "The flow was paused and never resumed."
+"""The message of Prefect's server when a suspended run times out, which no flow can change."""
 
 
 class Approval(RunInput):
@@ -32,16 +35,25 @@ def possible() -> bool:
     return deployment.id is not None
 
 
-def ask(outcome: dict[str, Any], question: str, days: int) -> Approval:
+def ask(outcome: dict[str, Any], question: str, days: float) -> Approval:
     """Suspend the flow run until a person answers; in the process that the answer starts, return it.
 
-    Without an answer the run fails after ``days``, and the version stays challenger.
+    Without an answer Prefect's server fails the run after ``days``, with the message `NEVER_ANSWERED`, and the version
+    stays what it is. The form and the log say so before.
 
     Args:
         outcome: of the stage ``register``; the answer counts for its version only.
         question: the comparison, in Markdown.
     """
-    form = Approval.with_initial_data(description=question)
-    key = f"approval-{outcome['name']}-{outcome['version']}"
-    answer: Approval = suspend_flow_run(wait_for_input=form, timeout=days * DAY, key=key)
+    name, version, wait = outcome["name"], outcome["version"], timedelta(days=days)
+    until = (
+        f"{name} version {version} waits for a yes until {datetime.now(UTC) + wait:%Y-%m-%d %H:%M} UTC. Without it "
+        f'this run then fails and nothing changes; wav2tok promote {version} --why "..." still approves it.'
+    )
+    if flow_run.run_count == 1:  # the process that the answer starts comes here, too
+        get_run_logger().info("%s", until)
+    form = Approval.with_initial_data(description=f"{question}\n\n{until}")
+    answer: Approval = suspend_flow_run(
+        wait_for_input=form, timeout=round(wait.total_seconds()), key=f"approval-{name}-{version}"
+    )
     return answer

@@ -103,7 +103,7 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
         return Failed(message=str(error), data=error)
 
 
-def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> State[dict[str, Any]]:
+def _asked(outcome: dict[str, Any], question: str, root: Path, days: float) -> State[dict[str, Any]]:
     """The final state after a person was asked, or that says how to answer."""
     version = f"{outcome['name']} version {outcome['version']}"
     if not approval.possible():

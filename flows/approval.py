@@ -4,14 +4,19 @@ The flow run is suspended: its process ends and holds nothing, and the answer st
 deployment (``make schedule``, or a work pool) can be started again, so a run without one says which command approves.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prefect import get_run_logger
+from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
-from prefect.runtime import deployment
 from pydantic import Field
 
-DAY = 24 * 60 * 60
+NEVER_ANSWERED = "The flow was paused and never resumed."
+"""The message of Prefect's server when a suspended run times out, which no flow can change."""
+_KEY = "approval-"
+"""Begins the key by which Prefect knows what a run was suspended for; name and version follow."""
 
 
 class Approval(RunInput):
@@ -28,20 +33,42 @@ class Approval(RunInput):
 
 
 def possible() -> bool:
-    """Whether this flow run can be suspended."""
-    return deployment.id is not None
+    """Whether this flow run can be suspended: it is of a deployment, and not a part of another run."""
+    context = FlowRunContext.get()
+    # Not prefect.runtime.deployment, which within another run names the deployment of that one.
+    return context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
 
 
-def ask(outcome: dict[str, Any], question: str, days: int) -> Approval:
+def asked() -> dict[str, Any] | None:
+    """The ``name`` and ``version`` that this run has asked a person about before; None if it has not asked."""
+    context = FlowRunContext.get()
+    policy = None if context is None or context.flow_run is None else context.flow_run.empirical_policy
+    keys = [key for key in (policy and policy.pause_keys) or () if key.startswith(_KEY)]
+    if not keys:
+        return None
+    name, _, version = keys[0].removeprefix(_KEY).rpartition("-")
+    return {"name": name, "version": version}
+
+
+def ask(outcome: dict[str, Any], question: str, days: float) -> Approval:
     """Suspend the flow run until a person answers; in the process that the answer starts, return it.
 
-    Without an answer the run fails after ``days``, and the version stays challenger.
+    Without an answer Prefect's server fails the run after ``days``, with the message `NEVER_ANSWERED`, and the version
+    stays what it is. The form and the log say so before.
 
     Args:
         outcome: of the stage ``register``; the answer counts for its version only.
         question: the comparison, in Markdown.
     """
-    form = Approval.with_initial_data(description=question)
-    key = f"approval-{outcome['name']}-{outcome['version']}"
-    answer: Approval = suspend_flow_run(wait_for_input=form, timeout=days * DAY, key=key)
+    name, version, wait = outcome["name"], outcome["version"], timedelta(days=days)
+    until = (
+        f"{name} version {version} waits for a yes until {datetime.now(UTC) + wait:%Y-%m-%d %H:%M} UTC. Without it "
+        f'this run then fails and nothing changes; wav2tok promote {version} --why "..." still approves it.'
+    )
+    if asked() is None:  # the process that the answer starts comes here, too
+        get_run_logger().info("%s", until)
+    form = Approval.with_initial_data(description=f"{question}\n\n{until}")
+    answer: Approval = suspend_flow_run(
+        wait_for_input=form, timeout=round(wait.total_seconds()), key=f"{_KEY}{name}-{version}"
+    )
     return answer

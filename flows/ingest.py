@@ -11,13 +11,15 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.deployments import run_deployment
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows import process, publish
+from flows import approval, process, project, publish
 from flows.command import finish
 from flows.process import StageFailed
-from flows.retrain import PROJECT, retrain, skipped
+from flows.retrain import PROJECT, WAITS, retrain, skipped
 from wav2tok.config import parameters
 from wav2tok.config.schema import Config
 from wav2tok.corpus import accepted
@@ -120,6 +122,18 @@ def show_changes(root: Path, measured: bool, compared: bool, minutes: float) -> 
     )
 
 
+def ask_person(root: Path) -> None:
+    """Start a run of the deployed flow ``retrain``: it has nothing to do but ask about the version that waits.
+
+    This run cannot ask: nobody would look at the inbox for as long as a person takes.
+    """
+    name = f"retrain/{project.name(root)}"
+    try:
+        run_deployment(name, parameters={"root": str(root)}, timeout=0, as_subflow=False)
+    except ObjectNotFound:
+        get_run_logger().warning("nobody is asked in Prefect, because there is no deployment %s", name)
+
+
 @flow(name="ingest", persist_result=False)
 def ingest(
     root: Path = PROJECT, inbox: str = "inbox", quarantine: str = "quarantine", branch: str = publish.BRANCH
@@ -164,6 +178,8 @@ def ingest(
         made = publish.commit(root, files, f"Retrained\n\n{report}", branch)
         pushed = publish.push(root)
         create_markdown_artifact(report, key="change-report", description="What this delivery changed.")
+        if state.name == WAITS and approval.possible():
+            ask_person(root)
         where = f"{made[:10]} on {branch}" if made else f"{branch} is up to date"
         remote = ", pushed to the DVC remote" if pushed else ""
         message = f"{len(delivery['taken'])} recordings taken in; {state.message} {where}{remote}"

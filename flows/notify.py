@@ -14,10 +14,15 @@ from prefect.events.actions import SendNotification
 from prefect.exceptions import ObjectNotFound
 
 from flows import project
+from flows.approval import NEVER_ANSWERED
 from wav2tok.errors import UserError
 
-_BODY = """{{ flow.name }} of {{ deployment.name }}: {{ flow_run.state.message }}
-{{ flow_run|ui_url }}"""
+_UNANSWERED = "nobody has answered in time, so nothing was promoted; wav2tok promote still does it."
+_BODY = (
+    "{{ flow.name }} of {{ deployment.name }}: "
+    f'{{{{ flow_run.state.message|replace("{NEVER_ANSWERED}", "{_UNANSWERED}") }}}}\n'
+    "{{ flow_run|ui_url }}"
+)
 
 
 def notify(block: str, name: str) -> None:

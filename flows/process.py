@@ -26,8 +26,6 @@ from wav2tok.errors import UserError
 GRACE_SECONDS = 5.0
 """How long an interrupted stage may clean up before it is killed: training keeps its whole steps."""
 
-_WAIT_SECONDS = 2.0
-
 _EXITED = re.compile(r"exited with (-?\d+)")
 _LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")
 
@@ -77,17 +75,14 @@ def stages(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def alone(root: Path, wait: bool = False) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
     """Hold the retraining lock of ``root`` within the block.
-
-    Args:
-        wait: until another process releases it, however long that takes.
 
     This is a file lock, not one of Prefect's limits: it also works between runs with different Prefect servers (each
     ``python -m flows.retrain`` may start its own), and the kernel releases it however its holder dies.
 
     Raises:
-        Busy: another process holds the lock, and ``wait`` is False.
+        Busy: another process holds the lock.
         UserError: ``root`` is not a DVC project.
     """
     if not (root / ".dvc").is_dir():
@@ -96,18 +91,12 @@ def alone(root: Path, wait: bool = False) -> Iterator[None]:
     path.parent.mkdir(exist_ok=True)
     # The file is never deleted: a lock on an unlinked file would not stop other processes.
     with path.open("a+", encoding="utf-8") as file:
-        while True:
-            try:
-                _lock(file)
-                break
-            except (BlockingIOError, PermissionError):  # on Windows the latter
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                if not wait:
-                    raise Busy(
-                        f"another retraining (process {holder}) holds the lock of {root}; wait until it ends."
-                    ) from None
-                time.sleep(_WAIT_SECONDS)
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError):  # on Windows the latter
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise Busy(f"another retraining (process {holder}) holds the lock of {root}; wait until it ends.") from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -130,19 +119,19 @@ def missing_version(outcome: Path, root: Path) -> str | None:
 
 def question(outcome: Path, root: Path) -> str | None:
     """What a person is to decide about the version of an outcome, in Markdown; None if it does not wait."""
-    asked = [sys.executable, "-m", "wav2tok.release.approval", str(outcome)]
+    asked = [sys.executable, "-m", "wav2tok.release.approval", "ask", str(outcome)]
     text: str | None = json.loads(_answer(asked, root))
     return text
 
 
-def answer(outcome: Path, approve: bool, why: str, root: Path) -> None:
-    """Make the version of an outcome the champion, or record that a person refused it.
+def answer(name: str, version: str, approve: bool, why: str, root: Path) -> None:
+    """Make a version that was asked about the champion, or record that a person refused it.
 
     Raises:
         StageRefused: the champion is no longer the one that the version was compared with.
     """
-    option = "--approve" if approve else "--decline"
-    _answer([sys.executable, "-m", "wav2tok.release.approval", str(outcome), option, why], root)
+    verb = "approve" if approve else "decline"
+    _answer([sys.executable, "-m", "wav2tok.release.approval", verb, name, version, f"--why={why}"], root)
 
 
 def _answer(command: Sequence[str], root: Path) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import TaskRun
-from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows import approval, artifacts, process, where
@@ -23,6 +22,8 @@ from wav2tok.files import read_json
 from wav2tok.report.folder import RegisteredFolder
 
 PROJECT = Path(__file__).resolve().parents[1]
+WAITS = "Waits for approval"
+"""The name of the final state of a run that cannot ask a person itself."""
 JITTER = 0.5
 """Retries come up to so much later, as a share of their delay, so that projects do not come back all at once."""
 
@@ -65,18 +66,19 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
     With ``register.approval: manual`` a version that beats the champion waits for a person (`flows.approval`).
 
     Returns:
-        the outcome of the registration (`RegisteredFolder.outcome`). A model that the gate refused is a success whose
+        the outcome of the registration (`RegisteredFolder.outcome`), of which a run that goes on after a person's
+        answer has the name and the version. A model that the gate refused is a success whose
         state is named "Not approved"; one that waits for a person, or that a person refused, "Waits for approval" or
         "Declined". If another run is at work on ``root``, the run is cancelled, with the state "Skipped".
     """
     try:
         root = root.resolve()
         config = parameters.load(root / "params.yaml")
+        about = approval.asked()
+        if about is not None:  # whatever was registered since, the answer is about this version
+            return _answered(about, "", root, config.register.approval_days)
         settings = config.schedule
-        answered = flow_run.run_count > 1
-        force = force and not answered
-        # The lock waits only for a run with a person's answer, which is never skipped.
-        with process.alone(root, wait=answered), where.running(settings.ray) as run:
+        with process.alone(root), where.running(settings.ray) as run:
             worked = False
             for name in process.stages(root):
                 attempt = stage.with_options(
@@ -94,29 +96,30 @@ def retrain(root: Path = PROJECT, force: bool = False) -> State[dict[str, Any]]:
         # Without the lock: a person may take days.
         outcome = read_json(registered(root).outcome)
         question = process.question(registered(root).outcome, root) if outcome.get("awaits_approval") else None
-        if question is not None:
-            return _asked(outcome, question, root, config.register.approval_days)
-        return _ending(outcome, worked)
+        if question is None:
+            return _ending(outcome, worked)
+        if approval.possible():
+            return _answered(outcome, question, root, config.register.approval_days)
+        return Completed(
+            name=WAITS,
+            data=outcome,
+            message=f"{outcome['name']} version {outcome['version']} waits for approval: "
+            f'wav2tok promote {outcome["version"]} --why "..."',
+        )
     except process.Busy as error:
         return skipped(error)
     except UserError as error:
         return Failed(message=str(error), data=error)
 
 
-def _asked(outcome: dict[str, Any], question: str, root: Path, days: int) -> State[dict[str, Any]]:
-    """The final state after a person was asked, or that says how to answer."""
-    version = f"{outcome['name']} version {outcome['version']}"
-    if not approval.possible():
-        return Completed(
-            name="Waits for approval",
-            data=outcome,
-            message=f'{version} waits for approval: wav2tok promote {outcome["version"]} --why "..."',
-        )
-    answer = approval.ask(outcome, question, days)
-    process.answer(registered(root).outcome, answer.approve, answer.reason, root)
+def _answered(about: dict[str, Any], question: str, root: Path, days: float) -> State[dict[str, Any]]:
+    """The final state after a person was asked about a version: this process ends, and the answer starts another."""
+    answer = approval.ask(about, question, days)
+    version = f"{about['name']} version {about['version']}"
+    process.answer(about["name"], about["version"], answer.approve, answer.reason, root)
     if not answer.approve:
-        return Completed(name="Declined", data=outcome, message=f"{version} stays challenger: {answer.reason}")
-    return Completed(data=outcome, message=f"{version} is the champion: {answer.reason}")
+        return Completed(name="Declined", data=about, message=f"{version} stays challenger: {answer.reason}")
+    return Completed(data=about, message=f"{version} is the champion: {answer.reason}")
 
 
 def skipped(error: process.Busy) -> State[Any]:

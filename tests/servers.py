@@ -12,15 +12,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import free_port
+from wav2tok.tracking import reachable
 
 _DEBIAN = "/usr/lib/postgresql"
 ADMIN, PASSWORD = "admin", "the-password-of-the-tests"
@@ -68,6 +67,34 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
+def _started(
+    command: Sequence[str],
+    folder: Path,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str],
+    user: str | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that answers, in ``folder``, with its log there; it is ended with the block."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(environment), user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait(ready, process, folder / "log")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _without(prefix: str) -> dict[str, str]:
+    """The environment without the variables that begin so, and without telemetry."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefix)}
+    return kept | {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+@contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """A PostgreSQL server on a free port of this machine; yields the address of an empty database for SQLAlchemy."""
     initdb, server, is_ready = map(program, ("initdb", "postgres", "pg_isready"))
@@ -77,22 +104,15 @@ def postgres() -> Iterator[str]:
         folder, port = Path(name), free_port()
         if user is not None:
             shutil.chown(folder, user)
-        quiet = {"stdin": subprocess.DEVNULL, "user": user, "cwd": folder}
-        made = subprocess.run([initdb, "-D", str(folder / "data"), "-U", "mlflow", "--auth=trust", "--no-sync"],
-                              **quiet, capture_output=True, text=True)  # fmt: skip
+        made = subprocess.run(
+            [initdb, "-D", str(folder / "data"), "-U", "mlflow", "--auth=trust", "--no-sync"],
+            stdin=subprocess.DEVNULL, user=user, cwd=folder, capture_output=True, text=True,
+        )  # fmt: skip
         assert made.returncode == 0, made.stderr
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [server, "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"],
-                **quiet, stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
-            ask = [is_ready, "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "-d", "postgres"]
-            _wait(lambda: subprocess.run(ask).returncode == 0, process, folder / "log")
+        command = [server, "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"]
+        ask = [is_ready, "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "-d", "postgres"]
+        with _started(command, folder, lambda: subprocess.run(ask).returncode == 0, os.environ, user):
             yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/postgres"
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 @contextlib.contextmanager
@@ -113,27 +133,18 @@ def mlflow_server(
             f"admin_username = {ADMIN}\nadmin_password = {PASSWORD}\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         )
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {
+        environment = _without("MLFLOW_") | {
             "MLFLOW_AUTH_CONFIG_PATH": str(settings),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret of the tests",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "1",
             **(extra or {}),
         }
         command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1",
                    "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", database,
                    "--artifacts-destination", artifacts or str(folder / "artifacts")]  # fmt: skip
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, start_new_session=True)  # fmt: skip
         uri = f"http://127.0.0.1:{port}"
-        try:
-            _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
+        with _started(command, folder, lambda: reachable.server(uri, "MLflow") is None, environment):
             yield Tracking(uri, database, folder / "artifacts")
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 @dataclass(frozen=True)
@@ -153,14 +164,12 @@ def s3(*buckets: str) -> Iterator[Buckets]:
 
     keys = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
     with tempfile.TemporaryDirectory(prefix="wav2tok-s3-") as name:
-        log, uri = Path(name) / "log", f"http://127.0.0.1:{free_port()}"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", uri.rpartition(":")[2]],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            )  # fmt: skip
-        try:
-            _wait(lambda: _answers(f"{uri}/moto-api/data.json"), process, log)
+        port = free_port()
+        command, uri = (
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            f"http://127.0.0.1:{port}",
+        )
+        with _started(command, Path(name), lambda: _listens(port), os.environ):
             client = boto3.client(
                 "s3",
                 endpoint_url=uri,
@@ -171,17 +180,11 @@ def s3(*buckets: str) -> Iterator[Buckets]:
             for bucket in buckets:
                 client.create_bucket(Bucket=bucket)
             yield Buckets(uri, keys)
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
@@ -189,24 +192,15 @@ def prefect_server(auth: str) -> Iterator[tuple[str, Path]]:
     """A Prefect server that only ``auth``, as USER:PASSWORD, can sign in to; its API's address and its folder."""
     with tempfile.TemporaryDirectory(prefix="wav2tok-prefect-") as name:
         folder, port = Path(name), free_port()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
+        environment = _without("PREFECT_") | {
             "PREFECT_HOME": str(folder),
             "PREFECT_SERVER_API_AUTH_STRING": auth,
             "PREFECT_API_AUTH_STRING": auth,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
         }
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, start_new_session=True)  # fmt: skip
         uri = f"http://127.0.0.1:{port}/api"
-        try:
-            _wait(lambda: _answers(f"{uri}/health"), process, folder / "log")
+        with _started(command, folder, lambda: reachable.server(uri, "Prefect") is None, environment):
             yield uri, folder
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 @contextlib.contextmanager
@@ -237,20 +231,14 @@ def other(answer: bytes, **by_path: bytes) -> Iterator[str]:
 def sqlite_mlflow(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """An MLflow server at a port of this machine, on SQLite in ``folder``; it is killed at the end, if not before."""
     folder.mkdir(exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1",
-    }  # fmt: skip
-    command = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *command, *stores],
-            cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+    environment = _without("MLFLOW_") | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+               "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
+               "--artifacts-destination", str(folder / "files")]  # fmt: skip
+    uri = f"http://127.0.0.1:{port}"
+    with _started(command, folder, lambda: reachable.server(uri, "MLflow") is None, environment) as process:
         try:
-            _wait(lambda: _answers(f"http://127.0.0.1:{port}/health"), process, folder / "log")
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()

@@ -156,14 +156,15 @@ def test_the_life_of_four_models(life: Life, mlflow_server: servers.Tracking) ->
     assert alias(NAME) == "1"
 
     def approval(*more: str) -> str:
-        command = [sys.executable, "-m", "wav2tok.release.approval", "good-registered/registered.json", *more]
+        command = [sys.executable, "-m", "wav2tok.release.approval", *more]
         return subprocess.run(
             command, cwd=life.root, env=life.environment, check=True, capture_output=True, text=True
         ).stdout
 
-    assert f"Is {NAME} version {asked['version']} to be the champion?" in json.loads(approval())
-    approval("--approve", "Ada: I have listened to it")
-    assert (alias(NAME), alias(NAME, "previous"), approval().strip()) == (asked["version"], "1", "null")
+    ask = ("ask", "good-registered/registered.json")
+    assert f"Is {NAME} version {asked['version']} to be the champion?" in json.loads(approval(*ask))
+    approval("approve", NAME, asked["version"], "--why", "Ada: I have listened to it")
+    assert (alias(NAME), alias(NAME, "previous"), approval(*ask).strip()) == (asked["version"], "1", "null")
 
     # The story names everybody and every reason, and only approved versions were ever champion.
     story = life.story()

@@ -4,19 +4,18 @@ import os
 import signal
 import socket
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows import project
-from flows.services import process
+from flows import api, project
+from flows.services import lost, process
 from flows.services.folder import Folder
 from flows.services.postgres import Postgres
 from flows.services.process import Service
 from wav2tok.errors import UserError
 from wav2tok.files import replacing, require_empty
+from wav2tok.tracking import reachable
 
 NAMES = ("postgresql", "mlflow", "prefect", "worker")
 _QUIET = {
@@ -59,6 +58,8 @@ def start(folder: Folder, mlflow_port: int | None = None, prefect_port: int | No
     try:
         for service in _services(folder, values):
             if service.name in missing:
+                if service.name == "worker":
+                    lost.close(values["PREFECT_API_URL"], values["PREFECT_API_AUTH_STRING"], project.name(folder.root))
                 process.start(folder, service)
                 started.append(service.name)
             if service.name == "postgresql":
@@ -109,7 +110,7 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
             encoding="utf-8",
         )
-    tracking, api = urlsplit(values["MLFLOW_TRACKING_URI"]), urlsplit(values["PREFECT_API_URL"])
+    tracking, serving = urlsplit(values["MLFLOW_TRACKING_URI"]), urlsplit(values["PREFECT_API_URL"])
     mlflow = {
         "MLFLOW_AUTH_CONFIG_PATH": str(folder.auth),
         "MLFLOW_AUTH_ADMIN_USERNAME": values["MLFLOW_TRACKING_USERNAME"],
@@ -123,8 +124,11 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
         "PREFECT_API_DATABASE_CONNECTION_URL": server.address("prefect", "asyncpg"),
         "PREFECT_SERVER_API_AUTH_STRING": values["PREFECT_API_AUTH_STRING"],
         "PREFECT_API_AUTH_STRING": values["PREFECT_API_AUTH_STRING"],
+        # By default they are in the server's memory: after a power failure nothing would free the place of a run that
+        # was at work, and every later run of its deployment would be cancelled.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # For the links in notifications; behind a proxy the caller knows better.
-        "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", api._replace(path="").geturl()),
+        "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", serving._replace(path="").geturl()),
     }
     worker = {name: value for name, value in values.items() if name != "MLFLOW_FLASK_SERVER_SECRET_KEY"}
     # Prefect keeps the code of runs in a folder of one name, which in /tmp would belong to whoever came first.
@@ -138,13 +142,13 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
             [python, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1", "--host", "127.0.0.1",
              "--port", str(tracking.port)],
             _environment(folder, mlflow),
-            lambda: _answers(f"{tracking.geturl()}/health"),
+            lambda: reachable.server(tracking.geturl(), "MLflow") is None,
         ),
         Service(
             "prefect",
-            [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(api.port)],
+            [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(serving.port)],
             _environment(folder, prefect),
-            lambda: _answers(f"{api.geturl()}/health"),
+            lambda: api.problem(serving.geturl()) is None,
         ),
         Service(
             "worker",
@@ -176,14 +180,6 @@ def _taken(port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _said(log: Path, text: str) -> bool:

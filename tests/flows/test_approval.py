@@ -1,5 +1,7 @@
 """A person's yes or no, given through the API of a real Prefect server to a deployment that really runs."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -13,10 +15,14 @@ import mlflow
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows import process
+from flows import approval, process
 from flows.retrain import registered, retrain
-from tests import registrations
+from tests import registrations, servers
+from tests.flows import notifications
+from wav2tok.files import read_json, write_json
 from wav2tok.release import history, versions
 from wav2tok.tracking import store
 
@@ -30,35 +36,60 @@ def waiting(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tiny.root)
-    path = tiny.root / "params.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"register": {"approval": "manual"}}))
+    settle(tiny)
     store.connect()
     mlflow.set_experiment("approval")
     registrations.versions_of("wav2tok", 3)
     mlflow.MlflowClient().set_registered_model_alias("wav2tok", "champion", "1")
     mlflow.MlflowClient().set_registered_model_alias("wav2tok", "challenger", "3")
     versions.tag("wav2tok", "3", "approval", "waiting")
+    versions.tag("wav2tok", "3", "outcome", json.dumps({"standing": {"against": "1"}}))
     tiny.turn("register", "ask")
     yield tiny
     mlflow.set_tracking_uri(None)
 
 
-@pytest.fixture
-def served(waiting: Any, server: str) -> Iterator[Any]:
-    """The project with its deployment served, as ``make schedule`` does."""
+@contextlib.contextmanager
+def serving(root: Path, server: dict[str, str]) -> Iterator[None]:
+    """A project's deployment served, as ``make schedule`` does, at the Prefect server of these variables."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "flows.schedule", "--root", str(waiting.root)],
+        [sys.executable, "-m", "flows.schedule", "--root", str(root)],
         cwd=PROJECT,
-        env=os.environ | {"PREFECT_API_URL": server},
+        env=os.environ | server,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        yield waiting
+        yield
     finally:
         running.terminate()
         print(running.communicate(timeout=60)[0])
+
+
+@pytest.fixture
+def served(waiting: Any, server: str) -> Iterator[Any]:
+    """The project with its deployment served."""
+    with serving(waiting.root, {"PREFECT_API_URL": server}):
+        yield waiting
+
+
+@pytest.fixture
+def expiring(waiting: Any) -> Iterator[Any]:
+    """The project, served at a Prefect server that fails runs which wait too long, as the harness's does not."""
+    secret = "team:the-password-of-the-tests"
+    with (
+        servers.prefect_server(secret) as (address, _),
+        temporary_settings({PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: secret}),
+        serving(waiting.root, {"PREFECT_API_URL": address, "PREFECT_API_AUTH_STRING": secret}),
+    ):
+        yield waiting
+
+
+def settle(project: Any, **register: Any) -> None:
+    """Write parameters of the section ``register``."""
+    path = project.root / "params.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"register": {"approval": "manual"} | register}))
 
 
 def until(run_id: Any, reached: Callable[[Any], bool], seconds: float = 180) -> Any:
@@ -74,12 +105,13 @@ def until(run_id: Any, reached: Callable[[Any], bool], seconds: float = 180) -> 
             time.sleep(0.5)
 
 
-def start() -> Any:
-    """A run of the served deployment, as the UI's button starts it; its id."""
+def start(project: Any) -> Any:
+    """A run of the project's deployment, as the UI's button starts it; its id."""
     end = time.monotonic() + 120
     with get_client(sync_client=True) as client:
         while True:
-            found = [one for one in client.read_deployments() if one.name == "served"]
+            # The server may still hold the deployment of the test before.
+            found = [one for one in client.read_deployments() if one.parameters.get("root") == str(project.root)]
             if found and found[0].status == "READY":
                 return client.create_flow_run_from_deployment(found[0].id).id
             assert time.monotonic() < end
@@ -97,7 +129,7 @@ def alias(name: str) -> str | None:
 
 @pytest.mark.parametrize("yes", [True, False])
 def test_the_run_is_suspended_until_a_person_answers(served: Any, yes: bool) -> None:
-    run_id = start()
+    run_id = start(served)
     state = until(run_id, lambda state: state.is_paused())
     assert state.name == "Suspended"
     days = state.state_details.pause_timeout - datetime.now(UTC)
@@ -108,10 +140,14 @@ def test_the_run_is_suspended_until_a_person_answers(served: Any, yes: bool) -> 
     assert "a gain of +0.100." in str(form)
     assert alias("champion") == "1"  # nothing has happened yet
     served.ran()
+    # What was registered since changes nothing: the answer is about version 3, and no stage runs again.
+    outcome = registered(served.root).outcome
+    write_json(outcome, read_json(outcome) | {"version": "2"})
+    served.turn("train", "fail")
     answer(run_id, approve=yes, name="Ada", why="I have listened to it")
     state = until(run_id, lambda state: state.is_final())
     assert state.is_completed(), state
-    assert served.ran() == []  # going on does not train again
+    assert served.ran() == []
     said = "Ada, in Prefect: I have listened to it"
     events = [(event.event, event.why) for event in history.of_version(versions.get("wav2tok", "3", ""))]
     if yes:
@@ -123,7 +159,43 @@ def test_the_run_is_suspended_until_a_person_answers(served: Any, yes: bool) -> 
         assert (alias("champion"), alias("challenger")) == ("1", "3")
         assert events == [("declined", said)]
     # Nobody is asked twice.
-    assert process.question(registered(served.root).outcome, served.root) is None
+    write_json(outcome, read_json(outcome) | {"version": "3"})
+    assert process.question(outcome, served.root) is None
+
+
+def test_without_an_answer_in_time_the_run_fails_and_the_next_one_asks_again(expiring: Any) -> None:
+    settle(expiring, approval_days=0.0001)
+    with notifications.received("served") as reported:
+        run_id = start(expiring)
+        until(run_id, lambda state: state.is_paused())
+        state = until(run_id, lambda state: state.is_final(), 60)
+        assert (state.type, state.message) == ("FAILED", approval.NEVER_ANSWERED)
+        reported.wait()
+    assert ["retrain of served: nobody has answered in time, so nothing was promoted;" in one for one in reported] == [
+        True
+    ]
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])))
+    (said,) = [log.message for log in logs if log.message.startswith("wav2tok version 3 waits for a yes until 20")]
+    assert said.endswith('wav2tok promote 3 --why "..." still approves it.')
+
+    version = versions.get("wav2tok", "3", "")
+    assert (alias("champion"), alias("challenger"), alias("previous")) == ("1", "3", None)
+    assert (version.tags["approval"], history.of_version(version)) == ("waiting", [])
+    experiment = mlflow.get_experiment_by_name("approval")
+    found = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    assert {run.info.status for run in found} == {"FINISHED"}
+    with process.alone(expiring.root):
+        expiring.ran()
+
+    settle(expiring)
+    run_id = start(expiring)
+    until(run_id, lambda state: state.is_paused())
+    assert expiring.ran() == []
+    answer(run_id, approve=True, name="Ada", why="I have listened to it")
+    state = until(run_id, lambda state: state.is_final())
+    assert state.message == "wav2tok version 3 is the champion: Ada, in Prefect: I have listened to it"
+    assert (alias("champion"), alias("previous")) == ("3", "1")
 
 
 def test_without_a_deployment_the_run_says_how_to_approve(waiting: Any, server: str) -> None:

@@ -1,35 +1,29 @@
 """The services of a team as they really run: PostgreSQL, MLflow, Prefect, and a worker that runs deployed flows."""
 
-import contextlib
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import psutil
 import pytest
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
-from flows import notify, process, project
+from flows import process, project
 from flows.services.folder import Folder
 from flows.services.process import running, stop
 from flows.services.suite import NAMES
 from tests import registrations, servers
+from tests.flows import notifications, team
+from tests.flows.team import Started
 from tests.helpers import free_port
 from wav2tok.files import write_json
 from wav2tok.release import history, versions
@@ -38,51 +32,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
-@dataclass(frozen=True)
-class Started:
-    """Running services, and what a client of theirs has in its environment."""
-
-    folder: Folder
-    environment: dict[str, str]
-
-    @contextlib.contextmanager
-    def client(self) -> Iterator[SyncPrefectClient]:
-        """Prefect's client, signed in."""
-        settings = {
-            PREFECT_API_URL: self.environment["PREFECT_API_URL"],
-            PREFECT_API_AUTH_STRING: self.environment["PREFECT_API_AUTH_STRING"],
-        }
-        with temporary_settings(settings), get_client(sync_client=True) as client:
-            yield client
-
-    def run(self, flow: str, **parameters: Any) -> Any:
-        """Start a run of a deployment; its id."""
-        with self.client() as client:
-            deployment = client.read_deployment_by_name(f"{flow}/{project.name()}")
-            return client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id
-
-    def until(self, run_id: Any, *names: str, seconds: float = 150) -> Any:
-        """The state of a run once it has one of these names."""
-        end = time.monotonic() + seconds
-        with self.client() as client:
-            while True:
-                state = client.read_flow_run(run_id).state
-                if state.name in names:
-                    return state
-                assert not state.is_final(), state
-                assert time.monotonic() < end, state
-                time.sleep(0.5)
-
-
-def verb(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """``python -m flows.services``, in an environment without addresses and secrets of others."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PREFECT_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.services", "--folder", str(folder), *words],
-        cwd=PROJECT, env=clean, text=True, capture_output=True, timeout=400,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+def verb(path: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """A verb for services of this clone, in a folder."""
+    return team.verb(Folder(path, PROJECT), *words, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -97,19 +49,8 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def services(place: Path) -> Iterator[Started]:
     """Services that were started, and the flows of this clone deployed to them."""
-    folder = Folder(place / "services", PROJECT)
-    ports = ("--mlflow-port", str(free_port()), "--prefect-port", str(free_port()))
-    try:
-        verb(folder.path, "start", *ports)
-        values = folder.environment()
-        deployed = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-            cwd=PROJECT, env=os.environ | values, text=True, capture_output=True, timeout=120,
-        )  # fmt: skip
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        yield Started(folder, values)
-    finally:
-        verb(folder.path, "stop")
+    with team.services(place / "services", PROJECT) as started:
+        yield started
 
 
 @pytest.fixture
@@ -205,38 +146,10 @@ def test_the_worker_retrains_and_a_run_that_overlaps_is_skipped(services, untouc
 
 
 def test_a_failed_run_is_reported_by_the_webhook(services, untouched):
-    bodies: list[str] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    hook = HTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
-    try:
-        with services.client():
-            CustomWebhookNotificationBlock.register_type_and_schema()
-            block = CustomWebhookNotificationBlock(
-                name="team", url=f"http://127.0.0.1:{hook.server_port}", json_data={"text": "{{subject}}: {{body}}"}
-            )
-            block.save("team", overwrite=True)
-            for _ in range(2):  # the second replaces the first
-                notify.notify("custom-webhook/team", project.name())
-        time.sleep(3)  # the server's triggers learn of it
+    with services.client(), notifications.received(project.name()) as bodies:
         untouched.turn("validate", "user")
         services.until(services.run("retrain", root=str(untouched.root)), "Failed")
-        end = time.monotonic() + 30
-        while not bodies and time.monotonic() < end:
-            time.sleep(0.2)
-        time.sleep(1)
-    finally:
-        hook.shutdown()
-        hook.server_close()
+        bodies.wait()
     (body,) = bodies
     assert f"retrain of {project.name()}: validate failed: data/a.flac cannot be read; replace it." in body
     assert "/runs/flow-run/" in body
@@ -271,6 +184,28 @@ def test_a_cancelled_run_ends_its_stage_and_closes_the_mlflow_run(services, unto
     assert training.info.status == "KILLED"
 
 
+def test_a_run_that_was_killed_with_the_worker_is_crashed_at_the_next_start(services, untouched):
+    untouched.turn("train", "hang")
+    run_id = services.run("retrain", root=str(untouched.root))
+    end = time.monotonic() + 120
+    while not (untouched.root / "pids.txt").exists():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    worker = running(services.folder, "worker")
+    family = [worker, *worker.children(recursive=True)]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, 10)
+    with services.client() as client:
+        assert client.read_flow_run(run_id).state.is_running()
+    services.verb("start")
+    state = services.until(run_id, "Crashed")
+    assert (
+        state.message
+        == "its process was killed, with the worker or the machine; the next run goes on where it stopped."
+    )
+
+
 def test_promote_waits_for_a_yes(services, untouched, tracked):
     mlflow.set_experiment("promotion")
     registrations.versions_of("wav2tok", 2)
@@ -278,8 +213,7 @@ def test_promote_waits_for_a_yes(services, untouched, tracked):
     run_id = services.run("promote", root=str(untouched.root), version=2)
     services.until(run_id, "Suspended")
     assert registrations.alias("wav2tok", "champion") == "1"
-    with services.client() as client:
-        client.resume_flow_run(run_id, run_input={"approve": True, "name": "Ada", "why": "I have listened to it"})
+    services.answer(run_id, approve=True, name="Ada", why="I have listened to it")
     state = services.until(run_id, "Completed")
     assert state.message == "wav2tok version 2 is the champion: Ada, in Prefect: I have listened to it"
     assert registrations.alias("wav2tok", "champion") == "2"

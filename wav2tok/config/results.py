@@ -91,8 +91,8 @@ class Register:
     """What an approved model may become. never: it is not registered. auto: champion, but never in ``dvc exp run``."""
     approval: Literal["automatic", "manual"] = "automatic"
     """manual: a version that beats the champion stays challenger until a person says yes."""
-    approval_days: Annotated[int, Within(1, 3_650)] = 7
-    """How long the retraining flow waits for that person."""
+    approval_days: Annotated[float, Within(0.0001, 3_650)] = 7.0
+    """How long the retraining flow waits for that person; 0.5: twelve hours."""
     min_queries: Count = 30
     """Fewest test recordings, unheard by both models, by which a challenger is compared with the champion."""
     min_gain: ShareBelowOne = 0.005

@@ -1,8 +1,9 @@
 """A version that waits for a person's yes, as the retraining flow asks for it.
 
-``python -m wav2tok.release.approval OUTCOME`` prints, as JSON, the question about the version of an outcome that the
-stage ``register`` wrote, or null if it does not wait. ``--approve WHY`` makes the version champion, if the champion is
-still the one that it was compared with; ``--decline WHY`` lets it be.
+``python -m wav2tok.release.approval ask OUTCOME`` prints, as JSON, the question about the version of an outcome that
+the stage ``register`` wrote, or null if it does not wait. ``approve NAME VERSION --why WHY`` makes a version champion,
+if the champion is still the one that it was compared with; ``decline NAME VERSION --why WHY`` lets it be. When the
+answer comes, the outcome may be that of another version.
 """
 
 import argparse
@@ -15,16 +16,20 @@ from typing import Any
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
 from wav2tok.release import champion, history, versions
-from wav2tok.release.versions import APPROVAL, DECLINED, WAITING
+from wav2tok.release.versions import APPROVAL, DECLINED, OUTCOME, WAITING
 from wav2tok.tracking import links
 
 
-def waiting(outcome: Mapping[str, Any]) -> bool:
-    """Whether the version of an outcome waits for approval now."""
-    if not outcome.get("awaits_approval"):
-        return False
-    version = versions.get(outcome["name"], outcome["version"], "its approval cannot be asked for")
-    return bool(version.tags.get(APPROVAL) == WAITING)
+def waiting(name: str, number: str) -> bool:
+    """Whether a version waits for approval now."""
+    return bool(versions.get(name, number, "its approval cannot be asked for").tags.get(APPROVAL) == WAITING)
+
+
+def against(name: str, number: str) -> str | None:
+    """The number of the champion that a version has beaten; None if there was none."""
+    version = versions.get(name, number, f"{name} version {number} cannot be approved")
+    found: str | None = json.loads(version.tags.get(OUTCOME, "{}")).get("standing", {}).get("against")
+    return found
 
 
 def question(outcome: Mapping[str, Any]) -> str:
@@ -42,30 +47,34 @@ def question(outcome: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def decline(outcome: Mapping[str, Any], why: str) -> None:
+def decline(name: str, number: str, why: str) -> None:
     """Record that a person said no; the version stays what it is, and nobody is asked again."""
-    name, number = outcome["name"], outcome["version"]
     history.record(name, number, history.now("declined", why))
     versions.tag(name, number, APPROVAL, DECLINED)
 
 
 def main() -> None:
-    """Print the question, or decline."""
+    """Print the question, approve, or decline."""
     parser = argparse.ArgumentParser(prog="python -m wav2tok.release.approval")
-    parser.add_argument("outcome", type=Path)
-    answer = parser.add_mutually_exclusive_group()
-    answer.add_argument("--approve", metavar="WHY")
-    answer.add_argument("--decline", metavar="WHY")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("ask").add_argument("outcome", type=Path)
+    for verb in ("approve", "decline"):
+        answer = verbs.add_parser(verb)
+        answer.add_argument("name")
+        answer.add_argument("version")
+        answer.add_argument("--why", required=True)
     options = parser.parse_args()
     try:
-        outcome = read_json(options.outcome)
-        asked = waiting(outcome)
-        if options.approve is not None:
-            champion.promote(outcome["name"], outcome["version"], options.approve, outcome["against"])
-        elif options.decline is None:
-            print(json.dumps(question(outcome) if asked else None))
-        elif asked:
-            decline(outcome, options.decline)
+        if options.verb == "ask":
+            outcome = read_json(options.outcome)
+            waits = outcome.get("awaits_approval") and waiting(outcome["name"], outcome["version"])
+            print(json.dumps(question(outcome) if waits else None))
+            return
+        name, number = options.name, options.version
+        if options.verb == "approve":
+            champion.promote(name, number, options.why, against(name, number))
+        elif waiting(name, number):
+            decline(name, number, options.why)
     except UserError as error:
         print(f"approval: {error}", file=sys.stderr)
         sys.exit(2)

@@ -12,6 +12,8 @@ from wav2tok.evaluation import gate, held_out
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
 from wav2tok.files import locked, require_own, write_json
+from wav2tok.model import checkpoint
+from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
 from wav2tok.report import files, seal, tables, training
 from wav2tok.report.folder import ReportFolder
@@ -20,6 +22,7 @@ from wav2tok.tokenizer import ready_made
 from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, runs, store
+from wav2tok.tracking.unsent import UNSENT
 
 if TYPE_CHECKING:
     from wav2tok.report.page.page import Origin
@@ -54,7 +57,8 @@ def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, tr
         tokenizer = Tokenizer(graph, device, source=source)
         log.info(f"model {source}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
         judged = judge(data, tokenizer, graph, config)
-        run_id = runs.run_of(graph.parent)
+        run_id, trained = runs.run_of(graph.parent), _is_complete(graph.parent)
+        unsent = graph.parent / UNSENT
         origin = _origin(data, tokenizer, graph, source, run_id)
     verdict = gate.judge(judged.retrieval, config.gate)
     score = held_out_score(judged.retrieval)
@@ -79,7 +83,8 @@ def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, tr
         + f"; held-out score {score:.3f}; report {report.page}"
     )
     if track and store.available():
-        with runs.run(config.register.experiment, run_id=run_id, name="evaluate") as recorder:
+        with runs.run(config.register.experiment, run_id=run_id, name="evaluate", trained=trained) as recorder:
+            recorder.catch_up(unsent)
             recorder.scores(None, figures)
             runs.outcome(recorder.run_id, runs.VERDICTS[verdict.approved])
             recorder.artifact(out, "report")
@@ -87,6 +92,12 @@ def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, tr
                 write_curves(judged.retrieval, folder / "robustness.csv")
                 recorder.artifact(folder, "report")
     return verdict
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a training has ended in this folder; its run says otherwise if the store was away then."""
+    last = ModelFolder(folder).last
+    return last.exists() and bool(checkpoint.peek(last).get("finished"))
 
 
 def _origin(data: Path, tokenizer: Tokenizer, graph: Path, source: str, run_id: str | None) -> "Origin":

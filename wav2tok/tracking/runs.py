@@ -84,6 +84,16 @@ class MLflowRecorder:
             self._awaited, self._monitor = False, SystemMetricsMonitor(self.run_id, resume_logging=True)
             self._monitor.start()
 
+    def catch_up(self, path: Path) -> None:
+        """Send the metrics that a training left in a file (`Unsent`), if there is one; the file stays.
+
+        The store counts a metric once, however often it is sent.
+        """
+        entries = Unsent(path).entries()
+        if entries:
+            self._send(entries)
+            log.info(f"{len(entries)} metrics of the training, which the MLflow store had not taken, were sent to it")
+
     def _send(self, entries: Sequence[Any]) -> None:
         client = self.mlflow.MlflowClient()
         for start in range(0, len(entries), 1000):

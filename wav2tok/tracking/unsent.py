@@ -29,10 +29,11 @@ class Unsent:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.count = len(self._read())
+        self.count = len(self.entries())
         self._next_try = 0.0
 
-    def _read(self) -> list[Any]:
+    def entries(self) -> list[Any]:
+        """Those that wait, as MLflow's metrics."""
         from mlflow.entities import Metric
 
         if not self.path.is_file():
@@ -57,7 +58,7 @@ class Unsent:
         """
         if not self.count or time.monotonic() >= self._next_try:
             try:
-                to([*self._read(), *entries])
+                to([*self.entries(), *entries])
             except store.failures() as error:
                 if not self.count:
                     log.warning(

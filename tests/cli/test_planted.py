@@ -45,11 +45,12 @@ GO_ON = {
     "changes": "--data audios.bin --model models:/tiny@champion --out new",
     "export": "--model model --out new",
     "ingest": "inbox --set data.path=corpus --settle 0",
+    "replay": f"log.jsonl --index index {CHAMPION}",
     "doctor": "",
 }
 """Verbs that say at most that it is away."""
 COMPUTE = {
-    *("sample", "synthesize", "validate", "split", "cluster", "models", "benchmark", "params"),
+    *("sample", "synthesize", "validate", "split", "cluster", "models", "benchmark", "params", "accept"),
     *("index remove", "index stats", "index verify", "index export"),
 }
 """Verbs that read no address of a store."""

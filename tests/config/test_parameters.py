@@ -126,3 +126,10 @@ def test_a_stored_value_that_is_not_taken_names_its_source() -> None:
         UserError, match=r"^MODEL does not fit this version .*: train\.epochs is -1; .*; train again\.$"
     ):
         from_stored({"train": {"epochs": -1}}, "MODEL")
+
+
+def test_a_configuration_of_another_program_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"^MODEL is not a configuration of wav2tok \(architectures is not a parameter\)"
+    ):
+        from_stored({"architectures": ["BertModel"]}, "MODEL")

@@ -253,7 +253,7 @@ def test_only_the_convolution_knows_the_order() -> None:
 
 def test_weights_begin_as_berts() -> None:
     torch.manual_seed(0)
-    encoder = TransformerEncoder(Encoder(kind="transformer"), 39)
+    encoder = TransformerEncoder(Encoder(kind="transformer", hidden=128), 39)
     linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
     assert len(linear) == 2 + 2 * 4
     for module in linear:
@@ -270,7 +270,7 @@ def test_weights_begin_as_berts() -> None:
     [
         ({"hidden": 100, "heads": 3}, "encoder.hidden is 100 and encoder.heads 3; "),
         ({"hidden": 100}, "encoder.hidden is 100 and encoder.position_groups 16; "),
-        ({"position_groups": 512}, "encoder.hidden is 128 and encoder.position_groups 512; "),
+        ({"hidden": 128, "position_groups": 512}, "encoder.hidden is 128 and encoder.position_groups 512; "),
     ],
 )
 def test_impossible_sizes_are_refused(changes: dict[str, int], said: str) -> None:

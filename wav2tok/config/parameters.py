@@ -110,9 +110,11 @@ def from_stored(values: Mapping[str, Any], source: str) -> Config:
         source: what holds the values, for messages.
 
     Raises:
-        UserError: a value that this version does not take.
+        UserError: a value that this version does not take, or none of its parameters.
     """
     kept, unknown = _known(values, Config)
+    if unknown and not kept:
+        raise UserError(f"{source} is not a configuration of wav2tok ({unknown[0]} is not a parameter).")
     if unknown:
         log.info(f"{source} was written by another version of wav2tok; ignored: {', '.join(unknown)}")
     try:

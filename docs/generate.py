@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import typer
 import yaml
@@ -36,8 +36,8 @@ COPIES = {
 """Pages and pictures that are kept elsewhere, by their place in the site."""
 WIDE = ("reference/published.md", "explanation/results.md")
 """Pages whose tables take the room of the table of contents."""
-WORDS = {Path: "path", str: "text", int: "number", float: "number", bool: ""}
-"""What the values of an option are called."""
+WORDS = {"path": "path", "str": "text", "int range": "number", "float range": "number", "boolean": ""}
+"""What the values of an option are called, by what Typer calls them."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -104,13 +104,11 @@ def _option(param: Any) -> tuple[str, ...]:
     """A row for an argument or option."""
     argument, flag = param.param_type_name == "argument", getattr(param, "is_flag", False)
     names = ", ".join(code(name.upper() if argument else name) for name in param.opts + param.secondary_opts)
-    kind = param.type_descriptor.annotation
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        values = " or ".join(code(one.value) for one in kind)
+    if param.type.name == "choice":
+        values = " or ".join(map(code, param.type.choices))
     else:
-        listed = get_origin(kind) is list
-        word = code(param.metavar) if param.metavar else WORDS[get_args(kind)[0] if listed else kind]
-        values = f"{word}, may be repeated" if listed and not argument else word
+        word = code(param.metavar) if param.metavar else WORDS[param.type.name]
+        values = word if argument or not param.multiple else f"{word}, may be repeated"
     default = param.default.value if isinstance(param.default, Enum) else param.default
     shown = "required" if param.required else "" if default is None or (flag and not default) else code(default)
     return names, values, shown, cell(param.help or "")

@@ -18,6 +18,7 @@ PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 OF_THE_SAMPLE = {
     "features": {"kind": "contour", "hop": 1024},
     "encoder": {"kind": "linear", "dim": 150, "stack": 1, "context": 2, "context_step": 2},
+    "codebook": {"num_tokens": 256},
     "train": {"epochs": 8, "steps_per_epoch": 30},
     "recipes": {"staged": {"learning_rate": 5e-4, "contrast_share": 1.0}},
     "gate": {"beat": ["kmeans_logmel", "logmel_dtw"]},
@@ -108,7 +109,7 @@ def test_an_unknown_key_is_named(key: str) -> None:
         ("codebook.num_tokens", 1),
         ("codebook.cluster_split", 0.0),
         ("codebook.cluster_split", 1.5),
-        ("codebook.max_frames", 255),
+        ("codebook.max_frames", 159),
         ("encoder.dropout", 1.0),
         ("encoder.dropout", -0.1),
         ("encoder.stack", 0),

@@ -106,7 +106,7 @@ class Encoder:
 class Codebook:
     """The tokens: k-means over embeddings."""
 
-    num_tokens: Annotated[int, Within(2, 65_536)] = 256
+    num_tokens: Annotated[int, Within(2, 65_536)] = 160
     """Number of tokens."""
     iterations: Annotated[int, Within(1, 10_000)] = 30
     """Maximum number of k-means rounds in one E-step."""

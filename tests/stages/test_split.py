@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from tests.helpers import changed
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, manifest
 from wav2tok.errors import UserError
@@ -40,6 +41,16 @@ def test_a_split_without_a_manifest(tiny_corpus: Path, tiny_config: Config, tmp_
     numbers = f"{len(parts.train)} train, {len(parts.valid)} validate, {len(parts.test)} test"
     assert lines == [f"28 recordings of 4 classes and 7 groups: {numbers}; {tmp_path / 'audios.bin'}"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audios.bin", "audios.json"]
+
+
+def test_a_list_says_that_the_folders_are_no_classes(
+    tiny_corpus: Path, tiny_config: Config, tmp_path: Path, lines: list[str]
+) -> None:
+    split(tiny_corpus, tmp_path / "audios.bin", changed(tiny_config, split={"kind": "list"}))
+    said = f"split.kind is list, so the 4 folders of {tiny_corpus} are not used as classes; dict uses them"
+    assert said in lines
+    split(tiny_corpus / "arch", tmp_path / "flat.bin", changed(tiny_config, split={"kind": "list"}))
+    assert len([line for line in lines if "not used as classes" in line]) == 1
 
 
 def test_the_manifest_travels_with_the_split(

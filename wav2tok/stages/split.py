@@ -87,6 +87,11 @@ def split(
     labels = "" if recordings.classes is None else f"{counted(len(set(recordings.classes)), 'class')} and "
     what = f"{counted(len(recordings), 'recording')} of {labels}{counted(len(set(recordings.groups)), 'group')}"
     called = names(recordings.paths, folder)
+    folders = {name.partition("/")[0] for name in called if "/" in name}
+    if recordings.classes is None and len(folders) > 1:
+        log.info(
+            f"split.kind is list, so the {len(folders)} folders of {folder} are not used as classes; dict uses them"
+        )
     for sentence in doubtful(called, recordings.classes, recordings.groups, config.split.group_by):
         log.warning(sentence)
     more_text = f" and {len(others)} others for training" if len(others) else ""

@@ -309,7 +309,17 @@ def outcome(run_id: str | None, text: str) -> None:
     client = connect().MlflowClient()
     run = None if run_id is None else _find(client, run_id)
     if run is not None and (text not in VERDICTS or run.data.tags.get(OUTCOME, text) in VERDICTS):
-        client.set_tag(run_id, OUTCOME, text)
+        _set_tag(client, str(run_id), OUTCOME, text)
+
+
+def _set_tag(client: Any, run_id: str, key: str, value: str) -> None:
+    """Set a tag also while another process sets it: where both add it, the store refuses one of them."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_tag(run_id, key, value)
+    except MlflowException:
+        client.set_tag(run_id, key, value)
 
 
 def run_of(folder: Path) -> str | None:

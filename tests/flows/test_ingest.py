@@ -124,7 +124,7 @@ def test_a_run_killed_before_its_commit_is_committed_by_the_next(project):
 def test_without_an_inbox_the_sentence_says_so(tiny):
     commit_all(tiny.root)
     state = ingest(tiny.root, return_state=True)
-    assert state.message == "ingest failed: --inbox: inbox is not a folder; name the folder in which recordings arrive."
+    assert state.message == "ingest failed: INBOX: inbox is not a folder; name the folder in which recordings arrive."
 
 
 def test_of_two_commits_at_once_one_is_refused_and_the_branch_keeps_the_other(tiny, monkeypatch):

@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pyarrow import parquet
@@ -21,6 +22,7 @@ from wav2tok.bulk.rows import name, table
 from wav2tok.files import replacing
 from wav2tok.matching import Tokenized
 from wav2tok.matching.candidates import MAX_UNITS
+from wav2tok.speed.table import RATE
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 HERE = Path(__file__).parent
@@ -59,7 +61,6 @@ class Rates:
     search: float
     row: float
     path: float
-    stale: frozenset[str] = frozenset()
 
 
 def measured() -> Rates:
@@ -73,15 +74,19 @@ def measured() -> Rates:
     rows = {row["part"]: row for row in results["rows"]}
     return Rates(
         cores=results["machine"]["cores"],
-        audio={part: row["rate"] for part, row in rows.items()},
-        spectra=_number(r"1,000 hours .* take ([\d.]+) GB of disk", rows["preparing a corpus"]["note"]) * 1e9 / 1000,
+        audio={part: _rate(rows[part]) for part in AUDIO.values()},
+        spectra=_number(r"1,000 hours .* take ([\d.]+) GB of disk", rows[PREPARING]["note"]) * 1e9 / 1000,
         index_bytes=_number(r"\| on disk \| ([\d.]+) bytes a token", search),
         index_build=_number(r"\| build, 1,000,000 strings \| ([\d,]+) strings/s", search),
         search=_number(r"\| search by candidates, 1,000,000 recordings \| mean ([\d.]+) ms", search) / 1000,
         row=_row_bytes(),
         path=_path_bytes(),
-        stale=frozenset(part for part, row in rows.items() if "Stale" in row["note"]),
     )
+
+
+def _rate(row: dict[str, Any]) -> float:
+    """Seconds of audio per second."""
+    return float(row["measured"] if row["unit"] == RATE else 3600 / row["measured"])
 
 
 def _number(pattern: str, text: str) -> float:
@@ -119,10 +124,11 @@ def _path_bytes() -> float:
         tracemalloc.stop()
 
 
+PREPARING = "preparing a corpus, the largest"
 AUDIO = {
     "validating: reading and decoding": "reading and decoding",
     "tokenizing": "tokenizing a corpus",
-    "preparing a training: spectra": "preparing a corpus",
+    "preparing a training: spectra": PREPARING,
     "training, each pass over all of it": "epoch",
 }
 """{work: the part of the benchmark that has its rate}."""
@@ -173,15 +179,13 @@ def page(rates: Rates) -> str:
     machines = " | ".join(f"{max(1, int(np.ceil(one['tokenizing'] / 24 / rates.cores)))}" for one in works)
     kept = "\n".join(f"| {name} | {' | '.join(_bytes(one[name]) for one in stores)} |" for name in stores[0])
     search = " | ".join(f"{_figure(1000 * rates.search * _millions(hours))} ms of one core" for hours in HOURS)
-    stale = ", ".join(f'"{part}"' for part in AUDIO.values() if part in rates.stale)
-    again = f"\nMeasured with an earlier encoder, and to be measured again: {stale}." if stale else ""
     ends = "\n".join(f"| {name} | {_figure(hours)} hours |" for name, hours in limits(rates).items())
     return f"""# What large collections cost
 
 `python -m benchmarks.sums` writes this page from [the cost on one machine](results.md) and
-[the cost of search](search.md). The sums assume recordings of {SECONDS} seconds and {TOKENS} tokens, the sample's
-model, and that cost grows with the hours. The network, the disks that recordings are read from, and what Ray itself
-takes are not in them. No corpus beyond 100 hours and no index beyond a million recordings was measured.{again}
+[the cost of search](search.md). The sums assume recordings of {SECONDS} seconds and {TOKENS} tokens, a model of the
+profile `general`, and that cost grows with the hours. The network, the disks that recordings are read from, and what
+Ray itself takes are not in them. No corpus beyond 100 hours and no index beyond a million recordings was measured.
 
 | work | {heads} |
 |---|---|---|

@@ -112,7 +112,9 @@ audit: setup  ## look for known vulnerabilities in the locked packages, with pip
 test-numbers: setup  ## run the tests of everything that computes
 	pytest -m "not slow" $(NUMBERS)
 
-bench: setup  ## measure the cost on this machine; tables and curves go to benchmarks/ (30 minutes, 15 GB of disk)
+bench: setup  ## measure the cost on this machine; tables and curves go to benchmarks/ (a quarter of an hour, 15 GB of disk)
+	@# The engine that search is compared with; without it the table says so.
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --group engines
 	python -m benchmarks
 	python -m benchmarks.search --out benchmarks/search.md
 	python -m benchmarks.sums

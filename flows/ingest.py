@@ -131,7 +131,7 @@ def ask_person(root: Path) -> None:
     try:
         run_deployment(name, parameters={"root": str(root)}, timeout=0, as_subflow=False)
     except ObjectNotFound:
-        get_run_logger().warning("nobody is asked in Prefect, because there is no deployment %s", name)
+        get_run_logger().warning("Prefect asks nobody for approval, because the deployment %s is missing", name)
 
 
 @flow(name="ingest", persist_result=False)

@@ -77,7 +77,7 @@ def test_signal_above_noise_is_that_of_the_loudest_and_the_quietest_frames():
     sine = np.sin(2 * np.pi * 100 * np.arange(16000) / 16000)[:, None].astype(np.float32)
     quiet = np.concatenate([0.5 * sine, 0.005 * sine, 0.5 * sine])
     assert manifest.levels([quiet], 320).snr_db == pytest.approx(40, abs=0.01)
-    # Digital silence is no division by 0, and a constant offset is no noise.
+    # Digital silence must not divide by 0, and a constant offset must not count as noise.
     paused = np.concatenate([0.5 * sine, np.zeros_like(sine)])
     expected = 10 * math.log10(0.125 / manifest.NOISE_FLOOR)
     assert manifest.levels([paused], 320).snr_db == pytest.approx(expected, abs=0.01)

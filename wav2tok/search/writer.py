@@ -100,7 +100,7 @@ def writing(folder: Path, new: Manifest | None = None) -> Iterator[Writer]:
         new: what the index will be, if it is made, or made again; by default it stays what it is.
 
     Raises:
-        UserError: another process writes, there is no index, or the folder holds something else.
+        UserError: another process is writing, the index is missing, or the folder holds other files.
     """
     from filelock import FileLock, Timeout  # here, because readers need no lock, and its import takes as long as theirs
 

@@ -5,6 +5,7 @@ recording was ever trained on.
 """
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Week]:
     servers.program("initdb")
     project = projects.make(tmp_path / "project")
     project.set(
-        train={"epochs": 12, "patience": 12},
+        train={"epochs": 20, "patience": 20, "steps_per_epoch": 10},
         evaluate={"baselines": [], "curve_queries": 0},
         register={"approval": "manual"},
         drift={"draws": 100},
@@ -50,6 +51,7 @@ def week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Week]:
             mlflow.set_tracking_uri(started.environment["MLFLOW_TRACKING_URI"])
             yield Week(project, started, tmp_path / "cast", good=digests(project.root / "data"))
             mlflow.set_tracking_uri(None)
+            shutil.copytree(started.folder.path / "logs", tmp_path / "logs")  # pytest keeps them if the test failed
 
 
 def test_a_week(week: Week, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def wednesday_a_delivery_is_poisoned_and_the_power_fails_in_the_training(week: W
 
 
 def thursday_two_retrainings_start_at_once_and_the_stores_go_away(week: Week) -> None:
-    week.project.set(train={"steps_per_epoch": 4})
+    week.project.set(train={"steps_per_epoch": 11})
     runs = [week.run("retrain"), week.run("retrain")]
     training = week.training()
     states = [wait(lambda one=one: _begun(week, one), "a state") for one in runs]

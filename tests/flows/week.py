@@ -103,15 +103,18 @@ class Week:
         return versions.read("wav2tok").aliases.get(versions.CHAMPION)
 
     def training(self) -> Any:
-        """The MLflow run of the training at work, once it has finished an epoch."""
+        """The MLflow run of the training at work, once it has a checkpoint: metrics of an epoch are sent before it."""
 
         def found() -> Any:
-            open_now = self.runs("attributes.status = 'RUNNING'")
             # A run that evaluate or register adds to is open, too.
-            working = (run for run in open_now if "valid/mrr" in run.data.metrics and "best_epoch" not in run.data.tags)
-            return next(working, None)
+            return next((run for run in self.runs("attributes.status = 'RUNNING'") if self._epochs(run) > 1), None)
 
         return wait(found, "a training at work")
+
+    def _epochs(self, run: Any) -> int:
+        """The epochs of a training that has not ended yet."""
+        over = "best_epoch" in run.data.tags
+        return 0 if over else len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "valid/mrr"))
 
     def runs(self, which: str = "") -> list[Any]:
         """The MLflow runs of all experiments."""

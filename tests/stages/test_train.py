@@ -268,6 +268,20 @@ def test_a_training_that_was_stopped_continues_in_its_run(here, trained, interru
     assert points(run_id, "step/loss") == points(trained, "step/loss")  # as if nothing had happened
 
 
+def test_a_training_that_was_stopped_before_its_first_step_continues_in_its_run(here, tiny_config, tmp_path):
+    """A linear encoder has a checkpoint then: it is judged before it learns."""
+    config = changed(tiny_config, encoder={"kind": "linear", "dim": 48})
+    run = TrainRun(here / "audios.bin", tmp_path / "model", None, config, "cpu", False)
+    with interrupted_after(0):
+        train_tracked(run)
+    stopped = runs.run_of(run.out)
+    assert points(stopped, "valid/score").keys() == {0}
+    train_tracked(run)
+    assert runs.run_of(run.out) == stopped
+    assert mlflow.get_run(stopped).info.status == "FINISHED"
+    assert min(points(stopped, "step/loss")) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
 def test_a_signal_ends_the_run_as_killed_and_keeps_the_checkpoint(here, tiny_config, tmp_path, sent, said):

@@ -73,7 +73,9 @@ def _train_tracked(run: TrainRun, ranks: Ranks) -> None:
     parts = splits.read_splits(run.data, config)
     store.check()
     trainer = prepare(run)
-    resumed = trainer.progress.step > 0 and not trainer.extended
+    # A linear encoder is judged before its first step, so that a checkpoint may be of step 0.
+    begun = trainer.progress.step > 0 or bool(trainer.progress.history)
+    resumed = begun and not trainer.extended
     before = runs.run_of(out) if trainer.extended else None
     values = _compared(trainer.config)
     base = flatten(_compared(lineage.committed(run.config)))

@@ -34,7 +34,7 @@ REPORT = "retraining.md"
 """The readable report of what changed, which is committed with it."""
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="take in", cache_policy=NO_CACHE, persist_result=False)
 def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str, Any]:
     """Move good recordings into the corpus; returns what `wav2tok ingest` wrote."""
     out = root / DELIVERY
@@ -44,7 +44,7 @@ def take_in(root: Path, inbox: str, quarantine: str, minutes: float) -> dict[str
     return found
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="accept the last data", cache_policy=NO_CACHE, persist_result=False)
 def accept_last(root: Path, minutes: float) -> None:
     """Let the data before this delivery be what `validate` compares with, if it passed when it was validated.
 
@@ -55,7 +55,7 @@ def accept_last(root: Path, minutes: float) -> None:
         process.verb(["accept", "--validation", VALIDATION], root, minutes, get_run_logger().info)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="measure drift", cache_policy=NO_CACHE, persist_result=False)
 def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str] | None:
     """Compare new recordings with the champion's profile; returns the figures that have drifted.
 
@@ -76,7 +76,7 @@ def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str] | N
     return found
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="check labels", cache_policy=NO_CACHE, persist_result=False)
 def check_labels(root: Path, config: Config) -> list[dict[str, Any]] | None:
     """The labels of a delivery that the champion finds improbable (`wav2tok.stages.labels`), which stay as they are.
 
@@ -98,7 +98,7 @@ def check_labels(root: Path, config: Config) -> list[dict[str, Any]] | None:
     return found
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="show changes", cache_policy=NO_CACHE, persist_result=False)
 def show_changes(root: Path, measured: bool, compared: bool, minutes: float) -> None:
     """Write the page of what changed, and link it; where that is not possible, the log says why.
 

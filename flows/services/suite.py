@@ -127,8 +127,10 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
         # By default they are in the server's memory: after a power failure nothing would free the place of a run that
         # was at work, and every later run of its deployment would be cancelled.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # For the links in notifications; behind a proxy the caller knows better.
+        # For the links in notifications, and for the pages in a browser, which would look for the API at the usual port.
+        # Behind a proxy the caller knows better.
         "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", serving._replace(path="").geturl()),
+        "PREFECT_SERVER_UI_API_URL": os.environ.get("PREFECT_SERVER_UI_API_URL", serving.geturl()),
     }
     worker = {name: value for name, value in values.items() if name != "MLFLOW_FLASK_SERVER_SECRET_KEY"}
     # Prefect keeps the code of runs in a folder of one name, which in /tmp would belong to whoever came first.

@@ -1,5 +1,6 @@
 """The services of a team as they really run: PostgreSQL, MLflow, Prefect, and a worker that runs deployed flows."""
 
+import json
 import os
 import shutil
 import stat
@@ -74,6 +75,12 @@ def test_they_run_and_let_nobody_in_without_a_password(services):
     with services.client() as client:
         (pool,) = client.read_work_pools()
     assert (pool.name, pool.type) == (project.POOL, "process")
+
+
+def test_a_browser_finds_the_api_of_prefect_on_its_port(services):
+    api = services.environment["PREFECT_API_URL"]
+    with urllib.request.urlopen(f"{api.removesuffix('/api')}/ui-settings", timeout=10) as answer:
+        assert json.load(answer)["api_url"] == api
 
 
 def test_everything_listens_on_loopback_and_postgresql_on_no_port(services):

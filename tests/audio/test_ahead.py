@@ -88,6 +88,7 @@ def test_no_more_files_are_held_than_allowed(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(ahead, "_decode", decode)
     monkeypatch.setattr(ahead, "FILES_AHEAD", 5)
+    monkeypatch.setattr(ahead, "SHORT_FILES_AHEAD", 5)
     seen = 0
     for i, one in enumerate(read_ahead([str(k) for k in range(17)], 8000)):
         assert isinstance(one, np.ndarray)

@@ -101,8 +101,6 @@ def opened(path: Source) -> Iterator[SequentialFile]:
 
 
 def _open(path: Source, stack: contextlib.ExitStack) -> SequentialFile:
-    if not isinstance(path, Content) and not Path(path).is_file():  # a pipe can be read only once; or nothing is there
-        return stack.enter_context(SequentialFile(str(path)))
     raw = stack.enter_context(_bytes_of(path))
     form = foreign.container(raw.read(64))
     if form is None:
@@ -121,7 +119,7 @@ def _open(path: Source, stack: contextlib.ExitStack) -> SequentialFile:
 
 
 def _bytes_of(path: Source) -> BinaryIO:
-    return io.BytesIO(path.data) if isinstance(path, Content) else Path(path).open("rb")
+    return io.BytesIO(path.data) if isinstance(path, Content) else open(path, "rb")
 
 
 def _by_libsndfile(path: Source, raw: BinaryIO, stack: contextlib.ExitStack) -> SequentialFile:

@@ -204,15 +204,18 @@ def agree(wave: np.ndarray, around: np.ndarray, piece: int) -> bool:
     Args:
         piece: the samples of a piece. The whole must correlate, and so must three of four pieces that are not silent.
     """
+    from scipy import fft
+
     count = max(1, len(wave) // piece)
-    wave = wave[: count * piece].astype(np.float64)
-    size = 1 << (len(wave) + len(around) - 1).bit_length()
-    products = np.fft.irfft(np.fft.rfft(around, size) * np.fft.rfft(wave, size).conj(), size)
+    wave = wave[: count * piece]
+    # What wraps around is outside of the places that are compared. float32 is enough to find the place.
+    size = fft.next_fast_len(len(around), real=True)
+    products = fft.irfft(fft.rfft(around, size) * fft.rfft(wave, size).conj(), size)
     products = products[: len(around) - len(wave) + 1]
     sums = np.concatenate([[0.0], np.cumsum(np.square(around, dtype=np.float64))])
     power = sums[len(wave) :] - sums[: -len(wave)]
     place = int(np.argmax(np.abs(products) / np.sqrt(np.maximum(power, 1e-12))))
-    there = around[place : place + len(wave)].astype(np.float64)
+    wave, there = (x.astype(np.float64) for x in (wave, around[place : place + len(wave)]))
     a, b = (np.array_split(x, count) for x in (wave, there))
     own, theirs, shared = (
         np.array([(x * y).sum() for x, y in zip(p, q, strict=True)]) for p, q in ((a, a), (b, b), (a, b))

@@ -1,8 +1,9 @@
 """A recurrence without matrix products, h' = keep h + (1 - keep) new, over all steps of many recordings.
 
 It runs in both directions: half of the numbers of a step read the recording forwards, the others backwards. On the CPU
-a compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined by doubling:
-after the i-th of log2(T) rounds each step has gathered 2^i steps, with one operation on all of them.
+a compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined in blocks of
+a few, one operation for the same step of all blocks, and the blocks by doubling: after the i-th of log2(T) rounds each
+has gathered 2^i of them, with one operation on all.
 """
 
 import importlib.util
@@ -12,8 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from wav2tok.model.frames import frame_mask, row_numbers
+
+BLOCK = 8
+"""Rows that `combined` takes one after the other."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,10 @@ def _compiled_gradients(
 def _forward_by_doubling(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
     (added_ahead, added_back), (keep_ahead, keep_back) = ((1 - keep) * new).chunk(2, dim=1), keep.chunk(2, dim=1)
-    # In the exported graph the number of rounds depends on the input, which only a script can say.
-    combined = torch.jit.script(doubled) if torch.jit.is_tracing() else doubled
-    ahead = combined(added_ahead, keep_ahead * ~rows.first, rows.out)
-    back = combined(added_back.flip(0), (keep_back * ~rows.last).flip(0), rows.out)
+    # Both directions at once: the second half of the numbers reads the rows in the opposite order.
+    added = torch.cat([added_ahead, added_back.flip(0)], dim=1)
+    keep = torch.cat([keep_ahead * ~rows.first, (keep_back * ~rows.last).flip(0)], dim=1)
+    ahead, back = combined(added, keep, rows.out).chunk(2, dim=1)
     states = torch.cat([ahead, back.flip(0)], dim=1)
     return x + share * (states - x), states
 
@@ -132,8 +137,9 @@ def _gradients_by_doubling(
     kept_next = torch.cat([keep[1:, :width], keep[:1, :width]]) * ~rows.last
     kept_before = torch.cat([keep[-1:, width:], keep[:-1, width:]]) * ~rows.first
     from_mixed = gradient * share
-    ahead = doubled(from_mixed[:, :width].flip(0), kept_next.flip(0), rows.out).flip(0)
-    total = torch.cat([ahead, doubled(from_mixed[:, width:], kept_before, rows.out)], dim=1)
+    added = torch.cat([from_mixed[:, :width].flip(0), from_mixed[:, width:]], dim=1)
+    ahead, back = combined(added, torch.cat([kept_next.flip(0), kept_before], dim=1), rows.out).chunk(2, dim=1)
+    total = torch.cat([ahead.flip(0), back], dim=1)
     before = torch.cat([states[-1:, :width], states[:-1, :width]]) * ~rows.first
     after = torch.cat([states[1:, width:], states[:1, width:]]) * ~rows.last
     to_keep = total * (torch.cat([before, after], dim=1) - new) * keep * (1 - keep)
@@ -141,13 +147,39 @@ def _gradients_by_doubling(
     return gradient * (1 - share), torch.cat([total * (1 - keep), to_keep, to_share], dim=1)
 
 
-def doubled(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
+def combined(added: Tensor, keep: Tensor, out: Tensor) -> Tensor:
     """h[i] = keep[i] h[i - 1] + added[i] along the rows: [F, H] twice -> [F, H].
 
-    ``keep`` is 0 where a recording begins, and none has more rows than ``out`` [B, T] has columns.
+    ``keep`` is 0 where a recording begins, and none has more rows than ``out`` [B, T] has columns. Rows are taken in
+    blocks: one after the other within all blocks at once, then the ends of the blocks by doubling, so that the rounds
+    of doubling pass over few rows.
+    """
+    rows, width = added.shape[0], added.shape[1]
+    blocks = (rows + BLOCK - 1) // BLOCK
+    more = blocks * BLOCK - rows
+    steps = F.pad(added, (0, 0, 0, more)).reshape(-1, BLOCK, width).unbind(1)
+    kept = F.pad(keep, (0, 0, 0, more)).reshape(-1, BLOCK, width).unbind(1)
+    inside, through = [steps[0]], [kept[0]]
+    for step, share in zip(steps[1:], kept[1:], strict=True):
+        inside.append(step + share * inside[-1])
+        through.append(share * through[-1])
+    # In the exported graph the number of rounds depends on the input, which only a script can say.
+    rounds = torch.jit.script(doubled) if torch.jit.is_tracing() else doubled
+    # A recording reaches into one block more than its rows fill.
+    ends = rounds(inside[-1], through[-1], out[0, ::BLOCK])
+    before = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
+    states = torch.stack(inside, 1) + torch.stack(through, 1) * before[:, None]
+    return states.reshape(-1, width)[:rows]
+
+
+def doubled(added: Tensor, keep: Tensor, longest: Tensor) -> Tensor:
+    """`combined` by doubling alone.
+
+    Args:
+        longest: has a row fewer than any recording may have; only its shape counts, so that a graph need not say it.
     """
     distance = 1
-    while distance < min(added.shape[0], out.shape[1]):
+    while distance < min(added.shape[0], longest.shape[0] + 1):
         rest = added.shape[0] - distance
         # Rows before the first one would add nothing.
         added = torch.cat([added[:distance], added[distance:] + keep[distance:] * added[:rest]])

@@ -1,5 +1,6 @@
 """Which recordings demo takes."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,21 @@ def test_a_sample_is_made_once_where_there_are_no_recordings(served, cli, tmp_pa
     assert len(files) == 2
     assert cli("demo").code == 0
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.flac")} == files
+
+
+@pytest.mark.parametrize("wrong", [("--model", "nope"), ("--model", "models:/a/1"), ("--device", "cuda:99")])
+def test_no_sample_is_made_if_the_service_would_not_start(wrong, served, cli, tmp_path):
+    assert cli("demo", *wrong).code == 2
+    assert not (tmp_path / "cache" / "wav2tok" / "sample-2x1").exists()
+    assert served == []
+
+
+def test_no_sample_is_made_if_the_port_is_in_use(served, cli, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ended = cli("demo", "--port", str(other.getsockname()[1]))
+    assert (ended.code, served) == (2, [])
+    assert "cannot be used" in ended.err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_recordings_in_data_come_before_the_sample_and_a_named_folder_before_both(served, cli, tiny_corpus):

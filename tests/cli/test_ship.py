@@ -1,6 +1,7 @@
 """``wav2tok export``, ``pull``, ``promote`` and ``doctor``, with a registry that holds two versions."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -183,3 +184,27 @@ def test_doctor_shows_versions_devices_and_store(registered, cli, registry_store
     assert ("not usable here" in done.out) is not torch.cuda.is_available()
     assert f"MLflow store: {registry_store}" in done.out
     assert "problem: onnxruntime and" not in done.out
+
+
+def test_a_ready_made_model_cannot_be_reproduced_and_the_sentence_says_why(cli, tmp_path):
+    ended = cli("reproduce", "wav2tok:humming", "--out", tmp_path / "new")
+    assert ended.code == 2
+    assert "wav2tok:humming is a ready-made model" in ended.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("verb", [("history",), ("rollback",), ("promote", "1", "--why", "x"), ("pull", "models:/a/1")])
+@pytest.mark.parametrize("uri", ["sqlite:///there.db", "sqlite:///none.db", "runs"])
+def test_a_verb_that_reads_makes_no_store_of_what_is_none(verb, uri, cli, tmp_path, monkeypatch):
+    """MLflow would make tables in an empty file, and a folder."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (place / "there.db").touch()
+    ended = cli(*verb)
+    assert ended.code == 2
+    assert "there is no MLflow store" in ended.err
+    assert os.listdir(place) == ["there.db"]
+    assert (place / "there.db").read_bytes() == b""

@@ -158,6 +158,24 @@ def test_a_version_of_an_earlier_release_has_no_passport_and_comes_all_the_same(
     assert any("models:/old/1 has no passport" in line for line in lines)
 
 
+def test_a_version_whose_passport_is_gone_from_the_store_is_refused(store, tmp_path, monkeypatch):
+    moved = shutil.copytree(store, tmp_path / "store")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
+    for passport in (moved / "mlruns").rglob("passport.json"):
+        passport.unlink()
+    with pytest.raises(UserError, match=r"models:/tiny/1 was registered with a passport\.json, and it is gone"):
+        pull("models:/tiny@champion", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_signed_model_without_its_passport_is_not_verified(signed, keys, tmp_path):
+    stripped = shutil.copytree(signed, tmp_path / "stripped")
+    (stripped / "passport.json").unlink()
+    with pytest.raises(UserError, match="does not hold"):
+        pull(str(stripped), tmp_path / "model", keys / "ours.pub")
+    assert not (tmp_path / "model").exists()
+
+
 def rewrite(folder, **changes):
     path = folder / "passport.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

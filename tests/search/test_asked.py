@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -23,14 +24,14 @@ def test_searches_are_read_as_they_were_written(tmp_path_factory, rows):
     for tokens, answers in rows:
         paths, distances = tuple(path for path, _ in answers), tuple(distance for _, distance in answers)
         written.append(Asked("now", "model", "identity", tuple(tokens), paths, distances))
-        asked.append(written[-1], log)
+        asked.append(written[-1], log, 1)
     assert list(asked.read(log)) == written
 
 
 def test_a_line_that_was_cut_off_is_left_out_and_names_need_not_be_text(tmp_path):
     log = tmp_path / "log"
-    asked.append(ONE, log)
-    asked.append(ONE, log)
+    asked.append(ONE, log, 1)
+    asked.append(ONE, log, 1)
     log.write_bytes(log.read_bytes()[:-5])
     assert list(asked.read(log)) == [ONE]
 
@@ -43,7 +44,7 @@ def test_a_line_that_was_cut_off_is_left_out_and_names_need_not_be_text(tmp_path
 )  # fmt: skip
 def test_another_line_is_refused_by_its_number(tmp_path, line):
     log = tmp_path / "log"
-    asked.append(ONE, log)
+    asked.append(ONE, log, 1)
     with log.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(UserError, match="log line 2 is not a search"):
@@ -64,3 +65,30 @@ def test_sounds_that_are_old_or_too_many_are_deleted_and_nothing_else(tmp_path):
     newest = sounds.keep(bytes([9]) * 600_000)  # 1.2 MB: the oldest goes
     assert {path.name for path in (tmp_path / "sounds").iterdir()} == {"notes.txt", names[2], newest}
     assert (tmp_path / "sounds").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_log_that_is_full_is_renamed_and_the_one_before_it_deleted(tmp_path):
+    """Also if several services write to it: each search is in one of the two files, or was in the deleted one."""
+    log, megabytes = tmp_path / "log", 20_000 / (1 << 20)
+
+    def write(service):
+        for number in range(50):
+            one = Asked(f"{service} {number:04}", "model", "identity", tuple(range(100)), (), ())
+            asked.append(one, log, megabytes)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1"]
+    assert all(0 < path.stat().st_size <= 20_000 for path in tmp_path.iterdir())
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
+    kept = [one.time for path in (asked.former(log), log) for one in asked.read(path)]
+    assert len(set(kept)) == len(kept)
+    for service in range(4):  # of each service the last ones, without a gap
+        own = [int(time.split()[1]) for time in kept if time.startswith(f"{service} ")]
+        assert own == list(range(50 - len(own), 50))
+
+
+def test_a_log_that_is_full_is_one_search_however_long_that_is(tmp_path):
+    for number in range(3):
+        asked.append(Asked(str(number), "model", "identity", tuple(range(100)), (), ()), tmp_path / "log", 1e-6)
+    assert [one.time for path in (tmp_path / "log.1", tmp_path / "log") for one in asked.read(path)] == ["1", "2"]

@@ -38,7 +38,7 @@ def served(paths, index, tokenizer, tmp_path_factory):
         sound = Sounds(folder / "sounds", 1, 10).keep(path.read_bytes()) if number % 2 else None
         names, distances = tuple(one.path for one in found), tuple(one.distance for one in found)
         one = Asked("now", tokenizer.source, tokenizer.identity, tuple(tokens.tolist()), names, distances, sound)
-        asked.append(one, folder / "log")
+        asked.append(one, folder / "log", 1)
     return folder
 
 
@@ -81,7 +81,7 @@ def test_another_model_is_asked_with_the_sounds_that_were_kept(served, paths, tm
 
 
 def test_a_search_that_says_too_little_is_left_out(index, tokenizer, tmp_path):
-    asked.append(Asked("now", "m", tokenizer.identity, (), ("a",), (0.0,)), tmp_path / "log")
+    asked.append(Asked("now", "m", tokenizer.identity, (), ("a",), (0.0,)), tmp_path / "log", 1)
     replay = Replay(index, tokenizer)
     assert list(replay.run(tmp_path / "log")) == []
     assert replay.asked == 0

@@ -26,11 +26,18 @@ def demo(
     """Try it in the browser: hum or drop a recording, and hear what matches. Only this machine can reach the page."""
     need("serve")
     from wav2tok.audio.find import find, recordings_of
-    from wav2tok.service.server import serve
+    from wav2tok.service.server import listen, serve
     from wav2tok.service.settings import Settings
+    from wav2tok.tokenizer.tokenizer import Tokenizer
 
     if folder is None:
-        folder = DATA if DATA.is_dir() and find(DATA) else _sample()
+        if DATA.is_dir() and find(DATA):
+            folder = DATA
+        else:
+            # Whatever the service would refuse is refused before the sample is written.
+            listen("127.0.0.1", port).close()
+            Tokenizer.from_pretrained(model, device, threads)
+            folder = _sample()
     recordings_of(folder)
     serve(Settings(model, recordings=folder, device=device, threads=threads, poll=0), port, show)
 

@@ -32,6 +32,9 @@ def serve(
         Path | None,
         typer.Option(help="Append searches to this file, for replay: of requests with the header X-Log-Query alone."),
     ] = None,
+    log_mb: Annotated[
+        float, typer.Option(min=0.001, max=1_000_000, help="Of --log-queries: MiB before FILE is renamed to FILE.1.")
+    ] = 100,
     log_audio: Annotated[
         Path | None,
         typer.Option(help="With --log-queries: keep the sound of requests with X-Log-Query: audio in this folder."),
@@ -65,6 +68,7 @@ def serve(
         timeout=timeout,
         poll=poll,
         log_queries=log_queries,
+        log_mb=log_mb,
         log_audio=log_audio,
         audio_days=audio_days,
         audio_mb=audio_mb,

@@ -94,7 +94,7 @@ def read(path: Path, model: str) -> Passport:
         passport = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{model} has no {PASSPORT_FILE}, because an earlier wav2tok exported it; export it again.", "model"
+            f"{model} has no {PASSPORT_FILE}, which wav2tok export writes; export it again.", "model"
         ) from None
     except ValueError as error:
         raise UserError(

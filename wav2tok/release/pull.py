@@ -68,6 +68,12 @@ def _download(uri: str, folder: Path) -> str:
     wanted = {file: address for file, address in remote.items() if _is_ours(file)}
     if GRAPH_NAMES[0] not in wanted:
         raise UserError(f"{name} holds no {GRAPH_NAMES[0]}, so it is not a model of wav2tok.", "model")
+    if version is not None and version.passport and PASSPORT_FILE not in wanted:
+        raise UserError(
+            f"{name} was registered with a {PASSPORT_FILE}, and it is gone, so its files cannot be checked; export and "
+            "register the model again.",
+            "model",
+        )
     digests: dict[str, str] = {}
     if PASSPORT_FILE in wanted:
         with _fetched(wanted.pop(PASSPORT_FILE)) as path:

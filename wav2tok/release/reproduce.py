@@ -26,6 +26,7 @@ from wav2tok.machine import describe
 from wav2tok.progress import log, track
 from wav2tok.release import passport
 from wav2tok.release.pull import pull
+from wav2tok.tokenizer import ready_made
 from wav2tok.tokenizer.format import GRAPH_NAMES, PASSPORT_FILE
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lineage import file_digest
@@ -66,9 +67,16 @@ def reproduce(model: str, work: Path) -> Agreement:
         model: as `wav2tok.release.pull.pull` takes it.
 
     Raises:
-        UserError: the model has no passport, or was trained with uncommitted changes, outside the graph or on
-            recordings that DVC does not track; or commit or recordings are not at hand; or the training fails.
+        UserError: the model is ready-made or has no passport, or was trained with uncommitted changes, outside the
+            graph or on recordings that DVC does not track; or commit or recordings are not at hand; or the training
+            fails.
     """
+    if model.startswith(ready_made.PREFIX):
+        raise UserError(
+            f"{model} is a ready-made model: it has no passport, and its recordings are not in this project; name a "
+            "model that this project trained and exported.",
+            "model",
+        )
     require_empty(work)
     pull(model, work / "original")
     about = passport.read(work / "original" / PASSPORT_FILE, model)

@@ -3,6 +3,7 @@
 ``wav2tok serve --log-queries`` writes them, and ``wav2tok replay`` asks them again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,9 @@ from pathlib import Path
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
 from wav2tok.untrusted import parse_json
+
+if os.name == "posix":
+    import fcntl
 
 ANSWERS = 10
 """How many answers to a search are kept."""
@@ -43,18 +47,36 @@ class Asked:
     sound: str | None = None
 
 
-def append(asked: Asked, log: Path) -> None:
+def append(asked: Asked, log: Path, megabytes: float) -> None:
     """Add a line to a log, which only its owner may read.
+
+    A log that would grow beyond ``megabytes`` MiB first gets the name of `former`, in place of the one before it.
 
     Raises:
         OSError: it cannot be written.
     """
     line = (json.dumps(asdict(asked), ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
-    number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(number, line)  # at once, so that lines of several services do not mix
-    finally:
-        os.close(number)
+    log = Path(os.path.realpath(log))
+    while True:
+        number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            if os.name == "posix":
+                with contextlib.suppress(OSError):  # some network file systems have no locks
+                    fcntl.flock(number, fcntl.LOCK_EX)  # several services may write to one log
+            about = os.fstat(number)
+            if not 0 < about.st_size > megabytes * (1 << 20) - len(line):
+                os.write(number, line)
+                return
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(about, os.stat(log)):  # else another service has renamed it
+                    log.replace(former(log))
+        finally:
+            os.close(number)
+
+
+def former(log: Path) -> Path:
+    """Where the searches are that were logged before those of ``log``."""
+    return log.with_name(f"{log.name}.1")
 
 
 def read(log: Path) -> Iterator[Asked]:

@@ -25,7 +25,7 @@ class QueryLog:
     """Keeps searches as `Settings.log_queries` and `Settings.log_audio` say."""
 
     def __init__(self, settings: Settings) -> None:
-        self._log = settings.log_queries
+        self._log, self._megabytes = settings.log_queries, settings.log_mb
         self._sounds: Sounds | None = None
         if settings.log_audio is not None:
             self._sounds = Sounds(settings.log_audio, settings.audio_days, settings.audio_mb)
@@ -60,7 +60,7 @@ class QueryLog:
                     paths, distances = tuple(one.path for one in first), tuple(one.distance for one in first)
                     tokens = tuple(string.tokens.tolist())
                     one = Asked(stamp, tokenizer.source, tokenizer.identity, tokens, paths, distances, sound)
-                    asked.append(one, self._log)
+                    asked.append(one, self._log, self._megabytes)
         except (OSError, UserError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
             log.warning(f"a search could not be logged to {self._log}: {why}")

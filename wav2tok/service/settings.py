@@ -35,6 +35,7 @@ class Settings:
         batch_seconds: of audio; a batch of so much does not wait for more.
         wait: seconds that a batch waits for recordings that are being received or decoded.
         log_queries: a file for the searches whose senders agree (`wav2tok.service.consent`); None keeps none.
+        log_mb: of that file in MiB; a larger one gets another name, and the former file of that name is deleted.
         log_audio: a folder for the sound of those whose senders agree to that, too; None keeps none.
         audio_days, audio_mb: older sounds are deleted, and the oldest beyond this many MiB.
         recordings: a folder that the page searches and plays; None leaves the page out.
@@ -57,6 +58,7 @@ class Settings:
     batch_seconds: float = 64.0
     wait: float = 0.005
     log_queries: Path | None = None
+    log_mb: float = 100.0
     log_audio: Path | None = None
     audio_days: float = 30.0
     audio_mb: float = 1024.0

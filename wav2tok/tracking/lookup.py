@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from wav2tok.tracking import store
 
 IDENTITY = "identity"
 """The tag of a version that holds `wav2tok.tokenizer.tokenizer.Tokenizer.identity` of its graph."""
+_PASSPORT = "seed"
+"""A tag that every version has which was registered with a passport."""
 _SIGNED_IN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH")
 _SECONDS = 10.0
 
@@ -24,12 +27,14 @@ class Version:
     Attributes:
         model_id: of the logged model, unique among all stores; None where MLflow 2 registered it.
         identity: the digest of its graph; None if it was not registered by ``wav2tok register``.
+        passport: whether it was registered with a passport, as all are but those of earlier releases.
     """
 
     name: str
     number: str
     model_id: str | None
     identity: str | None
+    passport: bool = False
 
     @property
     def uri(self) -> str:
@@ -71,8 +76,8 @@ def logged_model(source: str | None) -> str | None:
     return logged and logged[1]
 
 
-def _version(name: str, number: str, source: str, identity: str | None) -> Version:
-    return Version(name, number, logged_model(source), identity)
+def _version(name: str, number: str, source: str, tags: Mapping[str, str]) -> Version:
+    return Version(name, number, logged_model(source), tags.get(IDENTITY), _PASSPORT in tags)
 
 
 def _in_database(path: Path, name: str, alias: str | None, number: str | None) -> Version | None:
@@ -85,8 +90,9 @@ def _in_database(path: Path, name: str, alias: str | None, number: str | None) -
         if alias is not None:
             number = value("SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?", name, alias)
         source = value("SELECT source FROM model_versions WHERE name = ? AND version = ?", name, number)
-        tag = "SELECT value FROM model_version_tags WHERE name = ? AND version = ? AND key = ?"
-        return _version(name, number, source, value(tag, name, number, IDENTITY)) if number and source else None
+        tags = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+        found = dict(database.execute(tags, (name, number)).fetchall())
+        return _version(name, number, source, found) if number and source else None
 
 
 def _on_server(where: str, name: str, alias: str | None, number: str | None) -> Version:
@@ -100,7 +106,7 @@ def _on_server(where: str, name: str, alias: str | None, number: str | None) -> 
     with urllib.request.urlopen(f"{where.rstrip('/')}/api/2.0/mlflow/{path}?{query}", timeout=_SECONDS) as answer:
         found = json.load(answer)["model_version"]
     tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
-    return _version(name, str(found["version"]), found["source"], tags.get(IDENTITY))
+    return _version(name, str(found["version"]), found["source"], tags)
 
 
 def _by_mlflow(uri: str, name: str, alias: str | None, number: str | None) -> Version:
@@ -116,4 +122,4 @@ def _by_mlflow(uri: str, name: str, alias: str | None, number: str | None) -> Ve
             "wav2tok register, or set MLFLOW_TRACKING_URI.",
             "model",
         ) from None
-    return _version(name, str(found.version), found.source or "", found.tags.get(IDENTITY))
+    return _version(name, str(found.version), found.source or "", found.tags)

@@ -46,6 +46,20 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
     return None
 
 
+def exists(uri: str, database: Path | None) -> bool:
+    """Whether there is something to read in a store that can be used.
+
+    MLflow makes the tables of an empty database, and the folder of a store that is a folder, also for who only reads.
+
+    Args:
+        database: the SQLite file of the store; None for a store of another kind.
+    """
+    if database is not None:
+        return database.is_file() and database.stat().st_size > 0
+    place = urlsplit(uri)
+    return place.scheme not in ("", "file") or Path(unquote(place.path)).is_dir()
+
+
 def _within(ask: Callable[[], str | None]) -> str | None:
     """What ``ask`` says; a look-up of a name or a server that sends byte by byte must not take longer either."""
     answers: list[str | None] = []

@@ -135,12 +135,15 @@ def existing(problem: str = "") -> Any:
     Raises:
         UserError: MLflow is not installed, or there is no store.
     """
-    path = database(location())
-    if available() and path is not None and not path.exists():
-        before = f"{problem}: " if problem else ""
-        raise UserError(
-            f"{before}there is no MLflow store {path}; run this in the project's folder, or set MLFLOW_TRACKING_URI."
-        )
+    uri = location()
+    if available():
+        require_usable(writing=False)
+        if not reachable.exists(uri, database(uri)):
+            before = f"{problem}: " if problem else ""
+            raise UserError(
+                f"{before}there is no MLflow store {database(uri) or shown()}; run this in the project's folder, or "
+                "set MLFLOW_TRACKING_URI."
+            )
     return connect(writing=False)
 
 

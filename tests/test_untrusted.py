@@ -1,4 +1,4 @@
-"""Files of strangers: what is no regular file, too large or no text is refused; JSON and YAML fail in one way."""
+"""Files of strangers: what is not a regular file, too large or not text is refused; JSON and YAML fail in one way."""
 
 import os
 import time

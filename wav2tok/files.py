@@ -79,7 +79,7 @@ def require_folder(folder: Path) -> None:
     """Refuse an output folder that is a file, a device or a pipe.
 
     Raises:
-        UserError: ``folder`` exists and is no folder.
+        UserError: ``folder`` exists and is not a folder.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise UserError(f"{folder} is {_kind(folder)}; name a folder.", "out")
@@ -89,7 +89,7 @@ def require_file(path: Path) -> None:
     """Refuse to replace what is not a regular file, such as a folder or ``/dev/null``.
 
     Raises:
-        UserError: ``path`` exists and is no regular file.
+        UserError: ``path`` exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is {_kind(path)}, which is not replaced; name a file.")
@@ -116,7 +116,7 @@ def read_text(path: Path) -> str:
     """Read a text file that a stage wrote.
 
     Raises:
-        UserError: it is missing, is no regular file or is not text.
+        UserError: it is missing, is not a regular file or is not text.
     """
     if untrusted.why_not_regular(path) == "does not exist":
         raise UserError(f"{path} does not exist; run the stage that writes it first.")
@@ -191,7 +191,7 @@ def locked(folder: Path) -> Iterator[None]:
     locks no folders, so there it is a file beside it.
 
     Raises:
-        UserError: another process holds it, or ``folder`` is no folder.
+        UserError: another process holds it, or ``folder`` is not a folder.
     """
     require_folder(folder)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -355,8 +355,8 @@ def read_json(path: Path | str, kind: Any = None) -> Any:
     """Read a JSON file.
 
     Args:
-        kind: a dataclass whose fields the value must have, of these types, strictly: "no" is no bool and "3" no number.
-            It may have others. This needs pydantic.
+        kind: a dataclass whose fields the value must have, of these types, strictly: "no" is not a bool and "3" not a
+            number. It may have others. This needs pydantic.
 
     Raises:
         UserError: the file is missing, is not JSON or of another type, or holds NaN or an infinity.

@@ -82,7 +82,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
     """The bytes of a regular file.
 
     Raises:
-        UserError: it does not exist, is no regular file, cannot be read, or has more than ``most`` bytes.
+        UserError: it does not exist, is not a regular file, cannot be read, or has more than ``most`` bytes.
     """
     reason = why_not_regular(path)
     if reason is not None:

@@ -127,7 +127,7 @@ def _services(folder: Folder, values: Mapping[str, str]) -> list[Service]:
         # By default they are in the server's memory: after a power failure nothing would free the place of a run that
         # was at work, and every later run of its deployment would be cancelled.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # For the links in notifications, and for the pages in a browser, which would look for the API at the usual port.
+        # For the links in notifications, and for the page in a browser, which else looks for the API at the usual port.
         # Behind a proxy the caller knows better.
         "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", serving._replace(path="").geturl()),
         "PREFECT_SERVER_UI_API_URL": os.environ.get("PREFECT_SERVER_UI_API_URL", serving.geturl()),

@@ -41,6 +41,18 @@ def test_model_optimizer_and_info_come_back_bit_by_bit(tmp_path: Path, tiny_conf
         assert all(torch.equal(ours[index][key], theirs[index][key]) for key in ours[index])
 
 
+def test_equal_checkpoints_are_equal_files(tmp_path: Path, tiny_config: Config) -> None:
+    model, optimizer = trained(tiny_config)
+    checkpoint.save(tmp_path / "best", model, tiny_config, {"epoch": 0})
+    written = set()
+    for number in range(10):
+        path = tmp_path / str(number)
+        checkpoint.save(path, model, tiny_config, {"epoch": 1, "name": "ü\n"}, optimizer, tmp_path / "best")
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    assert checkpoint.peek(tmp_path / "0")["name"] == "ü\n"
+
+
 def test_load_gives_a_model_in_evaluation_mode(tmp_path: Path, tiny_config: Config) -> None:
     model, _ = trained(tiny_config)
     checkpoint.write_config(tmp_path, tiny_config)

@@ -12,6 +12,7 @@ import pytest
 from tests import registrations
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
+from wav2tok.release import passport
 from wav2tok.release import pull as pulling
 from wav2tok.release.passport import FORMAT
 from wav2tok.release.pull import pull
@@ -161,8 +162,12 @@ def test_a_version_of_an_earlier_release_has_no_passport_and_comes_all_the_same(
 def test_a_version_whose_passport_is_gone_from_the_store_is_refused(store, tmp_path, monkeypatch):
     moved = shutil.copytree(store, tmp_path / "store")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
-    for passport in (moved / "mlruns").rglob("passport.json"):
-        passport.unlink()
+    (known,) = {path.read_text() for path in (moved / "mlruns").rglob("passport.json")}
+    for path in (moved / "mlruns").rglob("passport.json"):
+        path.unlink()
+    # As `wav2tok register` tags versions.
+    for tag, value in passport.tags(json.loads(known)).items():
+        mlflow.MlflowClient(f"sqlite:///{moved}/mlflow.db").set_model_version_tag("tiny", "1", tag, value)
     with pytest.raises(UserError, match=r"models:/tiny/1 was registered with a passport\.json, and it is gone"):
         pull("models:/tiny@champion", tmp_path / "model")
     assert not (tmp_path / "model").exists()

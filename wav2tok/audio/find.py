@@ -114,7 +114,7 @@ def recordings_of(folder: Path | str) -> list[Path]:
     """The recordings below a folder that must hold some (`find`).
 
     Raises:
-        UserError: it is no folder, or holds none.
+        UserError: it is not a folder, or holds none.
     """
     found = find(folder)
     if not found:

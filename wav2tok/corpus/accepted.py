@@ -81,7 +81,7 @@ def read(path: Path | None = None) -> list[Known]:
         path: the file; None: `FILE`, if it exists.
 
     Raises:
-        UserError: the file is missing or is no such profile.
+        UserError: the file is missing or is not such a profile.
     """
     if path is None:
         if not FILE.exists():

@@ -53,7 +53,7 @@ def _classes(names: Sequence[str], labels: Sequence[str]) -> list[str]:
     if hidden:
         found.append(
             f"{_listed(hidden)} {'is a class' if len(hidden) == 1 else 'are classes'}; if it is noise or anything else "
-            "that is no class, move it out of the folder"
+            "that is not a class, move it out of the folder"
         )
     return found
 

@@ -77,7 +77,7 @@ def above_noise(powers: np.ndarray, floor: float) -> float:
 
     Args:
         powers: of the frames, [F], F >= 1.
-        floor: is added to both, so that digital silence is no division by 0.
+        floor: is added to both, so that digital silence does not divide by 0.
     """
     quiet, loud = np.quantile(powers, (0.05, 0.95))
     return 10 * math.log10((loud + floor) / (quiet + floor))

@@ -164,7 +164,7 @@ def read(path: Path) -> Profile:
     """Read what `write` wrote.
 
     Raises:
-        UserError: the file is missing, or is no profile.
+        UserError: the file is missing, or is not a profile.
     """
     values = read_json(path)
     try:

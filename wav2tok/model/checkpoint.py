@@ -59,6 +59,20 @@ def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> No
     size = sum(tensor.nbytes for tensor in tensors.values()) + sum(map(len, header.values()))
     with replacing(path, size) as temporary:
         save_file(tensors, temporary, metadata=header)
+        _sort_header(temporary)
+
+
+def _sort_header(path: Path) -> None:
+    """Let equal checkpoints be equal files: safetensors writes the metadata in an order of chance."""
+    with open(path, "r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        values = json.loads(file.read(size))
+        values["__metadata__"] = dict(sorted(values["__metadata__"].items()))
+        text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) > size:
+            raise ValueError("safetensors writes its header in another way than expected")
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 @contextlib.contextmanager
@@ -90,7 +104,7 @@ def peek(path: Path) -> dict[str, Any]:
     with _opened(path) as file:
         info = parse_json(file.metadata()["info"])
         if not isinstance(info, dict):
-            raise ValueError("its info is no JSON object")
+            raise ValueError("its info is not a JSON object")
         return info
 
 
@@ -195,7 +209,7 @@ def _fill(model: Wav2Tok, path: Path) -> dict[str, Any]:
     tensors, _ = _read(path, "model.")
     broken = next((name for name, values in tensors.items() if not bool(values.isfinite().all())), None)
     if broken is not None:
-        raise UserError(f"{path} is no model: {broken} holds numbers that are not finite; train again.")
+        raise UserError(f"{path} is not a model: {broken} holds numbers that are not finite; train again.")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -87,7 +87,7 @@ def reproduce(model: str, work: Path) -> Agreement:
     # The commit may hold other ones: those of the command line and of an experiment are in no file.
     (project / PARAMETERS).write_text(yaml.safe_dump(about["parameters"], sort_keys=False), encoding="utf-8")
     log.info(f"training again in {project}")
-    # The stages run anew, and nothing of them goes into the project's cache.
+    # The stages run again, and nothing of them goes into the project's cache.
     (project / "dvc.lock").unlink(missing_ok=True)
     _dvc(project, "repro", "--no-run-cache", "--no-commit", "train", shown=True)
     if file_digest(project / SPLIT) != about["lineage"]["tags"]["data.split"]:

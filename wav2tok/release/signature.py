@@ -30,7 +30,7 @@ def sign(folder: Path, key: Path) -> None:
         key: a private elliptic-curve key, PEM, without a password.
 
     Raises:
-        UserError: model-signing is not installed, or ``key`` is no such key.
+        UserError: model-signing is not installed, or ``key`` is not such a key.
     """
     need("sign")
     from model_signing import signing
@@ -53,7 +53,7 @@ def verify(folder: Path, key: Path, model: str) -> None:
         model: what its model is called, for errors.
 
     Raises:
-        UserError: model-signing is not installed, ``key`` is no public key, or the signature is missing, by another
+        UserError: model-signing is not installed, ``key`` is not a public key, or the signature is missing, by another
             key, or of other files.
     """
     need("sign")

@@ -23,7 +23,7 @@ WAITING, GIVEN, DECLINED = "waiting", "given", "declined"
 OUTCOME = "outcome"
 """Tag: what became of the version, and by which evidence; a repeated registration does not decide again."""
 _NO_VERSION = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""What a store says of a version that it does not have, or of what is no version's number."""
+"""What a store says of a version that it does not have, or of something that is not a version's number."""
 _ATTEMPTS = 5
 _PASSING = ("BAD_REQUEST", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 

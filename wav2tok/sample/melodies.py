@@ -116,7 +116,7 @@ def invent(name: str, rng: np.random.Generator) -> Melody:
     phrases = ((first, rhythm), (answer, answer_rhythm))
     melody = Melody(name, tuple(tuple(map(note, degrees, beats)) for degrees, beats in phrases))
     # In a scale of five notes, a leap of four degrees can exceed the octave, which nobody hums; and a walk can swing
-    # between two notes, which is no tune. Draw again.
+    # between two notes, which nobody would call a tune. Draw again.
     pitches = [note.pitch for note in melody.notes]
     singable = max(abs(a - b) for a, b in pairwise(pitches)) <= 12 and len(set(pitches)) >= 3
     return melody if singable else invent(name, rng)

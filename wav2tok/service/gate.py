@@ -21,7 +21,7 @@ WORK = frozenset({"/tokenize", "/search", "/page/search", "/page/compare"})
 OPEN = frozenset({"/health", "/ready"})
 """The routes that take no key: whoever watches over the service asks them."""
 OTHER = "other"
-"""What metrics call a path that is no route."""
+"""What metrics call a path that is not a route."""
 QUIET = OPEN | {"/metrics"}
 """The routes that are asked every few seconds, and are not logged."""
 PAGE = "/page/"

@@ -199,14 +199,6 @@ class Bench:
             ),
         ]
 
-    def embedding(self) -> Row:
-        """The embeddings of an E-step."""
-        model, store = self.trainer.model, self.trainer.store
-        seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
-        steps = int(model.encoder.steps(store.frames).sum())
-        floor = self.floor.seconds(float(steps) * self.step_flop, 0)
-        return self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
-
     def hour(self) -> torch.Tensor:
         """About an hour of embeddings: those of the recordings, each many times with a little noise, [N, d]."""
         model, store = self.trainer.model, self.trainer.store
@@ -220,22 +212,25 @@ class Bench:
         ]
         return F.normalize(points + 0.02 * torch.randn(points.shape, device=self.device, generator=noise), dim=1)
 
-    def clustering(self) -> list[Row]:
-        """k-means over an hour of embeddings, from a cold start; and an E-step of as much as it may read."""
-        points, config = self.hour(), self.config.codebook
-        generator = torch.Generator()
+    def e_step(self) -> list[Row]:
+        """The embeddings of an E-step; k-means over an hour of them, from a cold start; both for a large corpus."""
+        model, store, config = self.trainer.model, self.trainer.store, self.config.codebook
+        seconds = self.median(lambda: [0 for _ in embeddings(model, store, store.heads(10**9))])
+        steps = int(model.encoder.steps(store.frames).sum())
+        floor = self.floor.seconds(float(steps) * self.step_flop, 0)
+        embedded = self.row("E-step, embeddings", len(store), len(store) * self.seconds, seconds, floor)
+        points, generator = self.hour(), torch.Generator()
         seconds = self.median(
             lambda: spherical_kmeans(points, config.num_tokens, generator.manual_seed(0), config.iterations)
         )
-        work = f"{config.max_frames:,} frames, {config.num_tokens} tokens"
         read = config.max_frames / self.frame_rate
-        whole = read / self.embedding().measured + seconds * read / HOUR
         return [
+            embedded,
             Row("E-step, k-means", f"an hour, {config.num_tokens} tokens", seconds, "s", note="k-means++ included."),
             Row(
                 "E-step of a large corpus",
-                work,
-                whole,
+                f"{config.max_frames:,} frames, {config.num_tokens} tokens",
+                read / embedded.measured + seconds * read / HOUR,
                 "s",
                 note="However long the corpus, an E-step reads this number of frames. The sum of the two rows above, "
                 "in proportion.",
@@ -331,8 +326,7 @@ class Bench:
             self.reading,
             self.augmentation,
             self.features,
-            self.embedding,
-            self.clustering,
+            self.e_step,
             self.steps,
             self.epochs,
             self.tokenizing,

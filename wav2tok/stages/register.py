@@ -154,14 +154,14 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
         tags = _tags(exported, data, unapproved)
         version = registry.register(exported.folder, name, tags, classes, tracked=recorder.run_id == run_id)
         number = str(version.version)
-        told = any(event.event == "registered" for event in history.of_version(version))
+        announced = any(event.event == "registered" for event in history.of_version(version))
 
         def note(why: str) -> None:
-            nonlocal told
+            nonlocal announced
             versions.describe(version, _description(why, version, exported))
-            if not told:
+            if not announced:
                 history.record(name, number, history.now("registered", why))
-                told = True
+                announced = True
 
         standing = _decided(version, exported, settings)
         if standing is None:

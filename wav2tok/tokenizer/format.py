@@ -154,7 +154,7 @@ class Metadata:
         except ValueError as error:
             raise ValueError(f"holds metadata that is not JSON ({error}); export it again") from None
         if not isinstance(values, dict):
-            raise ValueError("holds metadata that is no JSON object; export it again")
+            raise ValueError("holds metadata that is not a JSON object; export it again")
         if values.pop("format", FORMAT) != FORMAT:
             raise ValueError("was exported by a newer wav2tok; update wav2tok")
         try:

@@ -96,8 +96,8 @@ def _candidates(waveform: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.
     # A period in the middle of the range, so that its two windows lie evenly about the frame's centre.
     before = (window + round(sample_rate / np.sqrt(LOWEST_HZ * HIGHEST_HZ))) // 2
     signal = np.asarray(waveform if len(waveform) else [0], dtype=np.float32)
-    # A constant offset is no part of the difference, but would cost precision in the sums it is made of. The ends are
-    # held, because a jump to silence there would be no part of the recording.
+    # A constant offset does not change the difference, but costs precision in the sums that make it. The ends are held,
+    # because a jump to silence is not in the recording.
     signal = np.pad(signal - signal.mean(), (before, window + lags), mode="edge")
     energy = np.concatenate(([0.0], np.cumsum(signal.astype(np.float64) ** 2)))
     starts = np.arange(1 + len(waveform) // hop) * hop

@@ -162,4 +162,4 @@ def _embedded(data: dict[str, Any]) -> Markup:
     text = json.dumps(data, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # without <, > and & it is no markup
+    return Markup(text)  # without <, > and & it is not markup

@@ -87,7 +87,7 @@ def work(
     made = Work(folder, left | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
     for arguments in (
         "evaluate --data audios.bin --model model --out report",
-        "export --model model --report report --out export",
+        "export --model model --report report --data audios.bin --out export",
         "register --model export --report report --data audios.bin --out registered",
         "index build corpus --model model --out index",
     ):

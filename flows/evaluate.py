@@ -12,7 +12,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 
-from flows import artifacts, process
+from flows import artifacts, events, process
 from flows.command import finish
 from flows.process import StageFailed
 from flows.retrain import JITTER, PROJECT, may_help, skipped
@@ -66,6 +66,7 @@ def evaluate_champion(root: Path = PROJECT) -> State[dict[str, Any]]:
             return Failed(message=state.message, data=state.result(raise_on_failure=False))
         verdict: Any = state.result()
         if not verdict["approved"]:
+            events.emit(events.OUTDATED, root, {"reasons": verdict["reasons"]})
             return Failed(message=f"{model} does not pass the gate today: {' '.join(verdict['reasons'])}", data=verdict)
         return Completed(message=f"{model} passes the gate; its report is {root / OUT}", data=verdict)
     except process.Busy as error:

@@ -12,11 +12,10 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.deployments import run_deployment
-from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows import approval, process, project, publish
+from flows import approval, events, process, project, publish
 from flows.command import finish
 from flows.process import StageFailed
 from flows.retrain import PROJECT, WAITS, retrain, skipped
@@ -71,8 +70,7 @@ def measure_drift(root: Path, paths: list[str], minutes: float) -> list[str] | N
     create_markdown_artifact(read_text(out / "drift.md"), key="drift", description="New recordings and the champion.")
     found: list[str] = read_json(out / "drift.json")["drifted"]
     if found:
-        resource = {"prefect.resource.id": f"wav2tok.project.{root.name}", "prefect.resource.name": root.name}
-        emit_event(event="wav2tok.drift", resource=resource, payload={"drifted": found, "recordings": len(paths)})
+        events.emit(events.DRIFT, root, {"drifted": found, "recordings": len(paths)})
     return found
 
 

@@ -152,6 +152,22 @@ def test_the_worker_retrains_and_a_run_that_overlaps_is_skipped(services, untouc
     assert untouched.ran() == []
 
 
+def test_a_champion_that_the_gate_refuses_today_starts_a_retraining(services):
+    code = "from flows import events, project; events.emit(events.OUTDATED, project.PROJECT, {'reasons': ['V is low']})"
+    with services.client() as client, process.alone(project.PROJECT):  # so that this clone is not retrained
+        before = {run.id for run in client.read_flow_runs()}
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=project.PROJECT, env=os.environ | services.environment, check=True
+        )
+        end = time.monotonic() + 60
+        while not (started := [run for run in client.read_flow_runs() if run.id not in before]):
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        (run,) = started
+        assert run.created_by.type == "AUTOMATION"
+        services.until(run.id, "Skipped")
+
+
 def test_a_failed_run_is_reported_by_the_webhook(services, untouched):
     with services.client(), notifications.received(project.name()) as bodies:
         untouched.turn("validate", "user")

@@ -1,94 +1,25 @@
-"""The evaluation from files to report, the gate, the token metrics."""
+"""The evaluation of retrieval, from files to results."""
 
 import dataclasses
-import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import helpers
+from tests.evaluation.tunes import RATE, SETTINGS, Encoder, tune
 from wav2tok.audio import decode
 from wav2tok.config.parameters import from_dict
-from wav2tok.config.schema import Gate
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.errors import UserError
-from wav2tok.evaluation import gate
-from wav2tok.evaluation.baselines.frames import log_mel, mfcc
-from wav2tok.evaluation.baselines.kmeans import kmeans, nearest
-from wav2tok.evaluation.retrieval import distractors, protocol, token_use, views
+from wav2tok.evaluation.retrieval import distractors, protocol, views
 from wav2tok.evaluation.retrieval.evaluate import _scored, evaluate, learn
-from wav2tok.evaluation.retrieval.metrics import METRICS, Estimate
+from wav2tok.evaluation.retrieval.metrics import METRICS
 from wav2tok.evaluation.retrieval.protocol import View
-from wav2tok.evaluation.retrieval.result import Result
 from wav2tok.evaluation.systems import FORMS
 from wav2tok.matching.distances import edit_distances
 
-RATE = 16000
-tune = partial(helpers.tune, sample_rate=RATE, note_samples=RATE // 6, harmonics=16, noise=0.003)
-
-
-def sung(root, singers, start=0):
-    """Three tunes, one take by each singer: recordings below ``root``."""
-    root.mkdir(parents=True, exist_ok=True)
-    paths, classes = [], []
-    for name, notes in {"up": (0, 4, 7, 12), "down": (14, 9, 5, 2), "turn": (3, 10, 3, 6)}.items():
-        for seed, singer in enumerate(singers, start):
-            paths.append(str(root / f"{singer}_{name}.wav"))
-            classes.append(name)
-            decode.write(paths[-1], tune(notes, seed), RATE)
-    return Recordings(tuple(paths), tuple(classes))
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Two singers, three tunes: one take each, so the protocol is hums."""
-    return sung(tmp_path_factory.mktemp("tunes"), "ab")
-
-
-@pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    """The same tunes by three others."""
-    return sung(tmp_path_factory.mktemp("training"), "xyz", start=5)
-
-
-SETTINGS = {
-    "tempos": [0.8, 1.25],
-    "semitones": [-2, 2],
-    "snr_db": [20, 0],
-    "room_snr_db": [],
-    "curve_queries": 4,
-    "bootstrap": 200,
-    "baselines": ["untrained", "kmeans_logmel", "logmel_dtw", "mfcc_dtw"],
-}
 TOKENS_ALONE = from_dict({"evaluate": SETTINGS | {"baselines": ["kmeans_logmel"]}})
-
-
-class Encoder:
-    """An encoder by k-means that keeps the waveforms of each call."""
-
-    def __init__(self, train, tokens=8):
-        self.bands = log_mel(RATE)
-        self.centroids = kmeans(
-            np.concatenate(self.bands([decode.read(path, RATE) for path in train.paths])), tokens, 1
-        )
-        self.encode = nearest(self.bands, self.centroids)
-        self.calls = []
-
-    def __call__(self, waveforms):
-        self.calls.append(waveforms)
-        return self.encode(waveforms)
-
-
-@pytest.fixture(scope="module")
-def judged(corpus, train) -> Result:
-    encoder = Encoder(train)
-    few = nearest(encoder.bands, encoder.centroids[:2])
-    return evaluate(
-        train, corpus, encoder, encoder.centroids, few, from_dict({"evaluate": SETTINGS | {"room_snr_db": [0]}})
-    )
 
 
 def test_every_system_is_judged_on_every_view(judged):
@@ -328,151 +259,3 @@ def test_an_unreadable_recording_is_named(corpus, tmp_path):
     test = Recordings((*corpus.paths, str(bad)), (*corpus.classes, "up"))
     with pytest.raises(UserError, match=r"a_bad\.wav"):
         evaluate(corpus, test, lambda w: [], np.eye(2), lambda w: [], from_dict({}))
-
-
-GOOD = Gate(min_mrr=0.6, min_map=0.5, min_codebook_use=0.5, beat=("untrained", "kmeans_logmel"))
-
-
-def with_scores(result, use=0.9, p=1e-4, **values):
-    """``result`` with plain values: (MRR, MAP) a view for wav2tok, and .5 and .4 for the others unless given.
-
-    ``p``: of every comparison with a baseline.
-    """
-    scores = {}
-    for name in result.scores:
-        given = values.get(name, {})
-        default = (0.9, 0.8) if name == "wav2tok" else (0.5, 0.4)
-        scores[name] = {
-            kind: {
-                key: Estimate(v, v, v)
-                for key, v in zip(
-                    ("mrr", "map", "p_at_1", "r_at_10"), (*given.get(kind, default), 0.5, 0.5), strict=True
-                )
-            }
-            for kind in result.setting.kinds
-        }
-    tokens = dataclasses.replace(result.tokens, figures=result.tokens.figures | {"codebook_use": use})
-    compared = tuple(dataclasses.replace(one, p=p) for one in result.significance)
-    return dataclasses.replace(result, scores=scores, tokens=tokens, significance=compared)
-
-
-def test_the_gate_approves_what_is_good(judged):
-    verdict = gate.judge(with_scores(judged), GOOD)
-    assert verdict.approved
-    assert len(verdict.reasons) == 3 + 2 * 3 * 2
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"wav2tok": {"PS": (0.59, 0.8)}}, "MRR on PS, its worst view, is 0.590; it must be at least 0.6."),
-        ({"wav2tok": {"TS": (0.9, 0.49)}}, "MAP on TS, its worst view, is 0.490; it must be at least 0.5."),
-        ({"use": 0.4}, "40 % of the codebook is in use; it must be at least 50 %."),
-        ({"untrained": {"V": (0.91, 0.4)}}, "MRR on V is not above that of untrained encoder, edit distance: 0.900"),
-        ({"untrained": {"V": (0.5, 0.8)}}, "MAP on V is not above that of untrained encoder, edit distance: 0.800"),
-        ({"kmeans_logmel": {"TS": (0.9, 0.4)}}, "MRR on TS is not above that of k-means of log-mel, edit distance"),
-        ({"kmeans_logmel": {"PS": (0.5, 0.81)}}, "MAP on PS is not above that of k-means of log-mel, edit distance"),
-    ],
-)
-def test_the_gate_refuses_for_each_reason_alone(judged, change, reason):
-    verdict = gate.judge(with_scores(judged, **change), GOOD)
-    assert not verdict.approved
-    assert len(verdict.reasons) == 1
-    assert verdict.reasons[0].startswith(reason)
-
-
-def test_the_gate_refuses_nan_and_ignores_what_it_need_not_beat(judged):
-    assert not gate.judge(with_scores(judged, wav2tok={"V": (float("nan"), 0.8)}), GOOD).approved
-    assert not gate.judge(with_scores(judged, use=float("nan")), GOOD).approved
-    assert gate.judge(with_scores(judged, mfcc_dtw={"V": (1.0, 1.0)}), GOOD).approved
-    with pytest.raises(UserError, match="hubert"):
-        gate.judge(judged, Gate(beat=("hubert",)))
-
-
-def test_a_gate_that_must_beat_what_is_switched_off_is_refused_at_once():
-    gate.require(GOOD, ("all",))
-    gate.require(GOOD, ("mfcc_dtw", "untrained", "kmeans_logmel"))
-    with pytest.raises(UserError, match=r"'kmeans_logmel', which evaluate.baselines \(untrained\) switches off"):
-        gate.require(GOOD, ("untrained",))
-    with pytest.raises(UserError, match=r"'untrained', which evaluate.baselines \(none\) switches off"):
-        gate.require(GOOD, ())
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"snr_db": [float("inf")]}, r"snr_db\[0\] is inf; it must be a finite number"),
-        ({"tempos": [1.25, 0.0]}, r"tempos\[1\] is 0.0; it must be at least 0.1"),
-        ({"tempos": [1.0]}, "a tempo of 1 changes nothing"),
-        ({"semitones": [2, 0]}, "0 semitones change nothing"),
-        ({"snr_db": [5, 5]}, r"snr_db is \[5, 5\]; it names a value twice"),
-        ({"curve_queries": -1}, "curve_queries is -1"),
-        ({"baselines": ["all", "untrained"]}, "either all or names"),
-    ],
-)
-def test_settings_without_meaning_are_refused(settings, message):
-    with pytest.raises(UserError, match=message):
-        from_dict({"evaluate": settings})
-
-
-def test_a_tie_is_enough_only_where_nothing_better_is_possible(judged):
-    perfect = {"V": (1.0, 0.8)}
-    assert gate.judge(with_scores(judged, wav2tok=perfect, untrained={"V": (1.0, 0.4)}), GOOD).approved
-    lucky = with_scores(judged, p=0.9, wav2tok=dict.fromkeys(judged.setting.kinds, (1.0, 1.0)))
-    assert gate.judge(lucky, GOOD).approved
-    assert not gate.judge(with_scores(judged, untrained={"V": (0.9, 0.4)}), GOOD).approved
-
-
-def test_a_lead_that_may_be_luck_does_not_pass(judged):
-    """Twelve comparisons are made, so Holm's correction multiplies the smallest p by twelve."""
-    assert gate.judge(with_scores(judged, p=0.004), GOOD).approved
-    refused = gate.judge(with_scores(judged, p=0.005), GOOD)
-    assert not refused.approved
-    assert len(refused.reasons) == 12
-    assert refused.reasons[0] == (
-        "MRR on V may be above that of untrained encoder, edit distance by chance: 0.900 against 0.500, p 0.06; "
-        "at most 0.05 counts."
-    )
-    assert gate.judge(with_scores(judged, p=0.005), dataclasses.replace(GOOD, confidence=0.9)).approved
-    for clause in refused.clauses:
-        assert clause.met is (clause.name != "beat")
-        json.dumps(clause.to_json(), allow_nan=False)
-
-
-def test_a_form_of_the_tokenizer_itself_is_no_baseline():
-    with pytest.raises(UserError, match="'wav2tok_local', a form of the tokenizer itself"):
-        gate.require(dataclasses.replace(GOOD, beat=("wav2tok_local",)), ("all",))
-
-
-def test_token_metrics_by_hand():
-    strings = [np.array(s) for s in ([0, 1, 0], [0, 1], [2, 1], [])]
-    same = np.array([[False, True, False, False]])
-    found = token_use.measure(
-        strings,
-        2.0,
-        4,
-        np.array([0]),
-        same,
-        np.array([[False, False, True, True]]),
-        {"TS": [[np.array([0, 1])], [np.array([], dtype=int)]]},
-    ).figures
-    assert found["codebook_use"] == 0.75
-    assert found["tokens_per_second"] == 3.5
-    assert found["bits_per_second"] == 7.0
-    shares = np.array([3, 3, 1]) / 7
-    assert found["perplexity"] == pytest.approx(np.prod(shares**-shares))
-    assert (found["jaccard_same_class"], found["edit_same_class"]) == pytest.approx((1 / 2, 1 / 3))
-    assert (found["jaccard_other_class"], found["edit_other_class"]) == pytest.approx((0, (2 / 3 + 1) / 2))
-    assert (found["jaccard_TS"], found["edit_TS"]) == pytest.approx((1 / 4, (1 / 3 + 1) / 2))
-
-
-@pytest.mark.parametrize("features", [log_mel, mfcc])
-def test_baseline_features_are_normalised_in_each_recording_whatever_its_level(features):
-    loud = tune((0, 5, 9), 0)
-    one, quiet, short, silent = features(RATE)([loud, loud * 0.5, loud[:100], np.zeros(4000, np.float32)])
-    assert one.shape == (1 + len(loud) // 256, 64 if features is log_mel else 39)
-    np.testing.assert_allclose(one.mean(axis=0), 0, atol=1e-4)
-    np.testing.assert_allclose(one.std(axis=0), 1, atol=1e-3)
-    assert np.corrcoef(one.ravel(), quiet.ravel())[0, 1] > 0.98
-    assert np.isfinite(short).all()
-    assert np.isfinite(silent).all()

@@ -240,8 +240,8 @@ def tantivy_search(index: Index, queries: Sequence[np.ndarray], folder: Path) ->
     ]
 
 
-def adding(folder: Path, seconds: float = 10.0) -> list[Line]:
-    """Additions in batches, each acknowledged on disk, while `CLIENTS` threads of another process search."""
+def adding(folder: Path) -> list[Line]:
+    """Ten seconds of additions in batches, each acknowledged on disk, while `CLIENTS` threads elsewhere search."""
     clients = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.search", "--clients", str(folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -255,7 +255,7 @@ def adding(folder: Path, seconds: float = 10.0) -> list[Line]:
     for batch in batches:
         index = index.add(batch)
         added += len(batch)
-        if time.perf_counter() - started > seconds:
+        if time.perf_counter() - started > 10:
             break
     rate, alone = added / (time.perf_counter() - started), added / (time.process_time() - cpu)
     clients.stdin.write("\n")

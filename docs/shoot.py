@@ -66,12 +66,12 @@ class Film:
         self.page.value("document.getElementById('mark').remove()")
         self.page.value(f"document.querySelector({selector!r}).click()")
 
-    def scroll(self, selector: str, steps: int = 6) -> None:
+    def scroll(self, selector: str) -> None:
         """Scroll smoothly until an element is at the top."""
         start = self.page.value("window.scrollY")
         end = start + self.page.value(f"document.querySelector({selector!r}).getBoundingClientRect().top") - 20
-        for step in range(1, steps + 1):
-            share = step / steps
+        for step in range(1, 7):
+            share = step / 6
             self.page.value(f"window.scrollTo(0, {start + (end - start) * share * share * (3 - 2 * share)})")
             self.take(60)
 

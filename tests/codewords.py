@@ -1,5 +1,6 @@
-"""A codebook that tells a model's embeddings well apart, for tests of the exported graph."""
+"""Codebooks of a model's own embeddings, so that many tokens occur, for tests of the exported graph."""
 
+import numpy as np
 import torch
 
 from wav2tok.model.wav2tok import Wav2Tok
@@ -21,3 +22,12 @@ def spread_codebook(model: Wav2Tok, generator: torch.Generator) -> torch.Tensor:
             chosen.append(int((z @ z[chosen].T).amax(1).argmin()))
         model.codebook.copy_(z[chosen])
     return wave
+
+
+def codebook_of(model: Wav2Tok, wave: np.ndarray) -> None:
+    """Set the codebook to eight embeddings along a recording, float32 [N]."""
+    samples = torch.tensor([len(wave)])
+    with torch.no_grad():
+        spectrum = model.front_end.spectrum(torch.from_numpy(wave)[None], samples)
+        z = model.embed(spectrum, model.front_end.frame_count(samples))[0]
+        model.codebook.copy_(z[:: len(z) // 8][:8])

@@ -126,7 +126,7 @@ def require_own_json(path: Path, *keys: str) -> None:
         )
 
 
-def require_replaceable(folder: Path, names: Collection[str], inputs: Iterable[Path | None] = ()) -> None:
+def require_replaceable(folder: Path, names: Collection[str], inputs: Iterable[Path | None]) -> None:
     """Refuse to replace a folder that may not be replaced (`wav2tok.files.replacing_folder`).
 
     Raises:

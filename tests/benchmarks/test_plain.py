@@ -37,12 +37,6 @@ def unit(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-@pytest.fixture
-def model() -> plain.Plain:
-    torch.manual_seed(0)
-    return plain.Plain(tiny())
-
-
 @pytest.mark.parametrize("sharpness", [0.5, 10.0])
 def test_likelihood_is_the_batched_one(rng: np.random.Generator, sharpness: float) -> None:
     """Also for strings longer than the frames: both then give 0."""

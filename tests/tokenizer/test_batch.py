@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.windows import small_windows
 from wav2tok.audio import ahead, decode
 from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import Tokenized
-from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -101,9 +101,7 @@ def test_a_long_file_is_tokenized_in_its_place(
     """A long file, complete and truncated, between short ones and one that is not audio."""
     monkeypatch.setattr(ahead, "LONG_SAMPLES", 20_000)
     monkeypatch.setattr(decode, "BLOCK_SAMPLES", 9000)
-    monkeypatch.setattr(windowed, "CORE_FRAMES", 64)
-    monkeypatch.setattr(windowed, "MARGIN_FRAMES", 64)
-    monkeypatch.setattr(windowed, "FEATURE_FRAMES", 48)
+    small_windows(monkeypatch)
     good = [str(path) for path in find(tiny_corpus)]
     joined = np.concatenate([decode.read(path, 8000) for path in good])
     long, cut, bad = (str(tmp_path / name) for name in ("long.flac", "cut.flac", "bad.wav"))

@@ -7,30 +7,21 @@ import numpy as np
 import pytest
 import torch
 
+from tests import windows
+from tests.codewords import codebook_of
+from tests.windows import small_windows
 from wav2tok.config.parameters import from_dict, to_dict
 from wav2tok.config.schema import Config
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
 from wav2tok.tokenizer import tokenizer as tokenizing
-from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
-def small_windows(monkeypatch: pytest.MonkeyPatch, margin: int) -> None:
-    """Windows of 64 frames (half a second of the tiny corpus), features in windows of 48."""
-    monkeypatch.setattr(windowed, "CORE_FRAMES", 64)
-    monkeypatch.setattr(windowed, "MARGIN_FRAMES", margin)
-    monkeypatch.setattr(windowed, "FEATURE_FRAMES", 48)
-
-
 def differing(tokenizer: Tokenizer, wave: np.ndarray, monkeypatch: pytest.MonkeyPatch, margin: int) -> float:
-    """Share of the frames whose token is another in windows than in one piece."""
-    (whole,) = tokenizer.encode_frames([wave], tokenizer.sample_rate)
-    small_windows(monkeypatch, margin)
-    got = tokenizer.encode_blocks(partial(iter, np.array_split(wave, 7)))
-    assert got.dtype == np.int64
-    assert got.shape == whole.shape
-    return float((got != whole).mean())
+    """Share of the steps whose token is another in small windows with this margin than in one piece."""
+    small_windows(monkeypatch, margin=margin)
+    return windows.differing(tokenizer, wave)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +58,7 @@ def test_windows_give_as_many_tokens_as_one_piece(
 def test_how_a_recording_is_cut_into_blocks_does_not_matter(
     tokenizer: Tokenizer, joined: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_windows(monkeypatch, 16)
+    small_windows(monkeypatch, margin=16)
     expected = tokenizer.encode_blocks(partial(iter, [joined]))
     for cut in (2, 50, 1000):
         assert np.array_equal(tokenizer.encode_blocks(partial(iter, np.array_split(joined, cut))), expected)
@@ -88,7 +79,7 @@ def test_long_waveforms_among_short_ones_keep_their_places(
 ) -> None:
     mixed = [waves[0], joined, waves[1], waves[2][:100], joined[:30_000][::-1], waves[3]]
     expected = tokenizer.encode_frames(mixed, 8000)
-    small_windows(monkeypatch, 64)
+    small_windows(monkeypatch)
     monkeypatch.setattr(tokenizing, "LONG_SAMPLES", 20_000)
     windowed: list[int] = []
     over_windows = Tokenizer.encode_blocks
@@ -146,11 +137,7 @@ def test_every_front_end_can_be_read_in_windows(
             if not normalize and kind != "stft":
                 for lstm in (lstms.forwards[0], lstms.backwards[0]):
                     lstm.weight_ih_l0 *= 0.1
-        # A codebook of its own embeddings, so that many tokens occur.
-        samples = torch.tensor([len(wave)])
-        spectrum = model.front_end.spectrum(torch.from_numpy(wave)[None], samples)
-        z = model.embed(spectrum, model.front_end.frame_count(samples))[0]
-        model.codebook.copy_(z[:: len(z) // 8][:8])
+    codebook_of(model, wave)
     write_onnx(model, config, tmp_path / "t.onnx")
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu", threads=1)
     (whole,) = tokenizer.encode_frames([wave], 8000)

@@ -19,11 +19,11 @@ from wav2tok.training.objective import Triplets, Views, objective, views_of
 FRAME_RATE = 62.5
 
 
-def setup(config: Config, recipe: Recipe, seed: int = 0) -> tuple[Wav2Tok, Views]:
+def setup(config: Config, recipe: Recipe) -> tuple[Wav2Tok, Views]:
     """A model with a random codebook, and random views of four pairs of three classes."""
     name = "staged" if recipe.use_cosine else "published"
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, recipe=name))
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     model = create(config)
     model.codebook.copy_(F.normalize(torch.randn(8, 16, generator=generator), dim=1))
 

@@ -19,7 +19,7 @@ _MOST_RETRIES = 20
 
 
 def open_parts(
-    folder: Path, manifest: Manifest, known: dict[str, Segment] | None = None
+    folder: Path, manifest: Manifest, known: dict[str, Segment] | None
 ) -> tuple[list[Segment], list[np.ndarray]]:
     """The segments of a manifest, mapped, and the removed recordings of each.
 

@@ -113,7 +113,7 @@ def contrast(
     return Contrast(total, parts, partner, compared)
 
 
-def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:
+def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float, ranks: Ranks) -> Tensor:
     """Sequence contrast of the stretches of both views, [B, N, d] and [B, M, d]: scalar.
 
     All stretches are compared with all, most of the work of a step; each of ``ranks`` takes a share of those of ``a``.

@@ -10,6 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.windows import small_windows
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Features
 from wav2tok.errors import UserError
@@ -17,7 +18,6 @@ from wav2tok.model.features.constant_q import ConstantQ, frequencies
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
-from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 RATE = 8000
@@ -216,8 +216,7 @@ def test_the_graph_gives_the_tokens_of_the_module_also_in_windows(
     assert write_onnx(model, config, tmp_path / "t.onnx").agreement >= 0.999
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu")
     assert (tokenizer.encode_frames([wave], RATE)[0] != expected).mean() < 0.005
-    for name, frames in (("CORE_FRAMES", 100), ("MARGIN_FRAMES", 100), ("FEATURE_FRAMES", 40)):
-        monkeypatch.setattr(windowed, name, frames)
+    small_windows(monkeypatch, 100, 100, 40)
     got = tokenizer.encode_blocks(partial(iter, np.array_split(wave, 9)))
     assert len(set(expected.tolist())) > 8
     assert (got != expected).mean() < 0.005

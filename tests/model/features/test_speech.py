@@ -1,7 +1,6 @@
 """The speech front end against ONNX Runtime running the network's own file."""
 
 import math
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import onnxruntime
 import pytest
 import torch
 
-from tests.codewords import spread_codebook
+from tests.codewords import codebook_of, spread_codebook
 from tests.helpers import changed
+from tests.windows import differing, small_windows
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Augment, Config, Features
 from wav2tok.errors import UserError
@@ -19,7 +19,6 @@ from wav2tok.model.features import pretrained, speech
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
-from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.training.augment import augment
 
@@ -167,20 +166,13 @@ def test_a_recording_in_windows_has_the_tokens_of_one_piece(
     torch.manual_seed(0)
     model = create(made).eval()
     wave = np.concatenate([sound(4.0, seed) * 0.3**seed for seed in range(4)])
-    with torch.no_grad():
-        samples = torch.tensor([len(wave)])
-        spectrum = model.front_end.spectrum(torch.from_numpy(wave)[None], samples)
-        z = model.embed(spectrum, model.front_end.frame_count(samples))[0]
-        model.codebook.copy_(z[:: len(z) // 8][:8])
+    codebook_of(model, wave)
     write_onnx(model, made, tmp_path / "t.onnx")
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu", threads=1)
     (whole,) = tokenizer.encode_frames([wave], RATE)
     assert len(set(whole.tolist())) > 3
-    for name, size in (("CORE_FRAMES", 40), ("MARGIN_FRAMES", 40), ("FEATURE_FRAMES", 16)):
-        monkeypatch.setattr(windowed, name, size)
-    got = tokenizer.encode_blocks(partial(iter, np.array_split(wave, 7)))
-    assert got.shape == whole.shape
-    assert (got != whole).mean() <= 0.005
+    small_windows(monkeypatch, 40, 40, 16)
+    assert differing(tokenizer, wave) <= 0.005
 
 
 def test_what_it_needs_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

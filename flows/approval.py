@@ -1,4 +1,4 @@
-"""A person's yes before a new champion: the retraining flow asks for it in the Prefect UI.
+"""A person's approval of a new champion: the retraining flow asks for it in the Prefect UI.
 
 The flow run is suspended: its process ends and holds nothing, and the answer starts another that goes on. Only a
 deployment (``make schedule``, or a work pool) can be started again, so a run without one says which command approves.

@@ -93,7 +93,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read ({os.strerror(error.errno or 0)}); name another file.") from None
     if len(content) > most:
-        raise UserError(f"{shown(path)} has more than {most:,} bytes, so it is not such a file; name another.")
+        raise UserError(f"{shown(path)} has more than {most:,} bytes, which is too large; name another file.")
     return content
 
 
@@ -120,7 +120,7 @@ def _finite(text: str) -> float:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -107,7 +107,7 @@ def test_promote_measures_both_on_what_neither_heard(registered, cli, tiny_split
 
 def test_promoting_without_a_reason_or_an_absent_version_changes_nothing(registered, cli):
     before = alias()
-    assert cli("promote", "2", *TINY).complaint.startswith("--why: say why version 2 is to be champion")
+    assert cli("promote", "2", *TINY).complaint.startswith("--why: say why version 2 should be champion")
     assert "reason is empty" in cli("promote", "2", "--why", " ", *TINY).complaint
     assert "version 9" in cli("promote", "9", "--why", "so", *TINY).complaint
     assert alias() == before
@@ -159,7 +159,7 @@ def test_export_works_without_a_report(folder, cli, tiny_model):
     assert export["approved"] is False
     assert export["reasons"] == ["It was exported without a report, so no gate has approved it."]
     for options, complaint in (
-        (["--unapproved"], "--why: say why a model is used that the gate did not approve"),
+        (["--unapproved"], "--why: say why you use a model that the gate did not approve"),
         (["--why", "so"], "--why: a reason is only asked for with --unapproved"),
     ):
         assert cli("export", "--model", tiny_model, "--out", "export", *options).complaint.startswith(complaint)

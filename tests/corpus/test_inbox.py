@@ -165,7 +165,7 @@ def test_names_in_the_quarantine_stay_apart(place, tiny_config):
 @pytest.mark.promise("An inbox within the corpus, or around it", "It is refused, and no recording is moved.")
 def test_an_inbox_and_a_corpus_that_hold_one_another(place, tiny_config):
     for folder in (place / "data" / "climb", place):
-        with pytest.raises(UserError, match="hold one another, so recordings of the corpus would be moved"):
+        with pytest.raises(UserError, match="overlap, so recordings of the corpus would be moved"):
             inbox.judge(folder, place / "data", tiny_config, 0)
 
 

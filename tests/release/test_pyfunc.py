@@ -114,7 +114,7 @@ def test_a_recording_of_more_than_a_minute(model, registered, tmp_path, rng):
 @pytest.mark.parametrize(("row", "sentence"), [
     ({"audio": b"no audio"}, r"row 1 cannot be read as audio \(Format not recognised\)"),
     ({"audio": "no base64!"}, "audio of row 1 is text, but not base64"),
-    ({"audio": b"abc", "sample_rate": 8000.0}, "audio of row 1 has 3 bytes, which are no whole samples of s16le"),
+    ({"audio": b"abc", "sample_rate": 8000.0}, "row 1 has 3 bytes, which is not a whole number of s16le samples"),
     ({"audio": b"ab", "sample_rate": -1.0}, "sample_rate of row 1 is -1; it must be a positive integer"),
     ({"audio": b"ab", "sample_rate": 8000.0, "encoding": "mp3"}, "encoding of row 1 is 'mp3'; it must be s16le"),
 ])  # fmt: skip
@@ -137,7 +137,7 @@ def test_what_the_version_says_of_itself(registered):
     assert info.metadata == {versions.CLASSES: ["fall"]}
     folder = Path(mlflow.artifacts.download_artifacts("models:/audio@champion"))
     copied = list((folder / "code").rglob("*.*"))
-    assert sum(file.stat().st_size for file in copied) < 300_000
+    assert sum(file.stat().st_size for file in copied) < 350_000
     assert {file.suffix for file in copied} == {".py"}
     requirements = (folder / "requirements.txt").read_text().split()
     assert set(pyfunc.REQUIREMENTS) < set(requirements)

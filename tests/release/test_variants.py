@@ -175,7 +175,7 @@ def test_a_graph_without_learned_layers_has_no_variant(tiny_model: Path, tiny_sp
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("int4", r"'int4' is not a kind of variant; there are: fp16, int8\."),
+        ("int4", r"'int4' is not a kind of variant; the kinds are: fp16, int8\."),
         ("fp16", r"holds no tokenizer\.fp16\.onnx; use the model without a variant, or export it again with"),
         ("int8", r"tokenizer\.int8\.onnx is not a variant of tokenizer\.onnx beside it; export the model again\."),
     ],

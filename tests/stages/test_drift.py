@@ -72,6 +72,6 @@ def test_a_model_without_a_profile_or_with_another_ones(exported, tiny_model, ti
     shutil.copytree(exported, tmp_path / "mixed")
     path = tmp_path / "mixed" / "profile.json"
     path.write_text(path.read_text().replace(json.loads(path.read_text())["identity"], "0" * 16))
-    with pytest.raises(UserError, match="is of another graph"):
+    with pytest.raises(UserError, match="describes another graph"):
         drift([], str(tmp_path / "mixed"), tmp_path / "out", tiny_config, "cpu")
     assert not (tmp_path / "out").exists()

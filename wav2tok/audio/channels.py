@@ -1,4 +1,4 @@
-"""Several channels made one."""
+"""Mix several channels down to one."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What makes a recording doubtful although it can be read: each a phrase that follows its name.
+"""Why a recording that can be read may still be bad: one phrase per reason, to follow its name in a message.
 
 Training and tokenizing warn of it (`say`), and ``wav2tok validate`` judges it (`wav2tok.corpus.checks`).
 """

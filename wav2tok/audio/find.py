@@ -1,4 +1,4 @@
-"""The recordings of a folder: each real file once, and nothing left out without a word."""
+"""Find the recordings of a folder: each real file once, with a log line for whatever is left out."""
 
 import os
 import shutil

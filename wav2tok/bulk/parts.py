@@ -1,6 +1,6 @@
-"""A folder of Parquet parts, which themselves say what is done.
+"""A folder of Parquet parts; the parts alone say which recordings are done.
 
-There is no list of what is finished that could disagree with them. A part takes its name when it is whole, and nothing
+No second list could disagree with them. A part takes its name when it is complete, and nothing
 but the process that holds the folder's lock writes one, so a file has one row however often its work was begun.
 """
 
@@ -59,7 +59,7 @@ def require_made_by(folder: Path, identity: str, parameter: str = "out") -> None
         if about[b"identity"] != identity.encode():
             raise UserError(
                 f"{folder} holds the tokens of another model, {about[b'model'].decode()} (identity "
-                f"{about[b'identity'].decode()}), than of identity {identity}; name another folder.",
+                f"{about[b'identity'].decode()}, not {identity}); name another folder.",
                 parameter,
             )
 

@@ -82,7 +82,7 @@ def promote(
     if why is not None:
         history.require_reason(why)
     elif not _asks():
-        raise UserError(f"say why version {version} is to be champion, for those who come after.", "why")
+        raise UserError(f"say why version {version} should be champion; its history keeps the reason.", "why")
     name, found = config.register.name, outlook(version, data, config)
     for line in found.lines:
         typer.echo(line)
@@ -134,7 +134,7 @@ def _override(unapproved: bool, why: str | None) -> str | None:
             raise UserError("a reason is only asked for with --unapproved.", "why")
         return None
     if why is None:
-        raise UserError("say why a model is used that the gate did not approve.", "why")
+        raise UserError("say why you use a model that the gate did not approve.", "why")
     return require_reason(why)
 
 

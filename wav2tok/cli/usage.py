@@ -1,4 +1,4 @@
-"""A command line that is wrong in itself, as one sentence: an unknown verb or option, a missing argument, a wrong type.
+"""Errors of the command line itself, each as one sentence: an unknown verb or option, a missing argument, a wrong type.
 
 Typer would draw boxes of several lines.
 """

@@ -177,14 +177,14 @@ def _measure(by: str, tokenizer: "Tokenizer") -> "Measure | None":
     """The distance of a name; None for that of edits.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: no distance has that name.
     """
     from wav2tok.matching.transposed import is_transposable
     from wav2tok.search.nearest import measures
 
     measure = measures(tokenizer.codebook, is_transposable(tokenizer.metadata.config)).get(by)
     if measure is None:
-        raise UserError(f"{by!r} is not a distance; there are edit, weighted, dtw and local.", "by")
+        raise UserError(f"{by!r} is not a distance; use edit, weighted, dtw or local.", "by")
     return None if by == "edit" else measure
 
 

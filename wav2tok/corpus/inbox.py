@@ -68,7 +68,7 @@ def judge(inbox: Path, corpus: Path, config: Config, settle: float) -> Judgement
         raise UserError(f"{inbox} is the corpus itself; name the folder in which recordings arrive.", "inbox")
     if {inbox.resolve(), corpus.resolve()} & {*inbox.resolve().parents, *corpus.resolve().parents}:
         raise UserError(
-            f"{inbox} and the corpus {corpus} hold one another, so recordings of the corpus would be moved; name a "
+            f"{inbox} and the corpus {corpus} overlap, so recordings of the corpus would be moved; name a "
             "folder of its own in which recordings arrive.",
             "inbox",
         )

@@ -1,4 +1,4 @@
-"""Folders and file names that probably mean something else than they are taken for."""
+"""Warn of folders and file names that are probably misread as classes or groups."""
 
 from collections import Counter
 from collections.abc import Sequence

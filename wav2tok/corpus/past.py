@@ -1,4 +1,4 @@
-"""Earlier validations: what each found, and its page in the Data Docs: when did something go wrong?"""
+"""Earlier validations, to see when something went wrong: what each found, and its page in the Data Docs."""
 
 import datetime
 import shutil

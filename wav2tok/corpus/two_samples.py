@@ -1,4 +1,4 @@
-"""How far two samples are apart, and how far is too far when recordings come in groups.
+"""The distance between two samples, and the bound above which it is not chance, for recordings in groups.
 
 Two halves of one corpus differ as well, because speakers differ. So a distance is compared with a bound: groups of one
 sample are drawn again and again, and compared with the rest of it in the same way. Only what is beyond nearly all of

@@ -70,7 +70,7 @@ def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[np.nda
         )
         stream.start()
     except (sounddevice.PortAudioError, ValueError) as error:
-        wanted = "there is no microphone that works" if device is None else f"{device} is no microphone that works"
+        wanted = "no microphone works" if device is None else f"the microphone {device} does not work"
         raise UserError(
             f"{wanted} ({reason(error)}); python -m sounddevice lists what there is, or pipe sound in with --pcm."
         ) from None

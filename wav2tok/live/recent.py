@@ -1,4 +1,4 @@
-"""What the last seconds of a stream are: the passages of an index that are like them, asked for every second.
+"""Match the last seconds of a stream: every second, find the passages of an index that are like them.
 
 recent = Recent(index, tokenizer, sample_rate=44100)
 for samples in microphone:

@@ -85,7 +85,7 @@ def _content(number: int, row: Mapping[Any, Any]) -> Content:
     if not 1 <= rate < 2**31 or rate != int(rate):
         raise UserError(f"sample_rate of {name} is {rate:g}; it must be a positive integer, in Hz.")
     if len(audio) % np.dtype(kind).itemsize:
-        raise UserError(f"audio of {name} has {len(audio)} bytes, which are no whole samples of {encoding}.")
+        raise UserError(f"audio of {name} has {len(audio)} bytes, which is not a whole number of {encoding} samples.")
     # As a file, so that it is decoded as every other.
     file = io.BytesIO()
     soundfile.write(file, np.frombuffer(audio, kind), int(rate), format="WAV", subtype=subtype)

@@ -1,4 +1,4 @@
-"""Which version is the champion: promotion by evidence, by a person, and the way back.
+"""Which version is the champion: promotion by a comparison or by a person, and rollback.
 
 A promotion that finds another one at the same time (`wav2tok.release.claims`) lets the two compete, and goes on looking
 until nobody new has appeared. The next promotion completes or drops the claim of a process that was killed.

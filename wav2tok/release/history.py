@@ -1,4 +1,4 @@
-"""The story of a registered model: which version became what, when, by whom and why.
+"""The history of a registered model: which version was promoted or rolled back, when, by whom and why.
 
 Each event is a tag of the version that it happened to, with the time in its key and JSON as its value, so the story is
 where the versions are and needs no other store.
@@ -86,7 +86,7 @@ def require_reason(why: str) -> str:
     """
     why = why.strip()
     if not why:
-        raise UserError("the reason is empty; say why, for those who come after.", "why")
+        raise UserError("the reason is empty; say why, because the history keeps it.", "why")
     if len(why) > LONGEST:
         raise UserError(f"the reason has {len(why)} characters; at most {LONGEST} are kept.", "why")
     return why

@@ -1,4 +1,4 @@
-"""The model registry: versions of the ONNX tokenizer, put in and taken out.
+"""The model registry: register versions of the ONNX tokenizer, and download them.
 
 A version is an MLflow model with the graph, and beside it the other files of the export: the card, and which recordings
 the model has heard. Its tags hold its score on held-out recordings and what ties it to its report and data.

@@ -1,4 +1,4 @@
-"""Changes of an index on disk; when one returns, it is there, and if it fails, the index is as it was."""
+"""Changes of an index on disk: a change that returns is on disk, and one that fails leaves the index as it was."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Recombined recordings: pieces of recordings, some of them reversed, joined to sounds that nobody made.
+"""Recombined recordings: pieces of recordings, some of them reversed, joined into new sounds.
 
 A codebook that is fitted to a few words has codewords for those words alone, so a new word is a lottery between
 codewords that lie far from it. Pieces in another order cover more of the space. They are only clustered, never

@@ -36,7 +36,7 @@ def drift(paths: Sequence[str], model: str, out: Path, config: Config, device: s
     tokenizer = Tokenizer.from_pretrained(model, device)
     if known.identity != tokenizer.identity:
         raise UserError(
-            f"the profile of {model} is of another graph ({known.identity}, and this is {tokenizer.identity}); export "
+            f"the profile of {model} describes another graph ({known.identity}, not {tokenizer.identity}); export "
             "the model again.",
             "model",
         )

@@ -114,7 +114,7 @@ def _read(folder: Path, report: ReportFolder, data: Path) -> _Export:
     if gate["approved"] is not values["approved"]:
         raise UserError(
             f"{folder / EXPORT_FILE} says {'approved' if values['approved'] else 'not approved'}, and the verdict in "
-            f"{report.gate} is another; export the model again.",
+            f"{report.gate} differs; export the model again.",
             "model",
         )
     return _Export(folder, report, [] if gate["approved"] else gate["reasons"], sealed)

@@ -54,14 +54,14 @@ class Loaded:
         cuda = [] if number is None else [(CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"})]
         self._providers: list[Any] = [*cuda, CPU]
         if EXTERNAL in content:
-            raise UserError(f"{source} keeps its weights in other files, which is not read; export it again.", "model")
+            raise UserError(f"{source} keeps its weights in other files, which are not read; export it again.", "model")
         try:
             self.session = self._load(content, self.lanes)
         except Exception as error:  # the only base class of ONNX Runtime's exceptions
             raise UserError(f"{source} cannot be loaded by ONNX Runtime ({reason(error)}); export it again.") from None
         names = {one.name for one in self.session.get_inputs()}, {one.name for one in self.session.get_outputs()}
         if names != ({"waveform", "samples"}, {"tokens", "frames"}):
-            raise UserError(f"{source} is not a tokenizer of wav2tok (its inputs or outputs are others).", "model")
+            raise UserError(f"{source} is not a tokenizer of wav2tok (its inputs or outputs differ).", "model")
         self.provider = self.session.get_providers()[0]
         self.number = number if self.provider == CUDA else None
         if number is not None and self.number is None:

@@ -43,7 +43,7 @@ def locate_variant(graph: Path, kind: str) -> Path:
         UserError: there is none, or it was made of another graph.
     """
     if kind not in VARIANTS:
-        raise UserError(f"{kind!r} is not a kind of variant; there are: {', '.join(VARIANTS)}.", "variant")
+        raise UserError(f"{kind!r} is not a kind of variant; the kinds are: {', '.join(VARIANTS)}.", "variant")
     name = variant_file(kind) if graph.name in GRAPH_NAMES else f"{graph.stem}.{kind}.onnx"
     kept_by_mlflow = (graph.parent / "MLmodel").is_file()
     path = next(graph.parent.rglob(name), None) if kept_by_mlflow else graph.with_name(name)

@@ -1,4 +1,4 @@
-"""What keeps ONNX Runtime from a CUDA device, and how a session runs on one."""
+"""Why ONNX Runtime cannot use CUDA here, and how a session runs on a CUDA device."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""Token strings that were computed before, kept in the user's cache by what they were computed from.
+"""Token strings kept in the user's cache, by the graph and the waveform that they were computed from.
 
 A report tokenizes every test recording in many views, and a registration asks for the same strings again, of the
 champion too. A string is found by the digest of the samples, not of a file or a view, in a file of the graph's digest,

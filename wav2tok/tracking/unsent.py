@@ -1,4 +1,4 @@
-"""Metrics that the store did not take, kept in a file until it does: a server may restart while a training goes on."""
+"""Metrics that could not be sent to the store, kept in a file until they can: a server may restart meanwhile."""
 
 import json
 import math
@@ -62,7 +62,7 @@ class Unsent:
             except store.failures() as error:
                 if not self.count:
                     log.warning(
-                        f"the MLflow store {store.shown()} does not answer any more; training goes on, and its metrics "
+                        f"the MLflow store {store.shown()} no longer answers; training goes on, and its metrics "
                         f"are kept in {self.path} until they can be sent"
                     )
                 log.debug(f"MLflow: {error}")

@@ -1,4 +1,4 @@
-"""A training that computes what is not a number stops, and says in which step and on which recordings it began."""
+"""Stop a training that computes NaN or infinity, and name the step and the recordings with which it began."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -188,8 +188,8 @@ class Trainer(State):
             figures = self.epoch(recorder)
             if first_stage and p.step >= self.contrast_steps and p.epoch < train.epochs:
                 log.info(
-                    f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss is "
-                    "another sum than that of the first stage"
+                    f"second stage, {self.total - p.step} steps: EM with all losses of the recipe, so the loss "
+                    "cannot be compared with that of the first stage"
                 )
             self._judge(figures, recorder)
         return p

@@ -1,4 +1,4 @@
-"""The state of a training, and what must match before it can resume from a checkpoint."""
+"""How far a training has come, and what must match before it can resume from a checkpoint."""
 
 import dataclasses
 import hashlib
@@ -121,7 +121,7 @@ def checkpoint_of(epoch: int, out: Path, config: Config, recordings: str) -> Pat
         stems = [p.stem for p in folder.epochs(config.train.name).values()]
         raise UserError(
             f"train.start_epoch is {epoch}, but {path} does not exist "
-            f"({'there are: ' + ', '.join(stems) if stems else 'nor any other epoch'}); name one that does, or 0."
+            f"({'there are: ' + ', '.join(stems) if stems else 'nor does any other epoch'}); name one that does, or 0."
         )
     if not same_training(path, config, recordings):
         raise UserError(

@@ -24,8 +24,8 @@ def require_local(path: Path | str, parameter: str | None = None) -> None:
     """
     if untrusted.is_address(path):
         raise UserError(
-            f"{untrusted.shown(path)} is an address, and only files and folders of this machine can be named here; "
-            "name one, and copy it from or to elsewhere yourself.",
+            f"{untrusted.shown(path)} is an address, but this must be a file or folder on this machine; name one, and "
+            "copy the data yourself.",
             parameter,
         )
 
@@ -40,8 +40,8 @@ def require_outside(out: Path, *folders: Path | str, parameter: str = "out") -> 
         if not out.resolve().is_relative_to(Path(folder).resolve()):
             continue
         raise UserError(
-            f"{out} lies in {folder}, where the recordings are, and would be looked through with them; name a folder "
-            "outside it.",
+            f"{out} lies in {folder}, where the recordings are, so the next run would read it as one of them; name "
+            "a folder outside it.",
             parameter,
         )
 

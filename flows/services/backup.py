@@ -12,7 +12,8 @@ from flows.services import process, suite
 from flows.services.folder import Folder, private
 from flows.services.postgres import DATABASES, Postgres
 from wav2tok.errors import UserError
-from wav2tok.files import make_folder, require_empty, require_file
+from wav2tok.files import make_folder
+from wav2tok.writable import require_empty, require_file
 
 _ENVIRONMENT = "environment"
 

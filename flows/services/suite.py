@@ -14,8 +14,9 @@ from flows.services.folder import Folder
 from flows.services.postgres import Postgres
 from flows.services.process import Service
 from wav2tok.errors import UserError
-from wav2tok.files import replacing, require_empty
+from wav2tok.files import replacing
 from wav2tok.tracking import reachable
+from wav2tok.writable import require_empty
 
 NAMES = ("postgresql", "mlflow", "prefect", "worker")
 _QUIET = {

@@ -36,6 +36,11 @@ def random_strings(rng: np.random.Generator, count: int, shortest: int = 20, lon
     return [rng.integers(0, K, length) for length in rng.integers(shortest, longest + 1, count)]
 
 
+def found(answers: list) -> list[str]:
+    """The paths of answers."""
+    return [answer.path for answer in answers]
+
+
 def same(ours: Tokenized, theirs: Tokenized) -> bool:
     """Whether two recordings are equal."""
     return (

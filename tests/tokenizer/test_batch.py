@@ -11,7 +11,7 @@ from wav2tok.audio import ahead, decode
 from wav2tok.audio.find import find
 from wav2tok.errors import UserError
 from wav2tok.matching.strings import Tokenized
-from wav2tok.tokenizer import tokenizer as tokenizing
+from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.batch import Failure, expand, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -21,11 +21,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> Tokenizer:
-    return Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
 
 
 def test_strings_come_in_the_order_of_the_files(tokenizer: Tokenizer, tiny_corpus: Path) -> None:
@@ -106,9 +101,9 @@ def test_a_long_file_is_tokenized_in_its_place(
     """A long file, complete and truncated, between short ones and one that is not audio."""
     monkeypatch.setattr(ahead, "LONG_SAMPLES", 20_000)
     monkeypatch.setattr(decode, "BLOCK_SAMPLES", 9000)
-    monkeypatch.setattr(tokenizing, "CORE_FRAMES", 64)
-    monkeypatch.setattr(tokenizing, "MARGIN_FRAMES", 64)
-    monkeypatch.setattr(tokenizing, "FEATURE_FRAMES", 48)
+    monkeypatch.setattr(windowed, "CORE_FRAMES", 64)
+    monkeypatch.setattr(windowed, "MARGIN_FRAMES", 64)
+    monkeypatch.setattr(windowed, "FEATURE_FRAMES", 48)
     good = [str(path) for path in find(tiny_corpus)]
     joined = np.concatenate([decode.read(path, 8000) for path in good])
     long, cut, bad = (str(tmp_path / name) for name in ("long.flac", "cut.flac", "bad.wav"))
@@ -117,11 +112,11 @@ def test_a_long_file_is_tokenized_in_its_place(
     Path(cut).write_bytes(content[: len(content) // 2])
     Path(bad).write_text("no audio")
     paths = [good[0], bad, long, good[1], cut, long, bad, good[2], good[3]]
-    windowed: list[str] = []
+    long_ones: list[str] = []
     encode_blocks = tokenizer.encode_blocks
-    monkeypatch.setattr(tokenizer, "encode_blocks", lambda blocks: windowed.append("") or encode_blocks(blocks))
+    monkeypatch.setattr(tokenizer, "encode_blocks", lambda blocks: long_ones.append("") or encode_blocks(blocks))
     got = list(tokenize_files(paths, tokenizer))
-    assert len(windowed) == 3
+    assert len(long_ones) == 3
     assert [t.path for t in got] == paths
     assert [isinstance(t, Failure) for t in got] == [path in (bad, cut) for path in paths]
     for one in got:
@@ -133,7 +128,7 @@ def test_a_long_file_is_tokenized_in_its_place(
         assert one.seconds == pytest.approx(len(wave) / 8000, abs=1e-4)
         spread = np.repeat(one.tokens, np.diff([*one.starts, len(frames)]))
         assert (spread == frames).mean() >= (0.99 if one.path == long else 1)
-    assert len(windowed) == 3
+    assert len(long_ones) == 3
 
 
 def test_folders_and_standard_input_stand_for_their_files(tiny_corpus: Path) -> None:

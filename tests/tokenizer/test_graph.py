@@ -53,7 +53,7 @@ def test_tokens_of_long_recordings_are_those_of_the_cut_by_onnx(
     time = np.arange(int(seconds * 16000)) / 16000
     wave = 0.3 * np.sin(2 * np.pi * 200 * time * (1 + 0.05 * np.sin(time))) + 0.02 * rng.standard_normal(len(time))
     tokens = Tokenizer(path, "cpu").encode([wave.astype(np.float32)], 16000)[0]
-    monkeypatch.setattr("wav2tok.tokenizer.tokenizer.cut", lambda model, output, floats: extracted(model, output))
+    monkeypatch.setattr("wav2tok.tokenizer.loaded.cut", lambda model, output, floats: extracted(model, output))
     assert np.array_equal(tokens, Tokenizer(path, "cpu").encode([wave.astype(np.float32)], 16000)[0])
     assert len(set(tokens.tolist())) > 3
 

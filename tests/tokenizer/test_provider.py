@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from wav2tok.device import cuda_devices
 from wav2tok.errors import UserError
-from wav2tok.tokenizer import provider
-from wav2tok.tokenizer import tokenizer as tokenizing
+from wav2tok.tokenizer import loaded, provider
 from wav2tok.tokenizer.provider import bucket, cuda_problem, run_bound
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
@@ -47,8 +46,8 @@ def test_bound_runs_and_padding_to_a_bucket_change_no_token(
         shapes.append(feed["waveform"].shape[1])
         return run_bound(session, outputs, feed, "cpu")
 
-    monkeypatch.setattr(tokenizing, "run_bound", on_cpu)
-    bound._number = 0
+    monkeypatch.setattr(loaded, "run_bound", on_cpu)
+    bound._graph.number = 0
     for got, wanted in zip(bound.encode_frames(waves, 8000), expected, strict=True):
         assert np.array_equal(got, wanted)
     assert len(shapes) > 3
@@ -56,7 +55,7 @@ def test_bound_runs_and_padding_to_a_bucket_change_no_token(
 
 
 def test_what_is_missing_is_named(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
-    monkeypatch.setattr(tokenizing, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(loaded, "cuda_devices", lambda: 1)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [provider.CPU])
     with pytest.raises(
         UserError, match=r"device is 'cuda', but this ONNX Runtime is built for the CPU alone; uninstall"

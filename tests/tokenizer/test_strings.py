@@ -16,11 +16,6 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> Tokenizer:
-    return Tokenizer.from_pretrained(tiny_model, "cpu", threads=1)
-
-
-@pytest.fixture(scope="module")
 def waves(tiny_corpus: Path) -> list[np.ndarray]:
     return [decode.read(path, 8000) for path in find(tiny_corpus)[:6]]
 

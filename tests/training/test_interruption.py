@@ -67,7 +67,7 @@ def undisturbed(tiny_split: Path, short: Config, tmp_path_factory: pytest.TempPa
 # What a signal interrupts, at which call of it, and after which epoch and step of the next one the training goes on.
 PLACES = {
     "the forward pass of a step": (loop.Trainer, "views", 5, (0, 4)),
-    "the change of the weights": (loop.Interruption, "commit", 3, (0, 3)),
+    "the change of the weights": (Interruption, "commit", 3, (0, 3)),
     "the E-step at the end of an epoch": (loop, "e_step", 1, (0, 8)),
     "an E-step within an epoch": (loop, "e_step", 4, (2, 3)),
     "validation": (loop, "validate", 2, (1, 8)),

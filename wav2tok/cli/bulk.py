@@ -10,7 +10,7 @@ from wav2tok import progress
 from wav2tok.cli.rows import say_failure
 from wav2tok.errors import UserError
 from wav2tok.extras import need
-from wav2tok.files import require_outside
+from wav2tok.writable import require_outside
 
 
 def tokenize(

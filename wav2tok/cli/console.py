@@ -20,8 +20,8 @@ import typer
 from wav2tok import progress
 from wav2tok.cli import faults
 from wav2tok.errors import UserError
-from wav2tok.files import require_local
 from wav2tok.secrets import without_secrets
+from wav2tok.writable import require_local
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show only warnings and results.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show details, on standard error.")]

@@ -19,8 +19,8 @@ from wav2tok.cli.rows import say_failure
 from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
 from wav2tok.errors import UserError
 from wav2tok.extras import need
-from wav2tok.files import require_local
 from wav2tok.progress import counted
+from wav2tok.writable import require_local
 
 if TYPE_CHECKING:
     from wav2tok.matching.strings import Tokenized

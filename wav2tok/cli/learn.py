@@ -9,7 +9,7 @@ import typer
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
 from wav2tok.cli.use import CHAMPION, Paths
 from wav2tok.extras import need
-from wav2tok.files import require_outside
+from wav2tok.writable import require_outside
 
 Value = TypeVar("Value")
 

@@ -35,6 +35,7 @@ from wav2tok.corpus.manifest import Entry
 from wav2tok.corpus.moved import Comparison
 from wav2tok.errors import UserError
 from wav2tok.progress import log
+from wav2tok.writable import require_own
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,7 +244,7 @@ def _validate(root: Path, out: Path, config: Config, expectations: Path | None, 
     suite(checks(limits, config.data.sample_rate), expectations)  # a broken file, before anything is measured
     severities, known = comparisons(expectations), read_accepted(accepted)
     # DVC deletes the other outputs and keeps the docs, which `replacing_folder` protects if they are not ours.
-    files.require_own(out, "manifest.csv", ("validation.json",))
+    require_own(out, "manifest.csv", ("validation.json",))
     earlier = past.read(out / "docs")
     entries = manifest.build(root)
     if not entries:

@@ -50,7 +50,7 @@ class _Graph(nn.Module):
     ``statistics`` [1, 1 + 2 W] describe the whole recording: power of the loudest band, then mean and variance of the
     W measured features (`FrontEnd.measured`). If the power is 0, which is the default, each recording's own statistics
     are used. ``loudness`` [B, T] and ``features`` [B, T, W] (not normalised) are what the statistics are computed from;
-    in the file they are inner values, where `wav2tok.tokenizer.tokenizer` cuts the graph.
+    in the file they are inner values, where `wav2tok.tokenizer.loaded` cuts the graph.
     """
 
     def __init__(self, model: Wav2Tok) -> None:

@@ -21,7 +21,7 @@ from wav2tok.audio import decode
 from wav2tok.corpus import audios_bin
 from wav2tok.device import choose
 from wav2tok.errors import UserError, reason
-from wav2tok.files import require_empty, write_json
+from wav2tok.files import write_json
 from wav2tok.machine import describe
 from wav2tok.progress import log, track
 from wav2tok.release import passport
@@ -30,6 +30,7 @@ from wav2tok.tokenizer import ready_made
 from wav2tok.tokenizer.format import GRAPH_NAMES, PASSPORT_FILE
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking.lineage import file_digest
+from wav2tok.writable import require_empty
 
 SPLIT, GRAPH = Path("artifacts", "audios.bin"), Path("artifacts", "model", GRAPH_NAMES[0])
 """Where the graph of ``dvc.yaml`` writes the split and the trained model."""

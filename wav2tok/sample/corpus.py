@@ -20,6 +20,7 @@ from wav2tok.sample.performance import perform
 from wav2tok.sample.recording import record
 from wav2tok.sample.singers import Singer
 from wav2tok.sample.voice import control_rate, sing
+from wav2tok.writable import require_empty
 
 SAMPLE_RATE = 16000
 THREADS = 2
@@ -46,7 +47,7 @@ def make(out: Path, seed: int = 0, melodies: int = 24, singers: int = 10) -> Non
     for name, value, least in (("seed", seed, 0), ("melodies", melodies, 1), ("singers", singers, 1)):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
-    files.require_empty(out)
+    require_empty(out)
 
     cast = [people.draw(index, seed) for index in range(singers)]
     jobs = [(m, melody, s, singer) for m, melody in enumerate(tunes(melodies, seed)) for s, singer in enumerate(cast)]

@@ -19,6 +19,7 @@ from wav2tok import files
 from wav2tok.audio import decode
 from wav2tok.errors import UserError
 from wav2tok.progress import track
+from wav2tok.writable import require_empty
 
 PROGRAM = "espeak-ng"
 MISSING = f"{PROGRAM} is not on the PATH; install it, on Debian or Ubuntu with: apt-get install {PROGRAM}"
@@ -138,7 +139,7 @@ def make(out: Path, words: int = 400, voices: int = 6, seed: int = 0) -> None:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
     if shutil.which(PROGRAM) is None:
         raise UserError(MISSING)
-    files.require_empty(out)
+    require_empty(out)
     jobs = list(readings(words, voices, seed))
     with files.replacing_folder(out) as folder:
         for job in jobs[::voices]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok.errors import UserError
-from wav2tok.files import OF_FILE_MANAGERS, require_folder, sha256
+from wav2tok.files import sha256
 from wav2tok.search import container
 from wav2tok.search.manifest import OWN, Manifest, Part, read
 from wav2tok.search.segment import Segment
+from wav2tok.writable import OF_FILE_MANAGERS, require_folder
 
 _MOST_RETRIES = 20
 

@@ -13,7 +13,7 @@ from wav2tok.evaluation import paired
 from wav2tok.evaluation.clauses import Clause
 from wav2tok.evaluation.retrieval import protocol
 from wav2tok.extras import need
-from wav2tok.files import make_folder, read_json, read_text, require_own, write_json
+from wav2tok.files import make_folder, read_json, read_text, write_json
 from wav2tok.progress import log
 from wav2tok.release import history, versions
 from wav2tok.release.versions import CHAMPION
@@ -25,6 +25,7 @@ from wav2tok.tokenizer import locate, ready_made
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup, runs, store
 from wav2tok.untrusted import parse_json
+from wav2tok.writable import require_own
 
 SHOWN = 10
 """How many changed searches the page shows."""

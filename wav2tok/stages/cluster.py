@@ -5,7 +5,7 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
-from wav2tok.files import locked, require_own
+from wav2tok.files import locked
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.model.wav2tok import create
@@ -13,6 +13,7 @@ from wav2tok.progress import counted, log
 from wav2tok.spectra.store import build
 from wav2tok.training.first_codebook import first_codebook
 from wav2tok.training.pairs import PairSampler
+from wav2tok.writable import require_own
 
 
 def cluster(data: Path, out: Path, config: Config, device: str) -> None:

@@ -10,13 +10,14 @@ from wav2tok.errors import UserError
 from wav2tok.evaluation import profile
 from wav2tok.evaluation.drift import Result, compare
 from wav2tok.evaluation.profile import PROFILE_FILE, Profile
-from wav2tok.files import make_folder, require_own
+from wav2tok.files import make_folder
 from wav2tok.progress import log
 from wav2tok.report import drift as report
 from wav2tok.tokenizer import locate, ready_made
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lookup
 from wav2tok.tracking.store import fetch
+from wav2tok.writable import require_own
 
 
 def drift(paths: Sequence[str], model: str, out: Path, config: Config, device: str) -> Result:

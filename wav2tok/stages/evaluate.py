@@ -11,7 +11,7 @@ from wav2tok.corpus import audios_bin
 from wav2tok.evaluation import gate, held_out
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
-from wav2tok.files import locked, require_own, write_json
+from wav2tok.files import locked, write_json
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
 from wav2tok.progress import log
@@ -23,6 +23,7 @@ from wav2tok.tokenizer.locate import located
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.tracking import lineage, runs, store
 from wav2tok.tracking.unsent import UNSENT
+from wav2tok.writable import require_own
 
 if TYPE_CHECKING:
     from wav2tok.report.page.page import Origin

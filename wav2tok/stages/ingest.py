@@ -6,8 +6,9 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus import inbox as box
 from wav2tok.corpus.inbox import Judgement
 from wav2tok.extras import need
-from wav2tok.files import make_folder, require_folder, require_outside, require_own_json, write_json
+from wav2tok.files import make_folder, write_json
 from wav2tok.progress import log
+from wav2tok.writable import require_folder, require_outside, require_own_json
 
 
 def ingest(inbox: Path, quarantine: Path, out: Path, config: Config, settle: float) -> Judgement:

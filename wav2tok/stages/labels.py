@@ -10,10 +10,11 @@ from wav2tok.config.schema import Config
 from wav2tok.corpus.listing import listing
 from wav2tok.errors import UserError
 from wav2tok.evaluation.labels import NEIGHBOURS, doubts
-from wav2tok.files import read_json, require_outside, require_own_json, write_json
+from wav2tok.files import read_json, write_json
 from wav2tok.progress import log
 from wav2tok.tokenizer.batch import Failure, tokenize_files
 from wav2tok.tokenizer.tokenizer import Tokenizer
+from wav2tok.writable import require_outside, require_own_json
 
 SHOWN = 20
 """How many warnings are printed; the file has all."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.validation import validate as judge
 from wav2tok.extras import need
-from wav2tok.files import require_outside
 from wav2tok.progress import counted, log
+from wav2tok.writable import require_outside
 
 
 def validate(

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM within a training: they end it at once, except while its state changes.
 
 Schedulers send SIGTERM some seconds before they take a machine away. A step, an E-step or a validation can take longer
-than that, so what is at work is given up, and the state before it is written (`wav2tok.training.loop.Trainer`). Weights
+than that, so what is at work is given up, and the state before it is written (`wav2tok.training.state.State`). Weights
 change only between `Interruption.commit` and `Interruption.settled`.
 """
 

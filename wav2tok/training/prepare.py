@@ -10,7 +10,6 @@ from wav2tok.corpus import heard
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe, keep_freed_memory
 from wav2tok.errors import UserError
-from wav2tok.files import require_own
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import UNTRAINED, ModelFolder
 from wav2tok.model.wav2tok import Wav2Tok, create
@@ -24,6 +23,7 @@ from wav2tok.training.progress import Progress, differences
 from wav2tok.training.recorder import SilentRecorder
 from wav2tok.training.replacement import NEXT, place_of, settle
 from wav2tok.training.whitening import whiten
+from wav2tok.writable import require_own
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import wav2tok.tokenizer.tokenizer as tokenizing
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Features
 from wav2tok.errors import UserError
@@ -18,6 +17,7 @@ from wav2tok.model.features.constant_q import ConstantQ, frequencies
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
+from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 RATE = 8000
@@ -217,7 +217,7 @@ def test_the_graph_gives_the_tokens_of_the_module_also_in_windows(
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu")
     assert (tokenizer.encode_frames([wave], RATE)[0] != expected).mean() < 0.005
     for name, frames in (("CORE_FRAMES", 100), ("MARGIN_FRAMES", 100), ("FEATURE_FRAMES", 40)):
-        monkeypatch.setattr(tokenizing, name, frames)
+        monkeypatch.setattr(windowed, name, frames)
     got = tokenizer.encode_blocks(partial(iter, np.array_split(wave, 9)))
     assert len(set(expected.tolist())) > 8
     assert (got != expected).mean() < 0.005

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-import wav2tok.tokenizer.tokenizer as tokenizing
 from wav2tok.config.parameters import from_dict
 from wav2tok.config.schema import Features
 from wav2tok.model.features.pitch import LOWEST_HZ, REACH, STEPS, kernel, readers
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
+from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 
 RATE = 16000
@@ -136,7 +136,7 @@ def test_a_long_recording_in_windows_has_the_key_of_the_whole(tmp_path: Path, mo
     write_onnx(model, config, tmp_path / "t.onnx")
     tokenizer = Tokenizer(tmp_path / "t.onnx", "cpu")
     for name, frames in (("CORE_FRAMES", 100), ("MARGIN_FRAMES", 60), ("FEATURE_FRAMES", 40)):
-        monkeypatch.setattr(tokenizing, name, frames)
+        monkeypatch.setattr(windowed, name, frames)
     got = tokenizer.encode_blocks(partial(iter, np.array_split(wave[0].numpy(), 9)))
     assert len(set(expected.tolist())) > 8
     assert (got != expected).mean() < 0.01

@@ -19,7 +19,7 @@ from wav2tok.model.features import pretrained, speech
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.wav2tok import create
 from wav2tok.release.export import write_onnx
-from wav2tok.tokenizer import tokenizer as tokenizing
+from wav2tok.tokenizer import windowed
 from wav2tok.tokenizer.tokenizer import Tokenizer
 from wav2tok.training.augment import augment
 
@@ -177,7 +177,7 @@ def test_a_recording_in_windows_has_the_tokens_of_one_piece(
     (whole,) = tokenizer.encode_frames([wave], RATE)
     assert len(set(whole.tolist())) > 3
     for name, size in (("CORE_FRAMES", 40), ("MARGIN_FRAMES", 40), ("FEATURE_FRAMES", 16)):
-        monkeypatch.setattr(tokenizing, name, size)
+        monkeypatch.setattr(windowed, name, size)
     got = tokenizer.encode_blocks(partial(iter, np.array_split(wave, 7)))
     assert got.shape == whole.shape
     assert (got != whole).mean() <= 0.005

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from wav2tok import untrusted
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
-from wav2tok.untrusted import brief, parse_json, parse_yaml, read_bytes, read_text, why_not_regular
+from wav2tok.untrusted import brief, open_table, parse_json, parse_yaml, read_bytes, read_text, why_not_regular
 
 
 @pytest.mark.promise("A pipe, a device or a folder where a file belongs", "It is named for what it is; nothing waits.")
@@ -39,6 +40,22 @@ def test_size_and_encoding(tmp_path: Path) -> None:
     path.write_bytes(b"ab\xff")
     with pytest.raises(UserError, match=r"is not text in UTF-8 \(byte 2\)"):
         read_text(path)
+
+
+def test_tables_are_regular_files_of_a_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    with pytest.raises(FileNotFoundError, match=r"table\.csv"):
+        open_table(path)
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"table\.csv is a named pipe"):
+        open_table(path)
+    path.unlink()
+    path.write_bytes(b'\xef\xbb\xbfpath,"a\r\nb",\xff')
+    with open_table(path, "surrogateescape") as file:
+        assert file.read() == 'path,"a\r\nb",\udcff'  # csv itself knows line ends, which fields may hold
+    monkeypatch.setattr(untrusted, "TEXT_BYTES", 5)
+    with pytest.raises(UserError, match="has more than 5 bytes"):
+        open_table(path)
 
 
 ODD_JSON = ["", "[", "[" * 20_000, "NaN", "[1e999]", "-Infinity", "1" * 5000, "{'a': 1}", '"\\ud800', "\x00"]

@@ -12,7 +12,7 @@ import reprlib
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from wav2tok.errors import UserError
 
@@ -59,6 +59,17 @@ def why_not_regular(path: Path | str) -> str | None:
     return None if kind is None else f"is {kind}, not a file"
 
 
+def require_regular(path: Path | str, parameter: str | None = None) -> None:
+    """Refuse what is no regular file before it is opened: a named pipe would block for ever.
+
+    Raises:
+        UserError: ``path`` does not exist or names something else; ``parameter`` is its parameter.
+    """
+    reason = why_not_regular(path)
+    if reason is not None:
+        raise UserError(f"{shown(path)} {reason}; name another file.", parameter)
+
+
 def shown(path: object) -> str:
     """A path or value of a user for a message: on one line, and not longer than is worth reading."""
     text = str(path).encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
@@ -84,9 +95,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
     Raises:
         UserError: it does not exist, is not a regular file, cannot be read, or has more than ``most`` bytes.
     """
-    reason = why_not_regular(path)
-    if reason is not None:
-        raise UserError(f"{shown(path)} {reason}; name another file.")
+    require_regular(path)
     try:
         with open(path, "rb") as file:
             content = file.read(most + 1)
@@ -110,6 +119,30 @@ def read_text(path: Path | str, most: int = TEXT_BYTES) -> str:
             f"{shown(path)} is not text in UTF-8 (byte {error.start}); save it as UTF-8, or name another file."
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def open_table(path: Path | str, errors: str = "strict") -> TextIO:
+    """Open a regular file of at most `TEXT_BYTES` bytes for `csv`: UTF-8, with or without a byte-order mark.
+
+    Args:
+        errors: of the decoding; ``surrogateescape`` keeps names of files that are not UTF-8.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        UserError: it is not a regular file, cannot be read, or is larger.
+    """
+    if Path(path).exists():
+        require_regular(path)
+        if os.stat(path).st_size > TEXT_BYTES:
+            raise UserError(
+                f"{shown(path)} has more than {TEXT_BYTES:,} bytes, so it is not such a table; name another."
+            )
+    try:
+        return open(path, newline="", encoding="utf-8-sig", errors=errors)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{shown(path)} cannot be read ({os.strerror(error.errno or 0)}); name another file.") from None
 
 
 def _finite(text: str) -> float:

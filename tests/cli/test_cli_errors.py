@@ -104,6 +104,22 @@ CASES = {
         "--out: s3://bucket/folder is an address",
     ),
     "no file of keys": ("serve --model model --api-keys absent", "--api-keys: absent does not exist; name a file with"),
+    "searches logged to a split": (
+        "serve --model model --index empty --log-queries audios.bin",
+        "--log-queries: audios.bin is there and is not a log",
+    ),
+    "searches logged to a device": (
+        "serve --model model --index empty --log-queries /dev/full",
+        "--log-queries: /dev/full is there and is not a log",
+    ),
+    "sounds of searches kept in a file": (
+        "serve --model model --index empty --log-queries new --log-audio audios.bin",
+        "--log-audio: audios.bin is not a folder",
+    ),
+    "a codebook in the folder of a training": (
+        "cluster --data audios.bin --out model --set codebook.num_tokens=6",
+        "--out: model holds a training",
+    ),
     "an index in a folder of something else": ("index query.flac --model model --out corpus", "--out: corpus holds"),
     "nothing to add to": ("index add query.flac --index absent", "--index: absent does not exist"),
     "nothing to remove": ("index remove query.flac --index other", "query.flac is not in other"),

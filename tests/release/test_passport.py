@@ -1,10 +1,15 @@
 """A passport holds what is known, its tags are the main fields, and its digests are those of the files beside it."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
 from wav2tok.files import read_json, sha256
 from wav2tok.model.features.speech import ORIGIN
 from wav2tok.release import passport
@@ -41,6 +46,38 @@ def test_tags_are_the_main_fields() -> None:
 def test_what_is_not_known_is_no_tag() -> None:
     about = passport.make({}, to_dict(Config()), INFO, None, None, None, None)
     assert passport.tags(about) == {"seed": "0"}
+
+
+@pytest.mark.promise("A passport whose fields are of another kind", "It is refused by the name of the field.")
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"files": {"tokenizer.onnx": 7}}, "files"),
+        ({"lineage": {"tags": ["git.commit"]}}, "lineage.tags"),
+        ({"lineage": {"tags": {"git.commit": 7}}}, "lineage.tags"),
+        ({"lineage": {"changed": "a.py"}}, "lineage.changed"),
+        ({"lineage": {"machine": None}}, "lineage.machine"),
+        ({"evaluation": {"scores": 3}}, "evaluation.scores"),
+        ({"evaluation": {"scores": [{"system": "wav2tok", "metric": "mrr"}]}}, "evaluation.scores"),
+        ({"pretrained": {"name": 3}}, "pretrained"),
+    ],
+)
+def test_fields_of_another_kind_are_refused_by_name(tmp_path: Path, values: dict[str, Any], field: str) -> None:
+    about = passport.make({}, to_dict(Config()), INFO, None, None, None, None) | {"files": {"tokenizer.onnx": "c0ffee"}}
+    (tmp_path / "passport.json").write_text(json.dumps(about))
+    assert passport.read(tmp_path / "passport.json", "tiny") == about
+    (tmp_path / "passport.json").write_text(json.dumps(about | values))
+    with pytest.raises(
+        UserError, match=f"not a passport of wav2tok: {re.escape(field)} is missing or of the wrong kind"
+    ):
+        passport.read(tmp_path / "passport.json", "tiny")
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "1" * 5000, "\ufeff{", '{"format": 1e999}'])
+def test_a_passport_that_is_no_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "passport.json").write_text(text)
+    with pytest.raises(UserError, match=r"the passport\.json of tiny is not"):
+        passport.read(tmp_path / "passport.json", "tiny")
 
 
 def test_an_exported_model_has_a_passport(tiny_model: Path, tiny_split: Path, tmp_path: Path) -> None:

@@ -87,10 +87,11 @@ def test_another_training_gives_other_tokens_and_exit_code_1(project, tmp_path):
     ],
 )
 def test_what_cannot_be_reproduced_is_said_in_one_sentence(change, sentence, project, tmp_path):
-    done = reproduce(project, changed(project, tmp_path / "export", change))
+    done = reproduce(project, changed(project, tmp_path / "export", change), "--out", tmp_path / "new" / "work")
     assert done.returncode == 2, done.stderr + done.stdout
     (line,) = done.stderr.splitlines()
     assert sentence in line
+    assert not (tmp_path / "new").exists()
 
 
 def test_recordings_that_are_not_at_hand_are_named(project, tmp_path):

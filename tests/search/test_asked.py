@@ -49,7 +49,7 @@ def test_another_line_is_refused_by_its_number(tmp_path, line):
         file.write(line + "\n")
     with pytest.raises(UserError, match="log line 2 is not a search"):
         list(asked.read(log))
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="none does not exist"):
         list(asked.read(tmp_path / "none"))
 
 

@@ -1,5 +1,6 @@
 """Accepted data, and later data beside it: ``wav2tok accept`` between two runs of ``wav2tok validate``."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.conftest import RATE
 from wav2tok.config.schema import Config
 from wav2tok.corpus import past
 from wav2tok.errors import UserError
-from wav2tok.files import read_json
+from wav2tok.files import read_json, write_json
 from wav2tok.stages.accept import accept
 from wav2tok.stages.validate import validate
 
@@ -90,3 +91,10 @@ def test_a_file_of_somebody_else_is_not_replaced(place: Path) -> None:
     with pytest.raises(UserError, match=r"mine\.csv would be replaced and is not a profile"):
         accept(place / "validation", place / "mine.csv")
     assert (place / "mine.csv").read_text() == "mine"
+    os.mkfifo(place / "pipe")
+    with pytest.raises(UserError, match="pipe would be replaced and is not a profile"):
+        accept(place / "validation", place / "pipe")
+    summary = read_json(place / "validation" / "validation.json")
+    write_json(place / "validation" / "validation.json", summary | {"checks": [{"name": "silent", "success": "no"}]})
+    with pytest.raises(UserError, match=r"validation\.json is not as it was written"):
+        accept(place / "validation", place / "new.csv")

@@ -112,6 +112,23 @@ def test_a_delivery_that_does_not_exist_is_refused_before_anything_is_written(ti
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("registered", {"registered": "no"}),
+        ("registered", {"registered": True, "comparisons": [3]}),
+        ("labels", {"doubts": [{"path": "a", "share": "most"}]}),
+        ("delivery", {"taken": "all"}),
+    ],
+)
+def test_files_of_other_kinds_are_refused(tiny_split, tiny_model, config, sources, tmp_path, name, values):
+    (tmp_path / "odd.json").write_text(json.dumps(values))
+    wrong = dataclasses.replace(sources, **{name: tmp_path / "odd.json"})
+    with pytest.raises(UserError, match=r"odd\.json is not as it was written"):
+        changes(tiny_split, str(tiny_model), None, wrong, tmp_path / "out", config, track=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_replay_did_not_print_is_refused(tiny_split, tiny_model, config, sources, tmp_path):
     (tmp_path / "rows").write_text("[1]\n")
     wrong = dataclasses.replace(sources, replayed=tmp_path / "rows")

@@ -148,3 +148,13 @@ def test_an_answer_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reachable, "problem", lambda *arguments, **options: asked.append("again"))
     store.require_usable()
     assert asked == []
+
+
+@pytest.mark.promise(
+    "A store in a folder that takes no files whatever its permissions say", "One sentence within five seconds."
+)
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_folder_that_takes_no_files() -> None:
+    path = Path("/proc/store.db")
+    assert problem(f"sqlite:///{path}", path, writing=True) == "cannot be made, because /proc takes no files"
+    assert problem("file:///proc/runs", None, writing=True) == "cannot be written, because /proc takes no files"

@@ -61,6 +61,7 @@ def accept(
     out: Out = Path("accepted.csv"),
 ) -> None:
     """Accept the data that validate judged: it is what later data is compared with."""
+    need("workflow", "pydantic")
     from wav2tok.stages.accept import accept as stage
 
     stage(validation, out)

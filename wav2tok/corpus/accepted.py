@@ -14,7 +14,7 @@ from pathlib import Path
 from wav2tok import files
 from wav2tok.corpus.manifest import Entry
 from wav2tok.errors import UserError
-from wav2tok.untrusted import shown
+from wav2tok.untrusted import open_table, shown
 
 FILE = Path("accepted.csv")
 """Read in the working folder, if it is there, as ``params.yaml`` is."""
@@ -88,7 +88,7 @@ def read(path: Path | None = None) -> list[Known]:
             return []
         path = FILE
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with open_table(path, "surrogateescape") as file:
             reader = csv.DictReader(file, strict=True)
             rows = list(reader)
             if tuple(reader.fieldnames or ()) != COLUMNS:

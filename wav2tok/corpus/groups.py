@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wav2tok.corpus.recordings import name_of
 from wav2tok.errors import UserError, reason
+from wav2tok.untrusted import open_table
 
 TABLE = "groups.csv"
 COLUMNS = ("path", "group")
@@ -23,7 +24,7 @@ def groups_of(folder: Path, names: Sequence[str]) -> list[str]:
     """
     table = Path(folder) / TABLE
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
+        with open_table(table) as file:
             rows = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
             if missing:

@@ -25,6 +25,7 @@ from wav2tok.audio.find import find
 from wav2tok.corpus.recordings import class_of, group_of
 from wav2tok.errors import UserError
 from wav2tok.progress import track
+from wav2tok.untrusted import open_table
 
 FRAME_SECONDS = 0.02
 SILENT_BELOW_LOUDEST_DB = 40.0  # relative, so a quiet recording of speech does not count as silence
@@ -202,7 +203,7 @@ def read_csv(path: Path | str) -> list[Entry]:
         UserError: the file is missing or is not a manifest.
     """
     try:
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with open_table(path, "surrogateescape") as file:
             reader = csv.DictReader(file, strict=True)
             rows, header = list(reader), reader.fieldnames or []
     except FileNotFoundError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wav2tok.errors import UserError, reason
+from wav2tok.untrusted import open_table
 
 TABLE = "words.tsv"
 COLUMNS = ("utterance", "start_s", "end_s", "word")
@@ -64,7 +65,7 @@ def _parse(table: Path) -> dict[str, list[Word]]:
     """A table's words by utterance."""
     utterances: dict[str, list[Word]] = {}
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        with open_table(table) as file:
             rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)  # quotation marks are ordinary characters
             heading = next(rows, [])
             missing = [name for name in COLUMNS if name not in heading]

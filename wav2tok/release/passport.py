@@ -4,8 +4,7 @@ It holds what `wav2tok.release.reproduce` needs to make the model again, and the
 that what it downloaded is what was exported. It needs no more than the base packages to be read.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from wav2tok.errors import UserError
 from wav2tok.files import sha256, write_json
 from wav2tok.release.signature import travels
 from wav2tok.tokenizer.format import GRAPH_NAMES, PASSPORT_FILE
+from wav2tok.untrusted import parse_json, read_text
 
 FORMAT = 1
 """The version of the file."""
@@ -33,6 +33,10 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "run": (dict, type(None)),
 }
 """The fields that this release reads, and what they may be."""
+_OF_LINEAGE: dict[str, type] = {"tags": dict, "machine": dict, "changed": list}
+"""The same of ``lineage``, where each may be missing; tags and names of files are texts."""
+_COLUMNS = ("system", "view", "metric", "value", "low", "high")
+"""The columns of ``evaluation.scores`` that this release reads."""
 
 
 def make(
@@ -90,12 +94,10 @@ def read(path: Path, model: str) -> Passport:
     Raises:
         UserError: it is missing or no passport, or a newer release wrote it.
     """
+    if not path.exists():
+        raise UserError(f"{model} has no {PASSPORT_FILE}, which wav2tok export writes; export it again.", "model")
     try:
-        passport = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{model} has no {PASSPORT_FILE}, which wav2tok export writes; export it again.", "model"
-        ) from None
+        passport = parse_json(read_text(path))
     except ValueError as error:
         raise UserError(
             f"the {PASSPORT_FILE} of {model} is not valid JSON ({error}); export and register the model again.", "model"
@@ -108,14 +110,42 @@ def read(path: Path, model: str) -> Passport:
             "wav2tok.",
             "model",
         )
-    wrong = [name for name, kinds in _FIELDS.items() if not isinstance(passport.get(name, ...), kinds)]
-    if wrong or GRAPH_NAMES[0] not in passport["files"]:
+    wrong = _wrong(passport)
+    if wrong is not None:
         raise UserError(
-            f"the {PASSPORT_FILE} of {model} is not a passport of wav2tok: {(wrong or ['files'])[0]} is missing or of "
-            "the wrong kind.",
+            f"the {PASSPORT_FILE} of {model} is not a passport of wav2tok: {wrong} is missing or of the wrong kind.",
             "model",
         )
     return passport
+
+
+def _wrong(passport: Passport) -> str | None:
+    """The first field that this release cannot read."""
+    for name, kinds in _FIELDS.items():
+        if not isinstance(passport.get(name, ...), kinds):
+            return name
+    files, lineage = passport["files"], passport["lineage"]
+    if GRAPH_NAMES[0] not in files or not _are_texts(files.values()):
+        return "files"
+    for name, kind in _OF_LINEAGE.items():
+        value = lineage.get(name, kind())
+        texts = value.values() if name == "tags" and isinstance(value, dict) else value if kind is list else ()
+        if not isinstance(value, kind) or not _are_texts(texts):
+            return f"lineage.{name}"
+    rows = (passport["evaluation"] or {}).get("scores", [])
+    kinds_of = {column: int | float if column in ("value", "low", "high") else str for column in _COLUMNS}
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and all(isinstance(row.get(column), kind) for column, kind in kinds_of.items())
+        for row in rows
+    ):
+        return "evaluation.scores"
+    if passport["pretrained"] and not _are_texts(map(passport["pretrained"].get, ("name", "licence"))):
+        return "pretrained"
+    return None
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def tags(passport: Passport) -> dict[str, str]:

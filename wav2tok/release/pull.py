@@ -33,6 +33,7 @@ def pull(model: str, out: Path, key: Path | None = None) -> Path:
         UserError: there is no such model; a file of it is not what was exported or registered, is of a newer release or
             is not a tokenizer; or the signature does not hold. ``out`` is unchanged then.
     """
+    signature.require_key(key, "verify")
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()
     with replacing_folder(out, {name for name in held if _is_ours(name)}, (Path(model), key)) as folder:
         name = _bring(model, folder)

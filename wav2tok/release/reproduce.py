@@ -5,11 +5,13 @@ The commit is checked out into a clone of the project's repository, the recordin
 to them.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from wav2tok import untrusted
 from wav2tok.audio import decode
 from wav2tok.corpus import audios_bin
 from wav2tok.device import choose
 from wav2tok.errors import UserError, reason
-from wav2tok.files import write_json
+from wav2tok.files import locked, write_json
 from wav2tok.machine import describe
 from wav2tok.progress import log, track
 from wav2tok.release import passport
@@ -35,6 +38,8 @@ from wav2tok.writable import require_empty
 SPLIT, GRAPH = Path("artifacts", "audios.bin"), Path("artifacts", "model", GRAPH_NAMES[0])
 """Where the graph of ``dvc.yaml`` writes the split and the trained model."""
 PARAMETERS = "params.yaml"
+ORIGINAL, PROJECT = "original", "project"
+"""In the folder of the work: the model, and the clone in which it is trained again."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,33 @@ def reproduce(model: str, work: Path) -> Agreement:
             "model that this project trained and exported.",
             "model",
         )
-    require_empty(work)
-    pull(model, work / "original")
-    about = passport.read(work / "original" / PASSPORT_FILE, model)
-    _require_reproducible(about["lineage"], model)
-    _require_plain(about["parameters"], model)
-    project = _clone(about["lineage"]["tags"]["git.commit"], work / "project")
-    _bring_data(project, about["lineage"]["tags"]["dvc.data"], model)
+    top, inside = _repository()
+    with locked(work):
+        require_empty(work)
+        with _kept_if_whole(work):
+            pull(model, work / ORIGINAL)
+            about = passport.read(work / ORIGINAL / PASSPORT_FILE, model)
+            _require_reproducible(about["lineage"], model)
+            _require_plain(about["parameters"], model)
+            commit = about["lineage"]["tags"]["git.commit"]
+            _require_commit(top, inside, commit)
+            project = _clone(top, inside, commit, work / PROJECT)
+            _bring_data(project, about["lineage"]["tags"]["dvc.data"], model)
+        return _trained_again(project, about, model, work)
+
+
+@contextlib.contextmanager
+def _kept_if_whole(work: Path) -> Iterator[None]:
+    """If the block fails, delete what it made in the folder ``work``."""
+    try:
+        yield
+    except BaseException:
+        for name in (ORIGINAL, PROJECT):
+            shutil.rmtree(work / name, ignore_errors=True)
+        raise
+
+
+def _trained_again(project: Path, about: passport.Passport, model: str, work: Path) -> Agreement:
     # The commit may hold other ones: those of the command line and of an experiment are in no file.
     (project / PARAMETERS).write_text(yaml.safe_dump(about["parameters"], sort_keys=False), encoding="utf-8")
     log.info(f"training again in {project}")
@@ -93,7 +118,7 @@ def reproduce(model: str, work: Path) -> Agreement:
     _dvc(project, "repro", "--no-run-cache", "--no-commit", "train", shown=True)
     if file_digest(project / SPLIT) != about["lineage"]["tags"]["data.split"]:
         log.info(f"{SPLIT} is not the one that {model} was trained on, so the models may differ for that reason")
-    agreement = _compare(work / "original" / GRAPH_NAMES[0], project, about["lineage"].get("machine", {}))
+    agreement = _compare(work / ORIGINAL / GRAPH_NAMES[0], project, about["lineage"].get("machine", {}))
     write_json(work / "agreement.json", vars(agreement))
     return agreement
 
@@ -122,20 +147,31 @@ def _require_plain(parameters: dict[str, Any], model: str) -> None:
         raise UserError(f"{model} was trained on data.path {path!r}, which cannot be put into a command.", "model")
 
 
-def _clone(commit: str, into: Path) -> Path:
-    """Check out a commit of the present repository; returns the folder there that the present one corresponds to."""
+def _repository() -> tuple[Path, str]:
+    """The present git repository, and where the present folder is in it."""
     top, inside = (_git(Path.cwd(), "rev-parse", how) for how in ("--show-toplevel", "--show-prefix"))
     if top is None:
         raise UserError(f"{Path.cwd()} is in no git repository; run this in the project that trained the model.")
-    # Shared objects: quick, and commits that no branch holds are there as well.
-    if _git(Path(top), "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    return Path(top), inside or ""
+
+
+def _require_commit(top: Path, inside: str, commit: str) -> None:
+    """Refuse a commit that the repository ``top`` does not hold, or that has no graph in the folder ``inside``."""
+    if re.fullmatch("[0-9a-f]{7,64}", commit) is None:
+        raise UserError(f"{untrusted.shown(commit)} is not the name of a commit; export the model again.", "model")
+    if _git(top, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise UserError(f"{top} does not hold the commit {commit}; fetch it, or run this in the project that has it.")
-    _run(Path(top), "git", "clone", "--quiet", "--shared", "--no-checkout", top, str(into))
-    _run(into, "git", "checkout", "--quiet", "--detach", commit)
-    project = into / (inside or "")
-    if not (project / "dvc.yaml").is_file():
+    if _git(top, "cat-file", "-e", f"{commit}:{inside}dvc.yaml") is None:
         raise UserError(f"the commit {commit} has no dvc.yaml in {inside or top}; run this in the project's folder.")
-    local = Path(top) / (inside or "") / ".dvc" / "config.local"
+
+
+def _clone(top: Path, inside: str, commit: str, into: Path) -> Path:
+    """Check out a commit of a repository; returns the folder there that corresponds to its folder ``inside``."""
+    # Shared objects: quick, and commits that no branch holds are there as well.
+    _run(top, "git", "clone", "--quiet", "--shared", "--no-checkout", str(top), str(into))
+    _run(into, "git", "checkout", "--quiet", "--detach", commit)
+    project = into / inside
+    local = top / inside / ".dvc" / "config.local"
     if local.is_file():  # addresses and credentials of remotes
         shutil.copy(local, project / ".dvc" / "config.local")
     cache = _run(Path.cwd(), sys.executable, "-m", "dvc", "cache", "dir").strip()

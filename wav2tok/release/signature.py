@@ -16,6 +16,7 @@ from pathlib import Path
 from wav2tok.errors import UserError, reason
 from wav2tok.extras import need
 from wav2tok.tokenizer.format import CARD_FILE, PASSPORT_FILE, SIGNATURE_FILE
+from wav2tok.untrusted import require_regular
 
 
 def travels(name: str) -> bool:
@@ -77,6 +78,19 @@ def verify(folder: Path, key: Path, model: str) -> None:
         raise UserError(
             f"the signature of {model} does not hold ({why}); do not use this copy, or name the right key.", "verify"
         ) from None
+
+
+def require_key(key: Path | None, parameter: str) -> None:
+    """Refuse what cannot be a key, before the work is done.
+
+    Args:
+        key: a PEM file; None if none is asked for.
+
+    Raises:
+        UserError: ``key`` is missing or is not a regular file.
+    """
+    if key is not None:
+        require_regular(key, parameter)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wav2tok.errors import UserError
 from wav2tok.files import make_folder, replacing
-from wav2tok.untrusted import parse_json
+from wav2tok.untrusted import parse_json, require_regular
 
 if os.name == "posix":
     import fcntl
@@ -83,8 +83,9 @@ def read(log: Path) -> Iterator[Asked]:
     """The searches in a log, in their order. A last line that was not written whole is left out.
 
     Raises:
-        UserError: the file is missing, or a line is not as `append` writes it.
+        UserError: the file is missing or not a regular one, or a line is not as `append` writes it.
     """
+    require_regular(log, "log")
     try:
         with open(log, encoding="utf-8", errors="surrogateescape") as file:
             for number, line in enumerate(file, start=1):

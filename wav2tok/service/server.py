@@ -10,6 +10,7 @@ from wav2tok.errors import UserError, reason
 from wav2tok.progress import log
 from wav2tok.service.app import create_app
 from wav2tok.service.engine import Engine
+from wav2tok.service.memory import give_back_large_blocks
 from wav2tok.service.settings import Settings
 
 
@@ -68,6 +69,7 @@ def serve(settings: Settings, port: int, show: bool = False) -> None:
     Raises:
         UserError: the address cannot be used, or the model cannot be loaded.
     """
+    give_back_large_blocks()
     with listen(settings.host, port) as listening:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         app = create_app(settings)

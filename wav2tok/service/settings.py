@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wav2tok.errors import UserError
 from wav2tok.files import read_text
+from wav2tok.search import asked
 
 KEYS = "WAV2TOK_API_KEYS"
 """The environment variable with API keys, separated by commas or white space."""
@@ -137,6 +138,26 @@ def require_index_for_log(settings: Settings) -> None:
         return
     if settings.index is None:
         raise UserError("without an index there are no searches to keep; name one.", "index")
-    path = settings.log_queries
+    path, sounds = settings.log_queries, settings.log_audio
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written; name a file in a folder that exists.", "log_queries")
+    if os.path.lexists(path):
+        _require_log(path)
+    if sounds is not None and os.path.lexists(sounds) and not sounds.is_dir():
+        raise UserError(f"{sounds} is not a folder; name one.", "log_audio")
+
+
+def _require_log(path: Path) -> None:
+    """Refuse to append searches to a file that does not begin with one.
+
+    Raises:
+        UserError: ``path`` is not a regular file, or another program wrote it.
+    """
+    try:
+        next(asked.read(path), None)
+        with open(path, "rb") as file:
+            ours = not file.read(1) or file.readline().endswith(b"\n")
+    except UserError:
+        ours = False
+    if not ours:
+        raise UserError(f"{path} is there and is not a log that wav2tok serve wrote; name another file.", "log_queries")

@@ -1,11 +1,37 @@
 """Accept validated data, so that later data is compared with it: what ``wav2tok accept`` does."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from wav2tok.corpus import accepted, manifest
 from wav2tok.errors import UserError
 from wav2tok.files import read_json
 from wav2tok.progress import log
+
+
+@dataclass(frozen=True)
+class _Check:
+    name: str
+    severity: str
+    success: bool
+
+
+@dataclass(frozen=True)
+class _Shift:
+    name: str
+    moved: bool
+
+
+@dataclass(frozen=True)
+class _Compared:
+    shifts: list[_Shift]
+
+
+@dataclass(frozen=True)
+class _Validated:
+    digest: str
+    checks: list[_Check]
+    compared: _Compared | None = None  # earlier releases did not write it
 
 
 def accept(validation: Path, out: Path) -> None:
@@ -18,7 +44,7 @@ def accept(validation: Path, out: Path) -> None:
     Raises:
         UserError: the data was not validated, or fails a critical check of recordings; or ``out`` is another file.
     """
-    summary = read_json(validation / "validation.json")
+    summary = read_json(validation / "validation.json", _Validated)
     entries = manifest.read_csv(validation / "manifest.csv")
     good = [entry for entry in entries if not entry.error]
     if "compared" not in summary or manifest.manifest_digest(good) != summary["digest"]:

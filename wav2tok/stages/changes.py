@@ -58,6 +58,44 @@ class _DriftFile:
 
 
 @dataclass(frozen=True)
+class _Doubt:
+    path: str
+    label: str
+    share: float
+    suggested: str | None
+    suggested_share: float
+
+
+@dataclass(frozen=True)
+class _LabelsFile:
+    doubts: list[_Doubt]
+
+
+@dataclass(frozen=True)
+class _Clause:
+    name: str
+    met: bool
+    sentence: str
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    clauses: list[_Clause]
+
+
+@dataclass(frozen=True)
+class _RegisteredFile:
+    registered: bool
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    alias: str | None = None
+    name: str = ""
+    version: str | None = None
+    why: str = ""
+    comparisons: list[_Comparison] = dataclasses.field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class _DeliveryFile:
     taken: list[str]
     quarantined: dict[str, list[str]]
@@ -86,7 +124,11 @@ def changes(
     """
     require_own(out, PAGE, [FIGURES])
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
-    outcome = read_json(sources.registered) if sources.registered.exists() else {}
+    outcome = read_json(sources.registered, _RegisteredFile) if sources.registered.exists() else {}
+    delivery = None if sources.delivery is None else _delivery(sources.delivery)
+    doubted = None if sources.labels is None else _doubted(sources.labels)
+    drifted = None if sources.drift is None else _drift(sources.drift)
+    replayed = None if sources.replayed is None else _replayed(sources.replayed)
     if before is None:
         before = _champion_before(outcome, config.register.name)
     compared, why_not = None, "There was no champion to compare the model with."
@@ -99,10 +141,10 @@ def changes(
         [Clause(**clause) for clause in decision.get("clauses", ())],
         compared,
         why_not,
-        None if sources.delivery is None else _delivery(sources.delivery),
-        None if sources.labels is None else [labels.sentence(one) for one in read_json(sources.labels)["doubts"]],
-        None if sources.drift is None else _drift(sources.drift),
-        None if sources.replayed is None else _replayed(sources.replayed),
+        delivery,
+        doubted,
+        drifted,
+        replayed,
     )
     make_folder(out)
     page = out / PAGE
@@ -193,6 +235,11 @@ def _delivery(path: Path) -> Delivery:
 def _drift(folder: Path) -> Drifted:
     found = read_json(folder / "drift.json", _DriftFile)
     return Drifted(found["sentence"], found["drifted"], read_text(folder / FIGURE))
+
+
+def _doubted(path: Path) -> list[str]:
+    """A sentence for each doubt of ``wav2tok labels``."""
+    return [labels.sentence(one) for one in read_json(path, _LabelsFile)["doubts"]]
 
 
 def _replayed(path: Path) -> list[str]:

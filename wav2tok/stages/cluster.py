@@ -5,6 +5,7 @@ from pathlib import Path
 from wav2tok.config.schema import Config
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
+from wav2tok.errors import UserError
 from wav2tok.files import locked
 from wav2tok.model import checkpoint
 from wav2tok.model.folder import ModelFolder
@@ -25,6 +26,11 @@ def cluster(data: Path, out: Path, config: Config, device: str) -> None:
 def _cluster(data: Path, out: Path, config: Config, device: str) -> None:
     folder = ModelFolder(out)
     require_own(out, folder.config.name, (folder.untrained.name,))
+    if folder.last.exists() or folder.stored():
+        raise UserError(
+            f"{out} holds a training, and its configuration and first codebook would be replaced; name another folder.",
+            "out",
+        )
     used = choose(device)
     train = read_splits(data, config).train
     log.info(describe(used))

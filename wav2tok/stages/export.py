@@ -85,6 +85,7 @@ def export(
             "train wrote.",
             "model",
         )
+    signature.require_key(key, "sign")
     graph = model / GRAPH_NAMES[0]
     verdict = _verdict(graph, report)
     if unapproved is not None and verdict["approved"]:
@@ -150,7 +151,9 @@ def _passport(
 ) -> passport.Passport:
     lineage_file, run = ModelFolder(model).lineage, model / runs.RUN_FILE
     return passport.make(
-        lineage=read_json(lineage_file) if lineage_file.exists() else {},  # an earlier release wrote none
+        lineage=read_json(lineage_file, dict[str, Any])
+        if lineage_file.exists()
+        else {},  # an earlier release wrote none
         parameters=to_dict(config),
         info=info,
         evaluation=None if report is None else _evaluation(ReportFolder(report)),

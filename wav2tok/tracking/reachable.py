@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import os
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +142,7 @@ def _sqlite(path: Path, writing: bool) -> str | None:
     if not path.exists():
         if not path.parent.is_dir():
             return f"is in {path.parent}, which is not a folder"
-        return None if os.access(path.parent, os.W_OK) else f"cannot be made, because {path.parent} is read-only"
+        return None if _takes_files(path.parent) else f"cannot be made, because {path.parent} takes no files"
     if not path.is_file():
         return "is not a file"
     try:
@@ -158,9 +159,18 @@ def _sqlite(path: Path, writing: bool) -> str | None:
         if not os.access(path, os.R_OK):
             return "cannot be read"
         return f"cannot be {'written' if 'readonly' in str(error) else 'read'} ({error})"
-    if writing and not os.access(path.parent, os.W_OK):
-        return f"cannot be written, because {path.parent} is read-only"
+    if writing and not _takes_files(path.parent):
+        return f"cannot be written, because {path.parent} takes no files"
     return None
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether files can be made in a folder; its permissions do not say so of ``/proc``, or of a disk that is full."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _driver(uri: str) -> str | None:
@@ -191,4 +201,4 @@ def _folder(path: Path, writing: bool) -> str | None:
     if path.exists() and not path.is_dir():
         return "is not a folder"
     there = next((one for one in (path, *path.parents) if one.exists()), path)
-    return f"cannot be written, because {there} is read-only" if writing and not os.access(there, os.W_OK) else None
+    return f"cannot be written, because {there} takes no files" if writing and not _takes_files(there) else None

@@ -28,9 +28,10 @@ class Recorder:
     def __init__(self):
         self.log = []
 
-    def __call__(self, view, rows):
-        self.log.append((view, rows.tolist()))
-        return scores(view, rows)
+    def __call__(self, views, rows):
+        for view in views:
+            self.log.append((view, rows.tolist()))
+            yield scores(view, rows)
 
 
 def measured(recordings, settings):

@@ -6,6 +6,8 @@ coefficient has mean 0 and variance 1 in each recording.
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,10 +67,16 @@ def each(function: Callable[[int], None], rows: Iterable[int]) -> None:
 
     The pools of OpenBLAS and numba wait for each other by spinning, which was ten times slower on a busy machine.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(available_cpus()) as pool:
+    with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(available_cpus()) as pool:
         list(pool.map(function, rows))
+
+
+@cache
+def _pools() -> Any:
+    """The thread pools of the libraries in this process; to find them takes 5 ms, as long as matching short strings."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def chunks(widths: Sequence[int]) -> list[tuple[int, int]]:

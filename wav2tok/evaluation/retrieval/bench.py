@@ -1,7 +1,8 @@
 """The test recordings in each system's representation, and what representing and searching them cost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,7 @@ class Cost:
     encode_speed: float
     """Seconds of audio represented per second."""
     search_ms: float
-    """Milliseconds to compare one query with the whole database."""
+    """Milliseconds to compare one query with the whole database, in the first view, beside which nothing runs."""
 
 
 @dataclass
@@ -40,9 +41,8 @@ class Bench:
     """Recordings that are relevant to nothing, by the name of the representation."""
     _represent_seconds: dict[str, float] = field(default_factory=dict)
     """By the name of the representation."""
-    _search_seconds: dict[str, float] = field(default_factory=dict)
+    _search_ms: dict[str, float] = field(default_factory=dict)
     """By the name of the system."""
-    _queries: int = 0
 
     @property
     def seconds(self) -> float:
@@ -62,9 +62,8 @@ class Bench:
                 started = time.perf_counter()
                 self.database[represent.name] = represent(waveforms)
                 self._represent_seconds[represent.name] = time.perf_counter() - started
-            first = self.database[represent.name][:1]
-            system.distances(first, first)  # so that numba compiles before the search is timed
-            self._search_seconds[system.name] = 0.0
+            database = self.database[represent.name]
+            system.distances(database[:1], database)  # compiles, and weighs the database, before the search is timed
 
     def distract(self, waveforms: list[np.ndarray]) -> None:
         """Represent distractors, once for all views."""
@@ -83,20 +82,33 @@ class Bench:
         changed = [self._changed(int(i), view) for i in queries]
         return {name: represent(changed) for name, represent in representations(self.systems).items()}
 
+    def ask_all(self, wanted: Sequence[View], queries: np.ndarray) -> Iterator[dict[str, list[np.ndarray]]]:
+        """What `ask` returns for each of the views, in turn.
+
+        While the caller matches one, a thread prepares the next: much of the work of either keeps one core busy. The
+        first of all is matched alone, because `match` times that.
+        """
+        with ThreadPoolExecutor(1) as ahead:
+            coming = None
+            for place, view in enumerate(wanted):
+                found = self.ask(view, queries) if coming is None else coming.result()
+                following = wanted[place + 1 : place + 2] if self._search_ms else ()
+                coming = ahead.submit(self.ask, following[0], queries) if following else None
+                yield found
+
     def match(self, queries: dict[str, list[np.ndarray]]) -> Iterator[tuple[System, np.ndarray]]:
         """Each system with its distances from the queries that `ask` returned to the database, float [q, N]."""
-        self._queries += len(next(iter(queries.values())))
         for system in self.systems:
             name = system.represent.name
             started = time.perf_counter()
             distances = system.distances(queries[name], self.database[name])
-            self._search_seconds[system.name] += time.perf_counter() - started
+            self._search_ms.setdefault(system.name, 1000 * (time.perf_counter() - started) / len(distances))
             yield system, distances
 
     def cost(self, system: System) -> Cost:
-        """What ``system`` has cost so far."""
+        """What ``system`` costs; `match` has been called."""
         speed = self.seconds / self._represent_seconds[system.represent.name]
-        return Cost(speed, 1000 * self._search_seconds[system.name] / self._queries)
+        return Cost(speed, self._search_ms[system.name])
 
     def _changed(self, index: int, view: View) -> np.ndarray:
         """A recording changed as ``view`` says; its babble and room are the same at every SNR and for every system."""

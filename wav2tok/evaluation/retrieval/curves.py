@@ -6,7 +6,7 @@ every system and factor.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,9 @@ from wav2tok.evaluation.retrieval.protocol import Task, View
 NEUTRAL = {"SNR": math.inf, "TS": 1.0, "PS": 0.0}
 """The factor at which a view is the query itself, by the kind of view; in a room it never is."""
 
-Ask = Callable[[View, np.ndarray], Mapping[str, np.ndarray]]
+Scores = Mapping[str, np.ndarray]
+"""System -> float [Q, M]."""
+Ask = Callable[[Sequence[View], np.ndarray], Iterable[Scores]]
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,14 @@ class Curve:
         return self.scores[system][:, METRICS.index(metric)].tolist()
 
 
-def measure(
-    task: Task, settings: Evaluate, seed: int, known: Mapping[View, Mapping[str, np.ndarray]], ask: Ask
-) -> dict[str, Curve]:
+def measure(task: Task, settings: Evaluate, seed: int, known: Mapping[View, Scores], ask: Ask) -> dict[str, Curve]:
     """The curves of a task, by kind of view: one for each kind with factors, none if ``curve_queries`` is 0.
 
     Args:
         task: of Q queries.
         seed: chooses the queries that ask.
-        known: for each view of the protocol, system -> scores [Q, M] of all queries.
-        ask: a view and the rows of q queries (int [q], into ``task.queries``) -> system -> scores [q, M].
+        known: for each view of the protocol, the scores of all queries.
+        ask: views and the rows of q queries (int [q], into ``task.queries``) -> their scores under each view.
     """
     if not settings.curve_queries:
         return {}
@@ -64,7 +64,13 @@ def measure(
         "TS": tuple(View("TS", tempo) for tempo in settings.tempos),
         "PS": tuple(View("PS", float(step)) for step in settings.semitones),
     }
-    return {kind: _curve(views, drawn(task, settings, seed), known, ask) for kind, views in axes.items() if views}
+    rows = drawn(task, settings, seed)
+    # An axis that the protocol does not have as a whole asks for all its views with the chosen queries.
+    whole = {kind for kind, views in axes.items() if all(view in known for view in views)}
+    unknown = [view for kind, views in axes.items() if kind not in whole for view in views]
+    asked = dict(zip(unknown, ask(unknown, rows), strict=True))
+    some = {view: {name: scores[rows] for name, scores in of.items()} for view, of in known.items()} | asked
+    return {kind: _curve(views, known if kind in whole else some) for kind, views in axes.items() if views}
 
 
 def drawn(task: Task, settings: Evaluate, seed: int) -> np.ndarray:
@@ -75,15 +81,11 @@ def drawn(task: Task, settings: Evaluate, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, settings.curve_queries, replace=False))
 
 
-def _curve(views: Sequence[View], rows: np.ndarray, known: Mapping[View, Mapping[str, np.ndarray]], ask: Ask) -> Curve:
-    """One axis, with all queries if all its views are known, else with those in ``rows``."""
-    whole = all(view in known for view in views)
-    by_factor = {view.factor: known[view] if whole else ask(view, rows) for view in views}
-    unchanged = known.get(View("V"))
-    if unchanged is not None and views[0].kind in NEUTRAL:
-        by_factor[NEUTRAL[views[0].kind]] = (
-            unchanged if whole else {name: scores[rows] for name, scores in unchanged.items()}
-        )
+def _curve(views: Sequence[View], scores: Mapping[View, Scores]) -> Curve:
+    """One axis; the unchanged query stands on it where the protocol asks with it."""
+    by_factor = {view.factor: scores[view] for view in views}
+    if View("V") in scores and views[0].kind in NEUTRAL:
+        by_factor[NEUTRAL[views[0].kind]] = scores[View("V")]
     factors = sorted(by_factor)
     first = by_factor[factors[0]]
     return Curve(

@@ -1,11 +1,11 @@
 """Evaluation of retrieval: every system on every view of the test recordings, by one protocol.
 
-Test recordings are read once and kept. Views are made, represented and matched one at a time and then freed, so memory
-holds the test recordings and their representations. Systems are fitted on training recordings alone: `learn` is not
-given any others.
+Test recordings are read once and kept. A view is made and represented while the one before it is matched, and then
+freed, so memory holds the test recordings and their representations, and those of two views. Systems are fitted on
+training recordings alone: `learn` is not given any others.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -115,7 +115,6 @@ def evaluate(
             other=task.candidates & ~task.relevant,
             views=changed,
         ),
-        # After the curves, whose queries are timed too.
         cost={system.name: bench.cost(system) for system in systems},
         answers=answers,
         variants={
@@ -192,9 +191,8 @@ def rank(
     scores: ByView = {}
     of_variants: dict[str, ByView] = {variant.name: {} for variant in task.variants}
     changed: dict[str, list[list[np.ndarray]]] = {}
-    for view in task.views:
+    for view, queries in zip(task.views, bench.ask_all(task.views, asking), strict=True):
         log.info(f"matching {len(asking)} queries, {view.how}, by {len(bench.systems)} systems")
-        queries = bench.ask(view, asking)
         if view.kind != "V":
             changed.setdefault(view.kind, []).append([queries[FORMS[0]][row] for row in own])
         scores[view] = {}
@@ -234,13 +232,14 @@ def _scored(variant: Variant, distances: np.ndarray, far: np.ndarray | None) -> 
     return metrics.query_scores(ranking.rank(distances, candidates), relevant)
 
 
-def ask(bench: Bench, task: Task, view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores, float [q, M], of the queries in ``rows`` (int [q], into ``task.queries``) under a view, by system."""
-    log.info(f"matching {len(rows)} queries, {view.how}, by {len(bench.systems)} systems, for the curves")
-    return {
-        system.name: metrics.query_scores(ranking.rank(distances, task.candidates[rows]), task.relevant[rows])
-        for system, distances in bench.match(bench.ask(view, task.queries[rows]))
-    }
+def ask(bench: Bench, task: Task, views: Sequence[View], rows: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """For each view, system -> float [q, M], the scores of the queries in ``rows`` (int [q], into ``task.queries``)."""
+    for view, queries in zip(views, bench.ask_all(views, task.queries[rows]), strict=True):
+        log.info(f"matching {len(rows)} queries, {view.how}, by {len(bench.systems)} systems, for the curves")
+        yield {
+            system.name: metrics.query_scores(ranking.rank(distances, task.candidates[rows]), task.relevant[rows])
+            for system, distances in bench.match(queries)
+        }
 
 
 def _pooled(task: Task, scores: ByView) -> dict[str, dict[str, np.ndarray]]:

@@ -211,6 +211,28 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def dripping() -> Iterator[str]:
+    """A server whose answer comes byte by byte, too fast for the time limit of a socket, and takes two minutes."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(OSError):
+                for byte in b"HTTP/1.0 200 OK\r\n\r\n" + bytes(400):
+                    self.wfile.write(bytes([byte]))
+                    if ended.wait(0.3):
+                        return
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    ended = threading.Event()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        ended.set()
+        server.shutdown()
+
+
+@contextlib.contextmanager
 def other(answer: bytes, **by_path: bytes) -> Iterator[str]:
     """Another program on the port; some of its paths answer something else."""
     answers = {f"/{path}": text for path, text in by_path.items()}

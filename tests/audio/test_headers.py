@@ -89,6 +89,50 @@ def test_other_formats_whose_recorder_was_killed(
     assert "length" in doubts
 
 
+def test_a_wav_that_says_it_is_empty_is_read_although_the_rest_of_its_header_fits(tmp_path: Path) -> None:
+    content = stored(tmp_path, "wav")
+    path = tmp_path / "killed.wav"
+    path.write_bytes(riff(content, len(content) - 8, 0))
+    wave, doubts = read(path)
+    assert np.abs(wave - WAVE).max() < 1e-4
+    assert "read to the end of the file" in doubts["length"]
+    path.write_bytes(riff(content, len(content) - 8, 2000))
+    wave, doubts = read(path)
+    assert len(wave) == 1000
+    assert "bytes behind its samples" in doubts["length"]
+
+
+@pytest.mark.promise(
+    "Files that were joined end to end, as cat does", "MP3 is read whole; of OGG the first is, with a warning."
+)
+@pytest.mark.parametrize("suffix", [mark for mark in ("mp3", "ogg") if mark.upper() in soundfile.available_formats()])
+def test_files_that_were_joined(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"joined.{suffix}"
+    soundfile.write(path, WAVE, RATE)
+    content = path.read_bytes()
+    alone, doubts = read(path)
+    assert doubts == {}
+    for between in (b"", b"TAG" + bytes(125), b"ID3\4\0\0\0\0\0\x0a" + bytes(10)) if suffix == "mp3" else (b"",):
+        path.write_bytes(content + between + content)
+        wave, doubts = read(path)
+        if suffix == "mp3":
+            assert len(wave) >= 1.9 * RATE
+            assert "several files were joined" in doubts["length"]
+        else:
+            assert len(wave) == len(alone)
+            assert "only the first is read" in doubts["length"]
+
+
+@pytest.mark.promise("A FLAC with an ID3 tag of old programs at its end", "It is read whole.")
+def test_a_flac_with_a_tag_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "tagged.flac"
+    soundfile.write(path, WAVE, RATE)
+    path.write_bytes(path.read_bytes() + b"TAG" + b"x" * 125)
+    wave, doubts = read(path)
+    assert np.abs(wave - WAVE).max() < 1e-4
+    assert doubts == {}
+
+
 def test_what_follows_the_samples_is_not_sound(tmp_path: Path) -> None:
     """Chunks, tags and zeros at the end, also where the header does not count them; and a file that is empty."""
     content = stored(tmp_path, "wav")

@@ -252,6 +252,15 @@ def test_a_manifest_of_before_there_were_sources_is_read(tmp_path):
     assert manifest.read_csv(path) == entries
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path, value):
+    path = tmp_path / "manifest.csv"
+    manifest.write_csv([Entry("a.wav", "", "a", 1.5, 16000)], path)
+    path.write_text(path.read_text().replace("1.5", value))
+    with pytest.raises(UserError, match=r"is not a manifest \(row 2 cannot be read\)"):
+        manifest.read_csv(path)
+
+
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\0", '"unclosed'])
 def test_a_file_that_is_not_a_manifest_is_refused(tmp_path, text):
     path = tmp_path / "manifest.csv"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import free_port
-from tests.servers import other, silent
+from tests.servers import dripping, other, silent
 from wav2tok.errors import UserError
-from wav2tok.tracking import reachable, store
+from wav2tok.tracking import lookup, reachable, store
 from wav2tok.tracking.reachable import problem
 
 
@@ -158,3 +158,28 @@ def test_a_folder_that_takes_no_files() -> None:
     path = Path("/proc/store.db")
     assert problem(f"sqlite:///{path}", path, writing=True) == "cannot be made, because /proc takes no files"
     assert problem("file:///proc/runs", None, writing=True) == "cannot be written, because /proc takes no files"
+
+
+@pytest.mark.promise("A store in memory, sqlite://", "It is refused: its runs would be lost when the verb ends.")
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
+def test_a_store_in_memory(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError, match="is in memory, and would be gone when the verb ends"):
+        store.require_usable()
+
+
+@pytest.mark.promise(
+    "A store that sends its answer byte by byte, or something else than HTTP", "One sentence within five seconds."
+)
+def test_looking_up_a_version_takes_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reachable, "SECONDS", 1.0)
+    with dripping() as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        start = time.perf_counter()
+        with pytest.raises(UserError, match="does not answer within"):
+            lookup.find("models:/tiny@champion")
+        assert time.perf_counter() - start < 3
+    with other(b"SSH-2.0-OpenSSH_9.2\r\n") as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.raises(UserError, match="answers, but not as MLflow does"):
+            lookup.find("models:/tiny@champion")

@@ -21,6 +21,7 @@ class Header:
     Attributes:
         exact: whether its length is known; if not, what libsndfile says of it is a bound.
         hidden: bytes at its beginning that are left out.
+        cut: bytes at its end that are left out.
         before: bytes that are put there.
         patches: (offset in the file, bytes) that replace what is there.
         doubt: what is odd, though it can be read: a phrase that follows the file's name; empty if nothing is.
@@ -29,6 +30,7 @@ class Header:
 
     exact: bool = True
     hidden: int = 0
+    cut: int = 0
     before: bytes = b""
     patches: tuple[tuple[int, bytes], ...] = ()
     doubt: str = ""
@@ -37,12 +39,20 @@ class Header:
     @property
     def plain(self) -> bool:
         """Whether the file is read as it is."""
-        return not (self.hidden or self.before or self.patches)
+        return not (self.hidden or self.cut or self.before or self.patches)
 
 
 ENDLESS = "does not say how long it is, as if its recorder was stopped, so it is read to the end of the file"
 LONGER = "is longer than its header says, as if its recorder was stopped, so it is read to the end of the file"
+JOINED = "is longer than its header says, as if several files were joined, so it is read to the end of the file"
+CHAINED = "holds several recordings one after the other, and only the first is read; split it to use the others"
 UNMARKED = "has no mark at its end, as if it was cut off; it is read as far as it goes"
+
+
+_ID3V1 = 128
+"""Bytes of a tag that old programs put behind files of any format; libsndfile looks for sound in one behind FLAC."""
+_PADDING = 4096
+"""Bytes behind the samples that nobody misses: programs fill blocks."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +94,18 @@ def _examined(file: BinaryIO, head: bytes, size: int) -> Header:
             return Header() if stated is None else _judged(file, stated, size)
     if head[:4] == b"fLaC":
         total = struct.unpack(">Q", head[18:26])[0] & ((1 << 36) - 1)
-        return Header(exact=total > 0)
+        file.seek(max(0, size - _ID3V1))
+        return Header(exact=total > 0, cut=_ID3V1 if file.read(3) == b"TAG" else 0)
     if head[:4] == b"OggS":
-        return Header(doubt="" if _ogg_ends(file, size) else UNMARKED)
+        return Header(doubt=CHAINED if _ogg_chained(file) else "" if _ogg_ends(file, size) else UNMARKED)
     found = mpeg.first_frame(file)
     if found is None:
         return Header()
     start, frame = found
     info = mpeg.info(file, start, frame, size)
+    if info is not None and mpeg.joined(file, start, frame, size):
+        begin = start + frame.length  # of the sound
+        return Header(False, begin, before=mpeg.info_frame(frame, mpeg.count(file, begin)), doubt=JOINED)
     if info is not None:  # it states its length; the size of the stream that it also states is made to fit
         return Header(hidden=start, patches=info)
     return Header(exact=False, hidden=start, before=mpeg.info_frame(frame, mpeg.count(file, start)))
@@ -111,8 +125,11 @@ def _judged(file: BinaryIO, stated: _Stated, size: int) -> Header:
         return Header(problem=f"ends after {there // stated.block} of {stated.size // stated.block} samples")
     end = stated.begin + stated.size
     tail = size - end
-    if tail < max(2, stated.block) or stated.outer in (size, size - 1, size + 1) or _is_known(file, end, size):
+    if tail < max(2, stated.block) or _is_known(file, end, size):
         return Header()
+    if stated.size and stated.outer in (size, size - 1, size + 1):
+        behind = f"has {tail:,} bytes behind its samples that its header does not count as sound; they are not read"
+        return Header(doubt=behind if tail > _PADDING else "")
     doubt = LONGER if stated.size else ENDLESS
     return Header(patches=_corrected(stated, there - there % stated.block, size), doubt=doubt)
 
@@ -265,6 +282,34 @@ _CONTAINERS: dict[bytes, Callable[[BinaryIO, bytes, int], _Stated | None]] = {
 }
 
 
+def _ogg_chained(file: BinaryIO) -> bool:
+    """Whether a second Ogg stream begins behind the first one; libsndfile ends where the first does."""
+    at = 0
+    while (page := _page(file, at)) is not None and page[0] & _BEGINS:
+        at += page[1]
+    beginning = b"OggS\0" + bytes([_BEGINS])
+    file.seek(at)
+    last = b""
+    while block := file.read(1 << 20):
+        if beginning in last + block:
+            return True
+        last = block[1 - len(beginning) :]
+    return False
+
+
+_BEGINS = 2
+"""The flag of the first page of an Ogg stream."""
+
+
+def _page(file: BinaryIO, at: int) -> tuple[int, int] | None:
+    """Flags and length in bytes of the Ogg page at an offset; None if there is none."""
+    file.seek(at)
+    head = file.read(27 + 255)
+    if head[:4] != b"OggS" or len(head) < 27:
+        return None
+    return head[5], 27 + head[26] + sum(head[27 : 27 + head[26]])
+
+
 def _ogg_ends(file: BinaryIO, size: int) -> bool:
     """Whether the last page of an Ogg file is whole and is marked as the last."""
     file.seek(max(0, size - (1 << 17)))
@@ -282,7 +327,8 @@ class View(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, header: Header, name: str) -> None:
         self._file, self._header, self._name, self._at = file, header, name, 0
-        self._size = file.seek(0, io.SEEK_END) - header.hidden + len(header.before)
+        self._end = file.seek(0, io.SEEK_END) - header.cut
+        self._size = self._end - header.hidden + len(header.before)
 
     def __str__(self) -> str:
         return self._name
@@ -306,7 +352,7 @@ class View(io.RawIOBase):
         if len(content) < len(buffer):
             start = self._at + len(content) - len(before) + self._header.hidden
             self._file.seek(start)
-            part = bytearray(self._file.read(len(buffer) - len(content)))
+            part = bytearray(self._file.read(max(0, min(len(buffer) - len(content), self._end - start))))
             for offset, patch in self._header.patches:
                 for place, byte in enumerate(patch, start=offset - start):
                     if 0 <= place < len(part):

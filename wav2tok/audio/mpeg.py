@@ -59,17 +59,28 @@ def _same_kind(one: bytes, other: bytes) -> bool:
     return one[1] & 0xFE == other[1] & 0xFE and one[2] & 0x0C == other[2] & 0x0C
 
 
-def first_frame(file: BinaryIO) -> tuple[int, Frame] | None:
-    """Where the first frame is that a frame of its kind follows, behind ID3 tags and other bytes; None without one."""
-    start = 0
+def _behind_tags(file: BinaryIO, at: int) -> int:
+    """The offset ``at``, or where the ID3 tags end that begin there."""
     while True:
-        file.seek(start)
+        file.seek(at)
         tag = file.read(10)
-        if tag[:3] != b"ID3" or len(tag) < 10:
-            break
-        # Seven bits a byte; a footer has ten bytes more.
-        length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]
-        start += 10 + length + (10 if tag[5] & 0x10 else 0)
+        if tag[:3] == b"TAG":
+            at += 128
+        elif tag[:3] == b"ID3" and len(tag) == 10:
+            # Seven bits a byte; a footer has ten bytes more.
+            length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]
+            at += 10 + length + (10 if tag[5] & 0x10 else 0)
+        else:
+            return at
+
+
+def first_frame(file: BinaryIO, at: int = 0) -> tuple[int, Frame] | None:
+    """The first frame that a frame of its kind follows, and where it is, behind ID3 tags and other bytes; or None.
+
+    Args:
+        at: the offset to look from.
+    """
+    start = _behind_tags(file, at)
     file.seek(start)
     area = file.read(_SEARCHED + 4096)
     for match in _SYNC.finditer(area[:_SEARCHED]):
@@ -100,6 +111,24 @@ def info(file: BinaryIO, start: int, first: Frame, size: int) -> tuple[tuple[int
                 return None
             return ((start + at + 12, struct.pack(">I", min(size - start, 0xFFFFFFFF))),) if flags & 2 else ()
     return None
+
+
+def joined(file: BinaryIO, start: int, first: Frame, size: int) -> bool:
+    """Whether frames of the same kind follow the stream whose size the first frame states: another file, most likely.
+
+    There may be a tag between them. Without a stated size, nobody knows.
+    """
+    file.seek(start)
+    content = file.read(first.length)
+    marks = [at for at in (first.side, first.side + 2) if content[at : at + 4] in (b"Xing", b"Info")]
+    if not marks or int.from_bytes(content[marks[0] + 4 : marks[0] + 8], "big") & 3 != 3:
+        return False
+    end = start + int.from_bytes(content[marks[0] + 12 : marks[0] + 16], "big")
+    if end + 2 * first.length >= size:
+        return False
+    found = first_frame(file, end)
+    near = _behind_tags(file, end) + 2 * first.length  # some programs count a frame more or less
+    return found is not None and found[0] < near and _same_kind(first.head, found[1].head)
 
 
 def count(file: BinaryIO, start: int) -> int:

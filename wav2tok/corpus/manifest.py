@@ -228,7 +228,7 @@ def _entry(row: dict[str, str]) -> Entry:
     """The entry of a row.
 
     Raises:
-        ValueError: it has too few or too many fields, or one that is not a number.
+        ValueError: it has too few or too many fields, or one that is not a finite number.
     """
     if None in row or None in row.values():
         raise ValueError
@@ -236,5 +236,8 @@ def _entry(row: dict[str, str]) -> Entry:
     for field, column in zip(dataclasses.fields(Entry), COLUMNS, strict=True):
         blank = field.name in MEASUREMENTS and not row[column] and row["error"]
         kind: type = field.type  # type: ignore[assignment]  # annotations are not strings in this module
-        values[field.name] = kind(0) if blank else kind(row[column])
+        value = kind(0) if blank else kind(row[column])
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+        values[field.name] = value
     return Entry(**values)  # type: ignore[arg-type]  # converted by the field's own type

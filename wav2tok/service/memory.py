@@ -12,8 +12,7 @@ def give_back_large_blocks() -> None:
     """Keep glibc's heap small: large blocks never become a part of it. Other C libraries are left as they are.
 
     By default glibc raises its threshold to the largest block that was ever freed, up to 32 MiB. One upload that needs
-    much, such as one whose header states an odd rate, would then enlarge the heap of each thread for good
-    (`benchmarks/soak.md`).
+    much would then enlarge the heap of its thread for good (`benchmarks/README.md`).
     """
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE)

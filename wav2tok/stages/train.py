@@ -103,7 +103,7 @@ def _train_tracked(run: TrainRun, ranks: Ranks) -> None:
             recorder.tags({"best_epoch": str(progress.best_epoch)})
             recorder.metrics([(progress.step, {"valid/best_score": progress.best})])
             with training.folder() as figures:
-                training.training(read_json(ModelFolder(out).history), figures)
+                training.training(read_json(ModelFolder(out).history, list[dict[str, Any]]), figures)
                 training.tokens(out, parts, figures)
                 recorder.artifact(figures, "figures")
             _record_model(trainer, recorder)

@@ -5,19 +5,18 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wav2tok.errors import UserError, reason
-from wav2tok.tracking import store
+from wav2tok.tracking import reachable, store
 
 IDENTITY = "identity"
 """The tag of a version that holds `wav2tok.tokenizer.tokenizer.Tokenizer.identity` of its graph."""
 _PASSPORT = "seed"
 """A tag that every version has which was registered with a passport."""
 _SIGNED_IN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH")
-_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def find(uri: str) -> Version | None:
     SQLite stores and servers without a login are asked directly, others by MLflow.
 
     Raises:
-        UserError: the store has no such version, or MLflow is needed and not installed.
+        UserError: the store has no such version, or does not answer, or MLflow is needed and not installed.
     """
     named = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
     if named is None:
@@ -58,13 +57,23 @@ def find(uri: str) -> Version | None:
     path = store.database(where)
     found = None
     if not os.environ.get("MLFLOW_REGISTRY_URI"):
-        # The schema of the store and the answers of a server are MLflow's own: whatever looks different is its matter.
-        with contextlib.suppress(sqlite3.Error, OSError, ValueError, KeyError):
-            if path is not None and path.is_file():
-                found = _in_database(path, name, alias, number)
-            elif re.match(r"https?://\S+$", where) and not any(map(os.environ.get, _SIGNED_IN)):
-                found = _on_server(where, name, alias, number)
+        if path is not None and path.is_file():
+            found = _asked(lambda: _in_database(path, name, alias, number))
+        elif re.match(r"https?://\S+$", where) and not any(map(os.environ.get, _SIGNED_IN)):
+            found, late = reachable.within(
+                lambda: (_asked(lambda: _on_server(where, name, alias, number)), False), (None, True)
+            )
+            if late:
+                raise store.unusable(reachable.LATE)
     return found or _by_mlflow(uri, name, alias, number)
+
+
+def _asked(ask: Callable[[], Version | None]) -> Version | None:
+    """What a store says if it looks as known: its schema and its answers are MLflow's own; else MLflow is asked."""
+    try:
+        return ask()
+    except (sqlite3.Error, OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def logged_model(source: str | None) -> str | None:
@@ -99,12 +108,17 @@ def _on_server(where: str, name: str, alias: str | None, number: str | None) -> 
     path, key, asked = (
         ("registered-models/alias", "alias", alias) if alias else ("model-versions/get", "version", number)
     )
+    import http.client
     import urllib.parse  # here, because few calls come this far, and their imports take longer than a search
     import urllib.request
 
     query = urllib.parse.urlencode({"name": name, key: asked})
-    with urllib.request.urlopen(f"{where.rstrip('/')}/api/2.0/mlflow/{path}?{query}", timeout=_SECONDS) as answer:
-        found = json.load(answer)["model_version"]
+    url = f"{where.rstrip('/')}/api/2.0/mlflow/{path}?{query}"
+    try:
+        with urllib.request.urlopen(url, timeout=reachable.SECONDS) as answer:
+            found = json.load(answer)["model_version"]
+    except http.client.HTTPException as error:
+        raise ValueError("whatever answers there does not speak HTTP") from error
     tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
     return _version(name, str(found["version"]), found["source"], tags)
 

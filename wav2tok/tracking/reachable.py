@@ -12,8 +12,11 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+Answer = TypeVar("Answer")
+Late = TypeVar("Late")
 SECONDS = 5.0
 _DATABRICKS = "databricks"
 _EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
@@ -34,6 +37,8 @@ def problem(uri: str, database: Path | None, *, writing: bool) -> str | None:
         return "is not a valid address"
     if scheme in ("http", "https") and any(letter.isspace() for letter in uri):
         return "is not a valid address"
+    if scheme == "sqlite" and database is None:
+        return "is in memory, and would be gone when the verb ends"
     if uri == _DATABRICKS or scheme == _DATABRICKS:
         return _databricks(urlsplit(uri).netloc.partition(":")[0])
     if database is not None:
@@ -61,13 +66,24 @@ def exists(uri: str, database: Path | None) -> bool:
     return place.scheme not in ("", "file") or Path(unquote(place.path)).is_dir()
 
 
-def _within(ask: Callable[[], str | None]) -> str | None:
-    """What ``ask`` says; a look-up of a name or a server that sends byte by byte must not take longer either."""
-    answers: list[str | None] = []
+LATE = f"does not answer within {SECONDS:g} s"
+
+
+def within(ask: Callable[[], Answer], late: Late) -> Answer | Late:
+    """What ``ask`` says, or ``late`` after `SECONDS`: a time limit of a socket is for each part that arrives.
+
+    Args:
+        ask: raises nothing.
+    """
+    answers: list[Answer] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
     thread.join(SECONDS)
-    return answers[0] if answers else f"does not answer within {SECONDS:g} s"
+    return answers[0] if answers else late
+
+
+def _within(ask: Callable[[], str | None]) -> str | None:
+    return within(ask, LATE)
 
 
 def _mlflow(uri: str) -> str | None:

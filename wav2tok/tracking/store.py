@@ -90,8 +90,13 @@ def require_usable(*, writing: bool = True) -> None:
         return
     why = reachable.problem(uri, database(uri), writing=writing)
     if why is not None:
-        raise UserError(f"the MLflow store {shown()} {why}; {WAYS}.")
+        raise unusable(why)
     _USABLE.add((uri, writing))
+
+
+def unusable(why: str) -> UserError:
+    """The error that says why the store cannot be used, in words that follow its name."""
+    return UserError(f"the MLflow store {shown()} {why}; {WAYS}.")
 
 
 def connect(*, writing: bool = True) -> Any:
@@ -159,7 +164,7 @@ def reaching(mlflow: Any, but: Collection[str] = ()) -> Iterator[None]:
     except failures() as error:
         if getattr(error, "error_code", None) in but:
             raise
-        raise UserError(f"the MLflow store {shown()} cannot be used ({reason(error)}); {WAYS}.") from None
+        raise unusable(f"cannot be used ({reason(error)})") from None
 
 
 def failures() -> tuple[type[Exception], ...]:

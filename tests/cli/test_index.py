@@ -67,7 +67,7 @@ def test_logged_searches_are_replayed(indexed, cli, tiny_corpus, tiny_model):
     (changed,) = map(json.loads, done.out.splitlines())
     assert (changed["before"], changed["after"], changed["rank"]) == ("gone.flac", row["path"], None)
     assert "1 of 2 searches have another first answer." in done.err
-    assert "none.jsonl cannot be read" in cli("replay", "none.jsonl").complaint
+    assert "none.jsonl does not exist" in cli("replay", "none.jsonl").complaint
     assert "'none' is not a distance" in cli("replay", "log.jsonl", "--by", "none").complaint
 
 

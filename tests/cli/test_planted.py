@@ -6,6 +6,7 @@
 import contextlib
 import itertools
 import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,6 +82,7 @@ def place(folder, tiny_corpus, tiny_split, tiny_model, exported):
     shutil.copy(tiny_split, folder / "audios.bin")
     shutil.copytree(tiny_model, folder / "model")
     shutil.copytree(exported, folder / "export")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)  # reproduce looks for commits first
     return folder
 
 

@@ -169,7 +169,7 @@ def _register(exported: _Export, data: Path, config: Config, unapproved: str | N
             versions.tag(name, number, versions.OUTCOME, _outcome_tag(standing, exported, settings))
         model_id = logged_model(version.source)
         if model_id is not None and exported.sealed:
-            recorder.scores(model_id, read_json(exported.report.headline, dict[str, float]))
+            recorder.scores(model_id, read_json(exported.report.headline, dict[str, bool | float]))
     shown = f"@{standing.alias}" if standing.alias else f"/{number}"
     as_what = f"as {standing.alias}" if standing.alias else "without an alias"
     outcome = {
@@ -258,7 +258,7 @@ def _description(why: str, version: Any, exported: _Export) -> str:
     """The version's description: why, the scores, and where the card is; at most 1,000 characters."""
     parts = []
     if exported.sealed:
-        figures = read_json(exported.report.headline, dict[str, float])
+        figures = read_json(exported.report.headline, dict[str, bool | float])
         shown = {key: figures[key] for key in ("mrr", "map", "score") if key in figures}
         parts.append(", ".join(f"{key} {value:.3f}" for key, value in shown.items()))
     logged = logged_model(version.source)

@@ -77,7 +77,8 @@ def relative_distances(queries: Sequence[np.ndarray], database: Sequence[np.ndar
         float64 [Q, D], in [0, 1]; ``inf`` where either has no voiced frame.
     """
     ours, theirs = [contour(track) for track in queries], [contour(track) for track in database]
-    return np.min([contour_distances([c + key for c in ours], theirs, _WRONG_NOTE) for key in _KEYS], axis=0)
+    in_keys = contour_distances([one + key for key in _KEYS for one in ours], theirs, _WRONG_NOTE)
+    return in_keys.reshape(len(_KEYS), len(ours), len(theirs)).min(axis=0)
 
 
 def notes(track: np.ndarray) -> np.ndarray:

@@ -220,3 +220,17 @@ def test_mp3_that_is_cut_off_is_refused_where_it_says_its_length(ffmpeg: Callabl
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(UnreadableError, match=r"ends after \d+ of 16000 samples"):
         decode.read(path, RATE)
+
+
+@pytest.mark.promise("A FLAC that is longer than its header says", "It is read to its end, with a warning.")
+@pytest.mark.parametrize("states", [1, 4_096, len(WAVE) - 1])
+def test_a_flac_that_is_longer_than_it_says(tmp_path: Path, states: int) -> None:
+    path = tmp_path / "short.flac"
+    soundfile.write(path, WAVE, RATE, subtype="PCM_16")
+    assert read(path)[1] == {}
+    content = bytearray(path.read_bytes())
+    content[22:26] = states.to_bytes(4, "big")
+    path.write_bytes(content)
+    wave, doubts = read(path)
+    assert np.abs(wave - WAVE).max() < 1e-4
+    assert "read to the end of the file" in doubts["length"]

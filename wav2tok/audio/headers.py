@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from wav2tok.audio import mpeg
+from wav2tok.audio import flac, mpeg
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,12 @@ def _examined(file: BinaryIO, head: bytes, size: int) -> Header:
             stated = read(file, head, size)
             return Header() if stated is None else _judged(file, stated, size)
     if head[:4] == b"fLaC":
-        total = struct.unpack(">Q", head[18:26])[0] & ((1 << 36) - 1)
+        total = flac.stated(head)
         file.seek(max(0, size - _ID3V1))
-        return Header(exact=total > 0, cut=_ID3V1 if file.read(3) == b"TAG" else 0)
+        cut = _ID3V1 if file.read(3) == b"TAG" else 0
+        if 0 < total < flac.counted(file, head, size - cut):
+            return Header(exact=False, cut=cut, patches=(flac.unstated(head),), doubt=LONGER)
+        return Header(exact=total > 0, cut=cut)
     if head[:4] == b"OggS":
         return Header(doubt=CHAINED if _ogg_chained(file) else "" if _ogg_ends(file, size) else UNMARKED)
     found = mpeg.first_frame(file)

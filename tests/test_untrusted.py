@@ -1,6 +1,7 @@
 """Files of strangers: what is not a regular file, too large or not text is refused; JSON and YAML fail in one way."""
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -69,6 +70,25 @@ def test_odd_json_is_a_user_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match=r"a\.json is not valid JSON"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(("text", "number"), [("1:30", "90"), ("-0x1f: 010", "8"), ("[1:30.5]", "90.5")])
+def test_yaml_numbers_by_other_bases_than_they_seem_are_refused(text: str, number: str) -> None:
+    with pytest.raises(ValueError, match=rf"write {re.escape(number)}, or quote it"):
+        parse_yaml(text)
+
+
+def test_plain_yaml_numbers_are_read() -> None:
+    assert untrusted.parse_yaml("[0, 10, -3, 1.5, 1e-3, 1.0e+3, 0x1f, '010']") == [
+        0,
+        10,
+        -3,
+        1.5,
+        "1e-3",
+        1e3,
+        31,
+        "010",
+    ]
 
 
 @pytest.mark.promise("YAML that grows by its references", "It is refused at once.")

@@ -190,6 +190,15 @@ def parse_yaml(text: str) -> Any:
                 raise yaml.YAMLError(f"{twice} is there twice")
             return super().construct_mapping(node, deep)
 
+        def construct_plain_number(self, node: yaml.ScalarNode) -> int | float:
+            is_int = node.tag.endswith(":int")
+            number = self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
+            if ":" in node.value or re.fullmatch(r"[-+]?0[0-7_]+", node.value):
+                raise yaml.YAMLError(f"{node.value} is {number} in YAML, by base 60 or 8; write {number}, or quote it")
+            return number
+
+    for kind in ("int", "float"):
+        Loader.add_constructor(f"tag:yaml.org,2002:{kind}", Loader.construct_plain_number)
     if len(text) > YAML_BYTES:
         raise ValueError(f"it has more than {YAML_BYTES:,} characters")
     try:

@@ -8,7 +8,7 @@ codewords, no sound.
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -166,15 +166,9 @@ def read(path: Path) -> Profile:
     Raises:
         UserError: the file is missing, or is not a profile.
     """
-    values = read_json(path)
-    try:
-        recordings = tuple(map(_traits, values["recordings"]))
-        profile = Profile(str(values["identity"]), int(values["num_tokens"]), recordings)
-    except (KeyError, TypeError, ValueError):
-        raise UserError(
-            f"{path} is not a profile that wav2tok export wrote; export the model again.", "model"
-        ) from None
-    for one in recordings:
+    values = read_json(path, Profile)
+    profile = Profile(values["identity"], values["num_tokens"], tuple(map(_traits, values["recordings"])))
+    for one in profile.recordings:
         known = one.tokens and 0 <= min(one.tokens) <= max(one.tokens) < profile.num_tokens
         known = known and len(one.distances) in (0, DISTANCE_BINS) and min(one.distances, default=0) >= 0
         if not known or one.seconds <= 0 or not all(map(math.isfinite, (one.seconds, one.level_dbfs, one.snr_db))):
@@ -184,6 +178,5 @@ def read(path: Path) -> Profile:
 
 def _traits(values: Mapping[str, Any]) -> Traits:
     """The traits of a recording in a file; an earlier release wrote no distances."""
-    seconds, level, snr = (float(values[name]) for name in ("seconds", "level_dbfs", "snr_db"))
-    tokens, distances = (tuple(map(int, some)) for some in (values["tokens"], values.get("distances", ())))
-    return Traits(str(values["group"]), tokens, seconds, level, snr, distances)
+    known = {field.name: values[field.name] for field in fields(Traits) if field.name in values}
+    return Traits(**known | {name: tuple(known.get(name, ())) for name in ("tokens", "distances")})

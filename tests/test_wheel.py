@@ -59,6 +59,7 @@ def run(wheel: Path, tiny_model: Path, tiny_corpus: Path, tmp_path_factory: pyte
     done = uv(["pip", "install", "--quiet", "--python", "environment", str(wheel)], root)
     assert done.returncode == 0, done.stderr
     shutil.copy(tiny_model / "tokenizer.onnx", root)
+    (root / "key.pub").touch()
     shutil.copytree(tiny_corpus / "arch", root / "recordings")
     (program,) = [path for path in (root / "environment").glob("*/wav2tok*") if path.stem == "wav2tok"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))}

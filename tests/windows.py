@@ -10,7 +10,7 @@ from wav2tok.tokenizer.tokenizer import Tokenizer
 
 
 def small_windows(monkeypatch: pytest.MonkeyPatch, core: int = 64, margin: int = 64, features: int = 48) -> None:
-    """Read long recordings in windows of so many feature frames; the defaults are half a second of the tiny corpus."""
+    """Read long recordings in windows of this many frames; the defaults are half a second of the tiny corpus."""
     monkeypatch.setattr(windowed, "CORE_FRAMES", core)
     monkeypatch.setattr(windowed, "MARGIN_FRAMES", margin)
     monkeypatch.setattr(windowed, "FEATURE_FRAMES", features)

@@ -60,7 +60,7 @@ def why_not_regular(path: Path | str) -> str | None:
 
 
 def require_regular(path: Path | str, parameter: str | None = None) -> None:
-    """Refuse what is no regular file before it is opened: a named pipe would block for ever.
+    """Refuse a pipe, device or folder before it is opened: reading a named pipe would block for ever.
 
     Raises:
         UserError: ``path`` does not exist or names something else; ``parameter`` is its parameter.

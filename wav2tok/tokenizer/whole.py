@@ -11,7 +11,7 @@ from wav2tok.tokenizer.loaded import Loaded
 
 LANE_SAMPLES, PRETRAINED_LANE_SAMPLES = 1 << 18, 1 << 17
 """Padded samples in a batch on the CPU, 16 s at 16 kHz: what larger ones compute no longer fits the cache. Pretrained
-networks compute more per sample: with half of it, wav2tok:humming takes a fifth less time, and `general` more.
+networks compute more per sample: half of it saves wav2tok:humming a fifth of the time, and would cost `general` some.
 
 Every core encodes batches of its own. Cores that share each batch wait for each other by spinning: on two cores that
 took twice the CPU time per second of audio, for every kind of features.

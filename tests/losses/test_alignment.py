@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tests.oracles import warping_costs
-from wav2tok.losses.alignment import _align_compiled, _align_diagonals, accumulate, align, reverse
+from wav2tok.losses.alignment import _align_compiled, accumulate, align, align_diagonals, reverse
 from wav2tok.model.frames import frame_mask
 
 Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -105,7 +105,7 @@ def test_the_compiled_kernel_gives_what_the_diagonals_give(
     cost = torch.randint(0, levels, shape, generator=generator).float() / levels
     inside = frame_mask(n, shape[1])[:, :, None] & frame_mask(m, shape[2])[:, None, :]
     for ours, theirs, mask in zip(
-        _align_compiled(cost, n, m), _align_diagonals(cost, n, m), (inside.any(2), inside.any(1)), strict=True
+        _align_compiled(cost, n, m), align_diagonals(cost, n, m), (inside.any(2), inside.any(1)), strict=True
     ):
         assert torch.equal(ours[mask], theirs[mask])
 
@@ -113,7 +113,7 @@ def test_the_compiled_kernel_gives_what_the_diagonals_give(
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 25), st.integers(1, 25)), min_size=1, max_size=4),
     levels=st.sampled_from([1, 2, 5]),
-    form=st.sampled_from([_align_compiled, _align_diagonals]),
+    form=st.sampled_from([_align_compiled, align_diagonals]),
     seed=st.integers(0, 999),
 )
 @settings(max_examples=100, deadline=None)
@@ -129,7 +129,7 @@ def test_rounding_moves_no_partner(lengths: list[tuple[int, int]], levels: int, 
         assert torch.equal(clean[mask], noisy[mask])
 
 
-@pytest.mark.parametrize("form", [_align_compiled, _align_diagonals])
+@pytest.mark.parametrize("form", [_align_compiled, align_diagonals])
 def test_the_first_of_several_frames_on_a_path_is_the_partner(form: Align) -> None:
     held = torch.zeros(1, 3, 9)  # every path is equally cheap, so every cell lies on one
     of_a, of_b = form(held, torch.tensor([3]), torch.tensor([9]))

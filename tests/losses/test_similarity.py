@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from tests.oracles import cells_on_cheapest_paths, path_cosine
 from wav2tok.losses import similarity
-from wav2tok.losses.alignment import _align_diagonals
-from wav2tok.losses.similarity import mean_along, path_similarity
+from wav2tok.losses.alignment import align_diagonals, mean_along
+from wav2tok.losses.similarity import path_similarity
 
 
 @pytest.fixture(scope="module", params=["compiled", "in parts"], autouse=True)
@@ -32,7 +32,7 @@ def plain(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
     for x, n in zip(a, a_lengths, strict=True):
         for y, m in zip(b, b_lengths, strict=True):
             cosine, lengths = (x[:n] @ y[:m].T)[None], (n[None], m[None])
-            rows.append(mean_along(cosine, *_align_diagonals(1 - cosine.detach(), *lengths), *lengths)[0])
+            rows.append(mean_along(cosine, *align_diagonals(1 - cosine.detach(), *lengths), *lengths)[0])
     return torch.stack(rows).reshape(len(a), len(b))
 
 

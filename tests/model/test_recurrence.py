@@ -57,6 +57,27 @@ def test_results_and_gradients_against_a_loop_over_steps(steps: list[int], width
     torch.testing.assert_close(recurrent(x, inputs, rows), results[1][0], atol=1e-12, rtol=1e-9)  # without gradients
 
 
+def test_padding_counts_for_nothing(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator) -> None:
+    """On a device it has rows; its inputs must get no gradient, because the weights of the layer would."""
+    steps, count, width = [5, 1, 7], 9, 3
+    x, inputs, weight = (torch.randn(3 * count, of_each * width, generator=generator) for of_each in (2, 6, 2))
+    valid = torch.cat([torch.arange(n) + i * count for i, n in enumerate(steps)])
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.jit, "is_tracing", lambda: True)  # in an exported graph it has rows as well
+        rows = Rows.of(torch.tensor(steps), count)
+    y, z = (one.clone().requires_grad_() for one in (x, inputs))
+    patched = recurrence._compiled
+    monkeypatch.setattr(recurrence, "_compiled", lambda _: False)
+    recurrent(y, z, rows)[valid].backward(weight[valid])
+    monkeypatch.setattr(recurrence, "_compiled", patched)
+    compact_y, compact_z = (one[valid].clone().requires_grad_() for one in (x, inputs))
+    recurrent(compact_y, compact_z, Rows.of(torch.tensor(steps), count)).backward(weight[valid])
+    for padded, compact in ((y, compact_y), (z, compact_z)):
+        torch.testing.assert_close(padded.grad[valid], compact.grad)
+        padding = torch.ones(3 * count, dtype=torch.bool).index_fill_(0, valid, False)
+        assert not padded.grad[padding].any()
+
+
 @pytest.mark.parametrize("steps", [[6, 1, 4], [1], [3, 3]])
 def test_rows_hold_the_steps_of_each_recording(steps: list[int]) -> None:
     count = max(steps) + 1

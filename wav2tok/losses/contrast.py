@@ -11,8 +11,7 @@ words, which hurts words that are not in the training data (README).
 import torch
 from torch import Tensor
 
-from wav2tok.losses.alignment import partners_by_cost
-from wav2tok.losses.similarity import mean_along
+from wav2tok.losses.alignment import mean_along, partners_by_cosine
 
 
 def triplet_loss(
@@ -35,7 +34,7 @@ def triplet_loss(
 
     def similarity(other: Tensor, lengths: Tensor) -> Tensor:
         cosine = anchor @ other.transpose(1, 2)
-        partners = partners_by_cost(1 - cosine.detach(), anchor_lengths, lengths)
+        partners = partners_by_cosine(cosine.detach(), anchor_lengths, lengths)
         return mean_along(cosine, *partners, anchor_lengths, lengths)
 
     near, far = similarity(positive, positive_lengths), similarity(negative, negative_lengths)

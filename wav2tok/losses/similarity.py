@@ -1,8 +1,8 @@
 """How well every recording of one set warps onto every recording of another.
 
 Only the cosines of a frame and its partner count. So the gradient needs the partners, N + M numbers per pair of
-recordings, and not the N * M cosines. On the CPU compiled kernels do the work where numba is installed; elsewhere torch
-does it for a part of the recordings at a time. Both give the same partners.
+recordings, and not the N * M cosines. On the CPU compiled kernels do the work where numba is installed. Elsewhere a
+part of the recordings is warped at a time, on CUDA by a kernel where Triton is installed. All give the same partners.
 """
 
 import importlib.util
@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from wav2tok.losses.alignment import TIE, partners_by_cost
+from wav2tok.losses.alignment import TIE, agrees, align_diagonals, align_fused, mean_along
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.fused import fused
 from wav2tok.model.products import linear
 
 CELLS = 1 << 22
 """Cosines that are in memory at a time on the CPU: 16 MB."""
 DEVICE_CELLS = 1 << 23
 """The same on other devices: 32 MB, for which the walks along anti-diagonals take about 1 GB."""
+FUSED_CELLS = 1 << 25
+"""The same where one kernel walks: 128 MB, and `wav2tok.losses.warping_cuda.SCRATCH` for its tables."""
 
 
 def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
@@ -126,14 +129,19 @@ def _scatter_compiled(warped: _Warped, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _warp_in_parts(warped: _Warped) -> Tensor:
+    """Write the partners; returns the similarities, [A, B]."""
     a, a_lengths, b, b_lengths, of_a, of_b = warped
     similarity = a.new_zeros(len(a), len(b))
     (_, n, _), (others, m, _) = a.shape, b.shape
-    for part in _parts([n] * len(a), others * m, DEVICE_CELLS):
+    in_one = fused(a.device, "the alignment", agrees)
+    for part in _parts([n] * len(a), others * m, FUSED_CELLS if in_one else DEVICE_CELLS):
         cosine = (a[part].flatten(0, 1) @ b.flatten(0, 1).T).reshape(-1, n, others, m)
+        if in_one:
+            of_a[part], of_b[part], similarity[part] = align_fused(cosine, a_lengths[part, None], b_lengths[None, :])
+            continue
         cosine = cosine.transpose(1, 2).flatten(0, 1)
         lengths = a_lengths[part].repeat_interleave(others), b_lengths.repeat(len(cosine) // others)
-        to_b, to_a = partners_by_cost(1 - cosine, *lengths)
+        to_b, to_a = align_diagonals(1 - cosine, *lengths)
         of_a[part] = to_b.reshape(-1, others, n).transpose(1, 2)
         of_b[part] = to_a.reshape(-1, others, m)
         similarity[part] = mean_along(cosine, to_b, to_a, *lengths).reshape(-1, others)
@@ -156,20 +164,6 @@ def _scatter_in_parts(warped: _Warped, weight: Tensor) -> tuple[Tensor, Tensor]:
         to_a[part] = (counts.flatten(0, 1) @ b.flatten(0, 1)).reshape(-1, n, a.shape[2])
         to_b += (counts.flatten(0, 1).T @ mine).reshape(to_b.shape)
     return to_a, to_b
-
-
-def mean_along(cosine: Tensor, of_a: Tensor, of_b: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> Tensor:
-    """Mean of the cosines of each frame of both recordings with its partner.
-
-    Args:
-        cosine: [P, N, M]; of_a: int64 [P, N] and of_b: [P, M] from `wav2tok.losses.alignment.align`; lengths [P].
-
-    Returns:
-        [P].
-    """
-    along_a = cosine.gather(2, of_a[:, :, None])[:, :, 0] * frame_mask(a_lengths, cosine.shape[1])
-    along_b = cosine.gather(1, of_b[:, None, :])[:, 0] * frame_mask(b_lengths, cosine.shape[2])
-    return (along_a.sum(1) + along_b.sum(1)) / (a_lengths + b_lengths)
 
 
 def _parts(rows: list[int], columns: int, cells: int) -> Iterator[slice]:

@@ -1,9 +1,9 @@
 """A recurrence without matrix products, h' = keep h + (1 - keep) new, over all steps of many recordings.
 
 It runs in both directions: half of the numbers of a step read the recording forwards, the others backwards. On the CPU
-a compiled kernel walks along each recording. Elsewhere, and in the exported graph, the steps are combined in blocks of
-a few, one operation for the same step of all blocks, and the blocks by doubling: after the i-th of log2(T) rounds each
-has gathered 2^i of them, with one operation on all.
+and on CUDA a compiled kernel walks along each recording. Without one, and in the exported graph, the steps are combined
+in blocks of a few, one operation for the same step of all blocks, and the blocks by doubling: after the i-th of log2(T)
+rounds each has gathered 2^i of them, with one operation on all.
 """
 
 import importlib.util
@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from wav2tok.model.frames import frame_mask, row_numbers
+from wav2tok.model.fused import fused
 
 BLOCK = 8
 """Rows that `combined` takes one after the other."""
@@ -37,6 +38,10 @@ class Rows:
     first: Tensor
     last: Tensor
     bounds: Tensor
+
+    def padded(self) -> tuple[Tensor, int]:
+        """Where padding has rows: the true lengths [B] of the recordings, and how many rows each has."""
+        return self.out[:, -1] - self.bounds[:-1] + 1, self.out.shape[1]
 
     @classmethod
     def of(cls, steps: Tensor, count: int) -> "Rows":
@@ -86,16 +91,47 @@ class _Recurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, inputs, gates, states = ctx.saved_tensors
-        back = _compiled_gradients if _compiled(x) else _gradients_by_doubling
-        return *back(gradients[0].contiguous(), x, inputs, gates, states, ctx.rows), None, None
+        given = (gradients[0].contiguous(), x, inputs, gates, states)
+        if _compiled(x):
+            return *_compiled_gradients(*given, ctx.rows), None, None
+        if _fused(x):
+            from wav2tok.model.recurrence_cuda import gradients_of_all
+
+            return *gradients_of_all(*given, *ctx.rows.padded()), None, None
+        return *_gradients_by_doubling(*given, ctx.rows), None, None
 
 
 def _compiled(x: Tensor) -> bool:
     return x.device.type == "cpu" and not torch.jit.is_tracing() and importlib.util.find_spec("numba") is not None
 
 
+def _fused(x: Tensor) -> bool:
+    return not torch.jit.is_tracing() and fused(x.device, "the recurrence", _agrees)
+
+
+def _agrees(device: torch.device) -> bool:
+    """Whether the kernels for CUDA give what doubling gives, for recordings of 9, 1 and 5 steps of 6 numbers."""
+    from wav2tok.model.recurrence_cuda import gradients_of_all, states_of_all
+
+    rows = Rows.of(torch.tensor([9, 1, 5], device=device), 9)
+    generator = torch.Generator().manual_seed(0)
+    x, inputs, slope = (torch.randn(27, 6 * width, generator=generator).to(device) for width in (1, 3, 1))
+    slope = torch.zeros_like(slope).index_copy_(0, rows.out.unique(), slope[rows.out.unique()])
+    gates = torch.sigmoid(inputs[:, 6:])
+    mixed, states = _forward_by_doubling(x, inputs, gates, rows)
+    own = states_of_all(x, inputs, gates, *rows.padded())
+    pairs = [(one[rows.out], other[rows.out]) for one, other in zip(own, (mixed, states), strict=True)]
+    back = (slope, x, inputs, gates, states)
+    pairs += zip(gradients_of_all(*back, *rows.padded()), _gradients_by_doubling(*back, rows), strict=True)
+    return all(torch.allclose(one, other, atol=1e-4) for one, other in pairs)
+
+
 def _forward(x: Tensor, inputs: Tensor, gates: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """The result and the states, [F, 2 H] each."""
+    if _fused(x):
+        from wav2tok.model import recurrence_cuda
+
+        return recurrence_cuda.states_of_all(x, inputs, gates, *rows.padded())
     if not _compiled(x):
         return _forward_by_doubling(x, inputs, gates, rows)
     from wav2tok.model.recurrence_kernels import states_of_all
@@ -134,8 +170,10 @@ def _gradients_by_doubling(
     new, (keep, share) = inputs.chunk(3, dim=1)[0], gates.chunk(2, dim=1)
     width = x.shape[1] // 2
     # What a step keeps of the state before it is what that state's gradient gets of the step's.
-    kept_next = torch.cat([keep[1:, :width], keep[:1, :width]]) * ~rows.last
-    kept_before = torch.cat([keep[-1:, width:], keep[:-1, width:]]) * ~rows.first
+    # Nothing passes between a recording and the padding beside it, whose inputs would count for the weights.
+    kept_ahead, kept_back = keep[:, :width] * ~rows.first, keep[:, width:] * ~rows.last
+    kept_next = torch.cat([kept_ahead[1:], kept_ahead[:1]]) * ~rows.last
+    kept_before = torch.cat([kept_back[-1:], kept_back[:-1]]) * ~rows.first
     from_mixed = gradient * share
     added = torch.cat([from_mixed[:, :width].flip(0), from_mixed[:, width:]], dim=1)
     ahead, back = combined(added, torch.cat([kept_next.flip(0), kept_before], dim=1), rows.out).chunk(2, dim=1)

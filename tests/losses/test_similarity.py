@@ -137,6 +137,36 @@ def test_a_batch_of_unit_embeddings(seed: int) -> None:
     assert_like_plain(a, n, b, m, torch.randn(20, 20, generator=generator))
 
 
+@given(
+    a=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    b=st.lists(st.integers(1, 9), min_size=1, max_size=20),
+    k=st.integers(1, 12),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=40, deadline=None)
+def test_codewords_in_place_of_embeddings(a: list[int], b: list[int], k: int, seed: int) -> None:
+    """The values of their codewords; gradients pass to the embeddings as if these had not been replaced."""
+    generator = torch.Generator().manual_seed(seed)
+    codebook = recordings(generator, [k], 64)[0][0]
+    x, n = recordings(generator, a, 64, 1)
+    y, m = recordings(generator, b, 64)
+    tokens = [torch.randint(k, z.shape[:2], generator=generator) for z in (x, y)]
+    weight = torch.randn(len(a), len(b), generator=generator)
+
+    replaced = [codebook[t].requires_grad_() for t in tokens]
+    expected = plain(replaced[0], n, replaced[1], m)
+    expected.backward(weight)
+    x.requires_grad_()
+    y.requires_grad_()
+    got = path_similarity(x, n, y, m, similarity.Codewords(codebook, *tokens))
+    got.backward(weight)
+    assert torch.allclose(got, expected, atol=1e-6, rtol=1e-5)
+    for embeddings, codewords in zip((x, y), replaced, strict=True):
+        assert embeddings.grad is not None
+        assert codewords.grad is not None
+        assert torch.allclose(embeddings.grad, codewords.grad, atol=1e-6, rtol=1e-5)
+
+
 def test_inputs_need_not_be_contiguous(generator: torch.Generator) -> None:
     a, b = (F.normalize(torch.randn(8, 4, 7, generator=generator), dim=0).permute(1, 2, 0) for _ in "ab")
     n, m = torch.tensor([7, 1, 3, 5]), torch.tensor([2, 7, 7, 1])

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from wav2tok.losses.alignment import TIE, agrees, align_diagonals, align_fused, mean_along
-from wav2tok.model.frames import frame_mask
+from wav2tok.model.frames import frame_mask, take_rows
 from wav2tok.model.fused import fused
 from wav2tok.model.products import linear
 
@@ -26,7 +26,20 @@ FUSED_CELLS = 1 << 25
 """The same where one kernel walks: 128 MB, and `wav2tok.losses.warping_cuda.SCRATCH` for its tables."""
 
 
-def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
+class Codewords(NamedTuple):
+    """What is compared in place of two sets of embeddings, [A, N, d] and [B, M, d]."""
+
+    codebook: Tensor
+    """[K, d], unit rows."""
+    a: Tensor
+    """int64 [A, N], tokens."""
+    b: Tensor
+    """int64 [B, M]."""
+
+
+def path_similarity(
+    a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, codewords: Codewords | None = None
+) -> Tensor:
     """Mean cosine of each recording of ``a`` and each of ``b`` along the cheapest warping path.
 
     Every frame of both counts once, with its partner on the path (`wav2tok.losses.alignment.align`); no gradient passes
@@ -34,11 +47,13 @@ def path_similarity(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) 
 
     Args:
         a: [A, N, d] unit embeddings, a_lengths: [A]; b: [B, M, d], b_lengths: [B]; all on one device.
+        codewords: are compared in place of the embeddings, if given. Gradients pass to the embeddings as if they had
+            not been replaced (straight-through estimator).
 
     Returns:
         [A, B].
     """
-    return _PathSimilarity.apply(a, a_lengths, b, b_lengths)
+    return _PathSimilarity.apply(a, a_lengths, b, b_lengths, codewords)
 
 
 class _Warped(NamedTuple):
@@ -63,29 +78,36 @@ class _PathSimilarity(torch.autograd.Function):
     """`path_similarity`. Kept for the gradient: the partners."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor, codewords: Codewords | None
+    ) -> Tensor:
+        if codewords is not None:
+            a, b = take_rows(codewords.codebook, codewords.a), take_rows(codewords.codebook, codewords.b)
         of_a = torch.zeros(len(a), a.shape[1], len(b), dtype=torch.int32, device=a.device)
         of_b = torch.zeros(len(a), len(b), b.shape[1], dtype=torch.int32, device=a.device)
         warped = _Warped(a, a_lengths, b, b_lengths, of_a, of_b)
         ctx.save_for_backward(*warped)
-        return _warp_compiled(warped) if _compiled(a) else _warp_in_parts(warped)
+        return _warp_compiled(warped, codewords) if _compiled(a) else _warp_in_parts(warped)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None, None]:
         warped = _Warped(*ctx.saved_tensors)
         weight = gradients[0] / (warped.a_lengths[:, None] + warped.b_lengths[None, :])
         scatter = _scatter_compiled if _compiled(warped.a) else _scatter_in_parts
         to_a, to_b = scatter(warped, weight)
-        return to_a, None, to_b, None
+        return to_a, None, to_b, None, None
 
 
 def _compiled(x: Tensor) -> bool:
     return x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
-def _warp_compiled(warped: _Warped) -> Tensor:
-    """Write the partners; returns the similarities, [A, B]."""
+def _warp_compiled(warped: _Warped, codewords: Codewords | None) -> Tensor:
+    """Write the partners; returns the similarities, [A, B].
+
+    Frames with one codeword have the same cosines to everything: one row of the table serves all of them.
+    """
     from wav2tok.losses.similarity_kernels import LANES, partners_of_all
 
     a, a_lengths, b, b_lengths, of_a, of_b = warped
@@ -103,9 +125,15 @@ def _warp_compiled(warped: _Warped) -> Tensor:
     column = torch.cat([torch.zeros(1, dtype=torch.int64), longest.cumsum(0) * LANES])
     for part in _parts(a_lengths.tolist(), len(columns), CELLS):
         length = a_lengths[part]
-        mine = a[part][frame_mask(length, a.shape[1])]
+        inside = frame_mask(length, a.shape[1])
+        if codewords is None:
+            cosine = linear(a[part][inside], columns)
+            row = torch.arange(len(cosine))
+        else:
+            cosine, row = linear(codewords.codebook, columns), codewords.a[part][inside]
         partners_of_all(
-            linear(mine, columns).numpy(),
+            cosine.numpy(),
+            row.numpy(),
             (length.cumsum(0) - length).numpy(),
             length.numpy(),
             member.numpy(),
@@ -129,7 +157,7 @@ def _scatter_compiled(warped: _Warped, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _warp_in_parts(warped: _Warped) -> Tensor:
-    """Write the partners; returns the similarities, [A, B]."""
+    """As `_warp_compiled`, a part of the recordings at a time."""
     a, a_lengths, b, b_lengths, of_a, of_b = warped
     similarity = a.new_zeros(len(a), len(b))
     (_, n, _), (others, m, _) = a.shape, b.shape

@@ -14,6 +14,7 @@ LANES = 16
 @numba.njit(cache=True, parallel=True)
 def partners_of_all(
     cosine: np.ndarray,
+    row: np.ndarray,
     first: np.ndarray,
     a_lengths: np.ndarray,
     member: np.ndarray,
@@ -30,9 +31,10 @@ def partners_of_all(
     `wav2tok.losses.alignment_kernels.partners`.
 
     Args:
-        cosine: float32 [rows, columns]. The rows are the frames of first recordings, one after the other. Column
-            ``column[g] + LANES * j + l`` is frame j of the second recording ``member[g * LANES + l]``.
-        first: int64 [A], the row of each first recording's first frame; a_lengths: int64 [A].
+        cosine: float32 [rows, columns]. Column ``column[g] + LANES * j + l`` is frame j of the second recording
+            ``member[g * LANES + l]``.
+        row: int64 [F], the row of each frame of the first recordings, one recording after the other.
+        first: int64 [A], the place of each first recording's first frame in ``row``; a_lengths: int64 [A].
         member: int64 [G * LANES], the second recording in each lane, -1 for none.
         column: int64 [G + 1], the first column of each group, and the number of columns.
         b_lengths: int64 [B].
@@ -42,14 +44,15 @@ def partners_of_all(
     groups = len(column) - 1
     for pair in numba.prange(len(a_lengths) * groups):
         p, g = pair // groups, pair % groups
-        rows, begin, end = slice(first[p], first[p] + a_lengths[p]), column[g], column[g + 1]
+        rows, begin, end = row[first[p] : first[p] + a_lengths[p]], column[g], column[g + 1]
         lanes = member[g * LANES : (g + 1) * LANES]
-        _group(cosine[rows], begin, end, lanes, b_lengths, tie, of_a[p], of_b[p], similarity[p])
+        _group(cosine, rows, begin, end, lanes, b_lengths, tie, of_a[p], of_b[p], similarity[p])
 
 
 @numba.njit(cache=True)
 def _group(
     cosine: np.ndarray,
+    rows: np.ndarray,
     begin: int,
     end: int,
     member: np.ndarray,
@@ -59,15 +62,15 @@ def _group(
     of_b: np.ndarray,
     similarity: np.ndarray,
 ) -> None:
-    """One first recording, ``cosine`` [n, columns], with one group, columns ``begin`` to ``end``; else as above."""
-    n, width = len(cosine), end - begin
+    """One first recording, with the rows ``rows`` [n], and one group, columns ``begin`` to ``end``; else as above."""
+    n, width = len(rows), end - begin
     # The first LANES numbers of a row are the border on the left, the first row the border above.
     ahead = np.empty((n + 1, width + LANES), dtype=np.float64)
     ahead[0, :LANES] = 0.0
     ahead[0, LANES:] = np.inf
     nearest = np.empty(width, dtype=np.float64)
     for i in range(n):
-        above, row, here = ahead[i], ahead[i + 1], cosine[i, begin:end]
+        above, row, here = ahead[i], ahead[i + 1], cosine[rows[i], begin:end]
         for k in range(width):
             nearest[k] = min(above[k], above[k + LANES])
         row[:LANES] = np.inf
@@ -86,7 +89,7 @@ def _group(
     to_b = np.zeros((n, LANES), dtype=np.int32)
     to_a = np.zeros(width, dtype=np.int32)
     for i in range(n - 1, -1, -1):
-        row, here, mine = ahead[i + 1], cosine[i, begin:end], to_b[i]
+        row, here, mine = ahead[i + 1], cosine[rows[i], begin:end], to_b[i]
         if i < n - 1:
             for k in range(width):
                 nearest[k] = min(below[k], below[k + LANES])
@@ -108,11 +111,11 @@ def _group(
             for i in range(n):
                 j = to_b[i, lane]
                 of_a[i, q] = j
-                total += cosine[i, begin + j * LANES + lane]
+                total += cosine[rows[i], begin + j * LANES + lane]
             for j in range(b_lengths[q]):
                 i = to_a[j * LANES + lane]
                 of_b[q, j] = i
-                total += cosine[i, begin + j * LANES + lane]
+                total += cosine[rows[i], begin + j * LANES + lane]
             similarity[q] = total / (n + b_lengths[q])
 
 

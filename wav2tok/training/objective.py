@@ -11,7 +11,7 @@ from wav2tok.losses.alignment import align
 from wav2tok.losses.contrast import contrast_loss, draw_frames, sequence_contrast, triplet_loss
 from wav2tok.losses.likelihood import likelihood_loss
 from wav2tok.losses.matching import matching_loss, prototypes
-from wav2tok.losses.similarity import path_similarity
+from wav2tok.losses.similarity import Codewords, path_similarity
 from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model.codebook import compress, nearest
 from wav2tok.model.frames import frame_mask
@@ -105,7 +105,7 @@ def contrast(
     else:
         compared = whole(steps, frames, views.labels.to(device, non_blocking=True))
     if recipe.sequence_weight:
-        parts["sequence"] = stretch_contrast(compared, views.a, views.b, recipe.sequence_temperature, ranks)
+        parts["sequence"] = stretch_contrast(compared, views, recipe.sequence_temperature, ranks)
         total = total + recipe.sequence_weight * parts["sequence"]
     if recipe.frame_weight:
         parts["frame"] = frame_contrast(views, partner, recipe, frame_rate, generator)
@@ -113,14 +113,18 @@ def contrast(
     return Contrast(total, parts, partner, compared)
 
 
-def stretch_contrast(compared: Stretches, a: Tensor, b: Tensor, temperature: float, ranks: Ranks) -> Tensor:
-    """Sequence contrast of the stretches of both views, [B, N, d] and [B, M, d]: scalar.
+def stretch_contrast(
+    compared: Stretches, views: Views, temperature: float, ranks: Ranks, codewords: Codewords | None = None
+) -> Tensor:
+    """Sequence contrast of the stretches of both views, or of their ``codewords``: scalar.
 
     All stretches are compared with all, most of the work of a step; each of ``ranks`` takes a share of those of ``a``.
     """
-    first, first_frames, second, second_frames = compared.of(a, b)
+    first, first_frames, second, second_frames = compared.of(views.a, views.b)
     own = ranks.share(len(first))
-    similarity = path_similarity(first[own], first_frames[own], second, second_frames)
+    if codewords is not None:
+        codewords = codewords._replace(a=codewords.a[own])
+    similarity = path_similarity(first[own], first_frames[own], second, second_frames, codewords)
     return sequence_contrast(ranks.gather(similarity, len(first)), compared.labels, temperature)
 
 
@@ -137,13 +141,8 @@ def codeword_contrast(
     So training optimises what search by tokens compares. Gradients pass to the embeddings as if they had not been
     replaced (straight-through estimator).
     """
-
-    def quantized(z: Tensor, tokens: Tensor) -> Tensor:
-        return z + (model.codebook[tokens] - z).detach()
-
-    return stretch_contrast(
-        compared, quantized(views.a, scores.token_a), quantized(views.b, scores.token_b), temperature, ranks
-    )
+    a, b = scores.token_a.flatten()[compared.a_rows], scores.token_b.flatten()[compared.b_rows]
+    return stretch_contrast(compared, views, temperature, ranks, Codewords(model.codebook, a, b))
 
 
 def frame_contrast(

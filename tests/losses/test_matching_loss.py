@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tests import oracles
+from wav2tok.losses import matching
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model.codebook import CodebookScore, codebook_scores
 
@@ -55,6 +56,33 @@ def test_values_and_gradients(b: int, t: int, k: int, parameterised: bool, seed:
     assert torch.allclose(ours.grad.double(), theirs.grad, rtol=1e-3, atol=1e-4)
     if score is not None:
         assert torch.allclose(score.w.grad.double(), w.grad, rtol=1e-3, atol=1e-4)
+
+
+@given(b=st.integers(1, 3), t=st.integers(1, 10), k=st.integers(2, 5), seed=st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_where_their_number_is_not_waited_for_zeros_follow(b: int, t: int, k: int, seed: int) -> None:
+    """As on a device: the same prototypes first, the same loss and gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(b, t, 4, generator=generator)
+    tokens = torch.randint(k, (b, t), generator=generator)
+    mask = torch.rand(b, t, generator=generator) < 0.6
+    codebook = F.normalize(torch.randn(k, 4, generator=generator), dim=1)
+    results = []
+    for most in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            if most:
+                patch.setattr(matching, "_occurring", lambda present, frames: min(len(present), frames))
+            x = z.clone().requires_grad_()
+            prototype, present = prototypes(x, tokens, mask, k)
+            loss = matching_loss(prototype, present, codebook, 0.2, None)
+            loss.backward()
+            results.append((prototype.detach(), present, loss.detach(), x.grad))
+    (few, *expected), (many, *got) = results
+    assert len(many) == min(b * k, b * t)
+    assert torch.equal(many[: len(few)], few)
+    assert not many[len(few) :].any()
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_prototype_of_one_frame_is_normalised() -> None:

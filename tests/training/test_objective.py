@@ -14,6 +14,7 @@ from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.model.codebook import assign, compress
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok, create
+from wav2tok.training.augment import augment, same_length
 from wav2tok.training.objective import Triplets, Views, objective, views_of
 
 FRAME_RATE = 62.5
@@ -245,14 +246,36 @@ def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.
         assert torch.allclose(z, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("frames", [20, 400])
-@pytest.mark.parametrize("frame_weight", [0.0, 0.3])
-def test_the_first_stage_asks_the_device_for_no_value(tiny_config: Config, frames: int, frame_weight: float) -> None:
+@pytest.mark.parametrize("contrast_only", [True, False])
+@pytest.mark.parametrize(
+    ("encoder", "recipe", "members", "frames"),
+    [
+        ("sru", STAGED, 2, 400),
+        ("sru", dataclasses.replace(STAGED, frame_weight=0.3), 2, 20),
+        ("sru", PUBLISHED, 3, 20),
+        ("lstm", STAGED, 2, 20),
+        ("transformer", STAGED, 3, 400),
+    ],
+)
+def test_a_step_asks_the_device_for_no_value(
+    tiny_config: Config, encoder: str, recipe: Recipe, contrast_only: bool, members: int, frames: int
+) -> None:
     """On the device "meta" a tensor has a shape and no values, so whatever would wait for one fails."""
-    model = create(tiny_config).to("meta")
-    spectrum = torch.empty(8, frames, model.front_end.bands, device="meta")
-    views = views_of(model, spectrum, torch.tensor([frames, 3] * 4), torch.arange(4))
-    loss, _ = evaluate(model, views, dataclasses.replace(STAGED, frame_weight=frame_weight), contrast_only=True)
+    config = dataclasses.replace(
+        tiny_config,
+        encoder=dataclasses.replace(tiny_config.encoder, kind=encoder),
+        features=dataclasses.replace(tiny_config.features, kind="logmel"),
+        augment=dataclasses.replace(tiny_config.augment, share=0.9, noise_db=None),
+        train=dataclasses.replace(tiny_config.train, recipe="staged" if recipe.use_cosine else "published"),
+    )
+    model = create(config).to("meta")
+    spectrum = torch.empty(4 * members, frames, model.front_end.bands, device="meta")
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.tensor([frames, 3] * (2 * members))
+    spectrum, lengths = augment(spectrum, lengths, model.front_end, config.augment, generator)
+    spectrum, lengths = same_length(spectrum, lengths, members, model.front_end.kind)
+    views = views_of(model, spectrum, lengths, torch.arange(4), members)
+    loss, _ = evaluate(model, views, recipe, contrast_only=contrast_only)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     assert all(x.grad is not None for x in model.encoder.parameters())

@@ -16,17 +16,24 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
 
     Returns:
         ([P, d] unit prototypes of the tokens that occur, pair by pair, in the order of their numbers; bool [B, K],
-        which tokens these are).
+        which tokens these are). On the CPU there are P of them; elsewhere their number would have to be waited for,
+        and zeros follow up to the most that there can be.
     """
     b, _, d = embeddings.shape
     # Padding goes to a separate last row, which is cut off; no [B, T, K] or [B, K, d] table is needed.
     row = tokens + num_tokens * torch.arange(b, device=tokens.device)[:, None]
     row = torch.where(mask, row, b * num_tokens).flatten()
     present = torch.zeros(b * num_tokens + 1, dtype=torch.bool, device=tokens.device).index_fill_(0, row, True)
-    place = present.cumsum(0)[row] - 1
-    present = present[:-1]
-    sums = embeddings.new_zeros(int(present.sum()) + 1, d).index_add(0, place, embeddings.flatten(0, 1))[:-1]
+    place, present = present.cumsum(0)[row] - 1, present[:-1]
+    count = _occurring(present, tokens.numel())
+    place = torch.where(row < len(present), place, count)
+    sums = embeddings.new_zeros(count + 1, d).index_add(0, place, embeddings.flatten(0, 1))[:-1]
     return F.normalize(sums, dim=1), present.reshape(b, num_tokens)
+
+
+def _occurring(present: Tensor, frames: int) -> int:
+    """How many of the tokens ``present`` [B * K] occur; on devices at least so many, of ``frames`` frames."""
+    return int(present.sum()) if present.device.type == "cpu" else min(len(present), frames)
 
 
 def matching_loss(
@@ -35,13 +42,13 @@ def matching_loss(
     """K-way cross-entropy of every prototype that occurs against its own codeword: mean per pair, then over pairs.
 
     Args:
-        prototype: [P, d]; present: bool [B, K], P of them True; codebook: [K, d].
+        prototype: [P, d]; present: bool [B, K], at most P of them True, whose prototypes come first; codebook: [K, d].
         score: see `codebook_scores`.
 
     Returns:
         scalar; a pair in which no token occurs counts as 0.
     """
-    pair, target = present.nonzero_static(size=len(prototype)).unbind(1)
+    pair, target = present.nonzero_static(size=len(prototype), fill_value=-1).unbind(1)
     scores = codebook_scores(prototype, codebook, score)
-    each = F.cross_entropy(scores / temperature, target, reduction="none")
-    return (each / present.sum(1)[pair]).sum() / len(present)
+    each = F.cross_entropy(scores / temperature, target, reduction="none", ignore_index=-1)
+    return (each / present.sum(1).clamp_min(1)[pair]).sum() / len(present)

@@ -94,7 +94,8 @@ def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         tokens: int64 [B, T]; lengths: [B].
 
     Returns:
-        ([B, L] strings, padded with 0, [B] their lengths), L the longest length.
+        ([B, L] strings, padded with 0, [B] their lengths), L the longest length on the CPU. Elsewhere it would have to
+        be waited for, and L is T.
     """
     inside = torch.arange(tokens.shape[1], device=tokens.device)[None, :] < lengths[:, None]
     keep = inside.clone()
@@ -104,7 +105,8 @@ def compress(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     strings = tokens.new_zeros(tokens.shape[0], tokens.shape[1] + 1)
     # Dropped tokens go to an extra last column, which is cut off.
     strings.scatter_(1, torch.where(keep, place, tokens.shape[1]), tokens)
-    return strings[:, : int(counts.max())], counts
+    longest = int(counts.max()) if tokens.device.type == "cpu" else tokens.shape[1]
+    return strings[:, :longest], counts
 
 
 def usage(counts: Tensor) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from wav2tok.losses.similarity import Codewords, path_similarity
 from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model.codebook import compress, nearest
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.products import linear
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.ranks import ALONE, Ranks
 
@@ -73,7 +74,7 @@ class Scored:
 
 def scored(model: Wav2Tok, views: Views) -> Scored:
     """Compare every frame with every codeword, once for all losses."""
-    a, b = views.a @ model.codebook.T, views.b @ model.codebook.T
+    a, b = linear(views.a, model.codebook), linear(views.b, model.codebook)
     return Scored(a, b, nearest(a.detach()), nearest(b.detach()))
 
 

@@ -212,7 +212,7 @@ def test_the_likelihood_of_aligned_frames(dtype: torch.dtype, precision: Precisi
     model.set_codebook(drawn.codebook)
     share = torch.rand(v.a.shape[:2], generator=torch.Generator().manual_seed(sizes["seed"]))
     partner = (share * v.b_frames[:, None]).long()
-    loss = aligned_likelihood(v, scored(model, v), partner, tau)
+    loss = aligned_likelihood(v, scored(model, v, tau), partner)
 
     pairs, leaves = drawn.exact()
     e, losses = model.codebook.double(), []

@@ -39,7 +39,12 @@ def likelihood_loss(scores: Tensor, frames: Tensor, strings: Tensor, lengths: Te
     Returns:
         [B], 0 where the string is empty or longer than there are frames (the likelihood is not defined there).
     """
-    return _Likelihood.apply(F.log_softmax(scores, dim=2), frames, strings, lengths)
+    return string_loss(F.log_softmax(scores, dim=2), frames, strings, lengths)
+
+
+def string_loss(log_p: Tensor, frames: Tensor, strings: Tensor, lengths: Tensor) -> Tensor:
+    """`likelihood_loss`, given log p(k | t), [B, T, K]."""
+    return _Likelihood.apply(log_p, frames, strings, lengths)
 
 
 class _Likelihood(torch.autograd.Function):

@@ -24,6 +24,7 @@ class Stretches:
         a_rows, b_rows: int64 [P, N'] and [P, M'], rows of the views' flattened embeddings [B * N, d] and [B * M, d].
         a_frames, b_frames: [P], how many of them are not padding.
         labels: int64 [P], the class of the pair.
+        complete: whether these are all pairs, each as a whole.
     """
 
     a_rows: Tensor
@@ -31,9 +32,12 @@ class Stretches:
     b_rows: Tensor
     b_frames: Tensor
     labels: Tensor
+    complete: bool
 
     def of(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embeddings [B, N, d] and [B, M, d] -> [P, N', d], their frames [P], [P, M', d], their frames [P]."""
+        if self.complete:  # the rows themselves, without copies of them and of their gradients
+            return a, self.a_frames, b, self.b_frames
         return (
             take_rows(a.flatten(0, 1), self.a_rows),
             self.a_frames,
@@ -45,7 +49,7 @@ class Stretches:
 def whole(steps: tuple[int, int], frames: tuple[Tensor, Tensor], labels: Tensor) -> Stretches:
     """Every pair as a whole: padded lengths (N, M), true lengths [B] of both views, labels [B], on one device."""
     rows = [torch.arange(len(labels) * n, device=labels.device).reshape(-1, n) for n in steps]
-    return Stretches(rows[0], frames[0], rows[1], frames[1], labels)
+    return Stretches(rows[0], frames[0], rows[1], frames[1], labels, complete=True)
 
 
 def cut(
@@ -86,4 +90,5 @@ def cut(
         rows(first, b_length, longest[1], steps[1]),
         b_length,
         labels.to(device, non_blocking=True)[owner],
+        complete=False,
     )

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wav2tok.model.products import linear
+
 CHUNK = 1 << 14
 """Frames whose similarities to the codebook are in memory at a time."""
 TOLERANCE = 1e-4
@@ -21,8 +23,10 @@ decide."""
 def nearest(similarity: Tensor) -> Tensor:
     """The token of each frame, the first of equally near codewords (`TIE`): cosines [..., K] -> int64 [...]."""
     best = similarity.amax(dim=-1, keepdim=True)
-    # On floats, because ONNX Runtime's CUDA provider supports ArgMax for no other type.
-    return (similarity >= best - TIE).to(similarity.dtype).argmax(dim=-1)
+    near = similarity >= best - TIE
+    # Of floats in the graph, because ONNX Runtime's CUDA provider supports ArgMax for no other type. Of bytes in torch,
+    # where that of floats takes three times as long.
+    return (near.to(similarity.dtype) if torch.jit.is_tracing() else near.view(torch.uint8)).argmax(dim=-1)
 
 
 def assign(embeddings: Tensor, codebook: Tensor) -> Tensor:
@@ -138,4 +142,4 @@ def codebook_scores(points: Tensor, codebook: Tensor, score: nn.Module | None) -
     Returns:
         [P, K].
     """
-    return points @ codebook.T if score is None else score(points, codebook)
+    return linear(points, codebook) if score is None else score(points, codebook)

@@ -9,12 +9,13 @@ from torch.nn import functional as F
 from wav2tok.config.schema import Recipe
 from wav2tok.losses.alignment import align
 from wav2tok.losses.contrast import contrast_loss, draw_frames, sequence_contrast, triplet_loss
-from wav2tok.losses.likelihood import likelihood_loss
+from wav2tok.losses.likelihood import string_loss
 from wav2tok.losses.matching import matching_loss, prototypes
 from wav2tok.losses.similarity import Codewords, path_similarity
 from wav2tok.losses.stretches import Stretches, cut, whole
 from wav2tok.model.codebook import compress, nearest
 from wav2tok.model.frames import frame_mask
+from wav2tok.model.products import linear
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.ranks import ALONE, Ranks
 
@@ -63,7 +64,10 @@ def views_of(
 
 @dataclass(frozen=True)
 class Scored:
-    """Cosines of both views' frames to the codebook, [B, N, K] and [B, M, K], and their tokens, [B, N] and [B, M]."""
+    """Log-probabilities of both views' tokens, [B, N, K] and [B, M, K], and the nearest tokens, [B, N] and [B, M].
+
+    The probabilities are the softmax of cosines to the codebook / temperature.
+    """
 
     a: Tensor
     b: Tensor
@@ -71,10 +75,11 @@ class Scored:
     token_b: Tensor
 
 
-def scored(model: Wav2Tok, views: Views) -> Scored:
+def scored(model: Wav2Tok, views: Views, temperature: float) -> Scored:
     """Compare every frame with every codeword, once for all losses."""
-    a, b = views.a @ model.codebook.T, views.b @ model.codebook.T
-    return Scored(a, b, nearest(a.detach()), nearest(b.detach()))
+    a, b = linear(views.a, model.codebook), linear(views.b, model.codebook)
+    log_a, log_b = (F.log_softmax(cosines / temperature, dim=2) for cosines in (a, b))
+    return Scored(log_a, log_b, nearest(a.detach()), nearest(b.detach()))
 
 
 @dataclass(frozen=True)
@@ -177,8 +182,8 @@ def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -
     tokens = torch.cat([scores.token_a, scores.token_b], dim=1)
     prototype, present = prototypes(torch.cat([views.a, views.b], dim=1), tokens, mask, len(codebook))
 
-    def likelihood(cosines: Tensor, frames: Tensor, string: Tensor, length: Tensor) -> Tensor:
-        loss = likelihood_loss(cosines / tau, frames, string, length)
+    def likelihood(log_p: Tensor, frames: Tensor, string: Tensor, length: Tensor) -> Tensor:
+        loss = string_loss(log_p, frames, string, length)
         return (loss / length if recipe.per_token else loss).mean()
 
     return {
@@ -188,15 +193,15 @@ def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -
     }
 
 
-def aligned_likelihood(views: Views, scores: Scored, partner: Tensor, temperature: float) -> Tensor:
+def aligned_likelihood(views: Views, scores: Scored, partner: Tensor) -> Tensor:
     """Cross-entropy of each frame of ``a`` against the token of its aligned frame of ``b``, both ways: scalar."""
     rows = frame_mask(views.a_frames, views.a.shape[1]).flatten().nonzero()[:, 0].to(views.a.device)
     offset = torch.arange(len(partner), device=partner.device)[:, None] * views.b.shape[1]
     other = (partner + offset).flatten()[rows]
-    a = scores.a.flatten(0, 1).index_select(0, rows) / temperature
-    b = scores.b.flatten(0, 1).index_select(0, other) / temperature
     token_a, token_b = scores.token_a.flatten()[rows], scores.token_b.flatten()[other]
-    return (F.cross_entropy(a, token_b) + F.cross_entropy(b, token_a)) / 2
+    a = scores.a.flatten().index_select(0, rows * scores.a.shape[2] + token_b)
+    b = scores.b.flatten().index_select(0, other * scores.b.shape[2] + token_a)
+    return -(a.mean() + b.mean()) / 2
 
 
 def objective(
@@ -229,7 +234,7 @@ def objective(
         parts["triplet"] = triplet_loss(views.a, a, views.b, b, views.negative, c, recipe.triplet_margin)
         loss = loss + recipe.triplet_weight * parts["triplet"]
     if not contrast_only:
-        scores = scored(model, views)
+        scores = scored(model, views, recipe.temperature)
         parts |= paper_losses(model, views, scores, recipe)
         loss = (
             loss
@@ -242,6 +247,6 @@ def objective(
             parts["codeword"] = codeword_contrast(model, views, scores, across.compared, temperature, ranks)
             loss = loss + recipe.codeword_weight * parts["codeword"]
         if recipe.aligned_weight:
-            parts["aligned"] = aligned_likelihood(views, scores, across.partner, recipe.temperature)
+            parts["aligned"] = aligned_likelihood(views, scores, across.partner)
             loss = loss + recipe.aligned_weight * parts["aligned"]
     return loss, {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}

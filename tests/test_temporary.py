@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wav2tok.files import replacing, replacing_folder
+from wav2tok.errors import UserError
+from wav2tok.files import alone, replacing, replacing_folder
 
 DYING = """
 import os, pathlib, shutil, signal, sys
@@ -161,3 +162,27 @@ def test_a_long_name_can_be_written(tmp_path: Path) -> None:
     with replacing(path) as new:
         new.write_text("whole")
     assert path.read_text() == "whole"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_processes_do_not_work_at_one_result(kind: str, tmp_path: Path) -> None:
+    """Whoever comes second is refused before its work, and the death of the first lets it in."""
+    target = tmp_path / "new" / "result"
+    call = "alone(target)" if kind == "file" else "replacing_folder(target)"
+    code = (
+        "import pathlib, sys; from wav2tok.files import *; target = pathlib.Path(sys.argv[1])\n"
+        f"with {call}:\n    print('begun', flush=True); sys.stdin.read()"
+    )
+    writer = alone if kind == "file" else replacing_folder
+    with subprocess.Popen(
+        [sys.executable, "-c", code, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "begun\n"
+        with pytest.raises(UserError, match=r"another process is writing to .*result; wait"), writer(target):
+            raise AssertionError("it is being written")
+        first.kill()
+        first.wait()
+    with writer(target):
+        pass
+    assert [path.name for path in (tmp_path / "new").iterdir()] == (["result"] if kind == "folder" else [])

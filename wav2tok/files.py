@@ -116,6 +116,35 @@ def _mode(path: Path) -> int:
 
 
 @contextlib.contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents, if necessary; when the block ends, those that it made and that are empty go."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    make_folder(folder)
+    try:
+        yield
+    finally:
+        for place in made:  # what was to be written was refused
+            if not place.exists() or any(place.iterdir()):
+                break
+            place.rmdir()
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let no other process work at the file ``path`` while the block runs, which replaces it at its end.
+
+    The kernel releases the lock when the process ends, however it ends.
+
+    Raises:
+        UserError: another process does, or ``path`` is not a regular file.
+    """
+    require_local(path, "out")
+    require_file(path)
+    with _in_folder(path.parent), temporary.place(path, alone=True):
+        yield
+
+
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of an output folder while the block runs; the folder is made if necessary.
 
@@ -126,8 +155,12 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: another process holds it, or ``folder`` is not a folder.
     """
     require_folder(folder)
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    make_folder(folder)
+    with _in_folder(folder), _lock(folder):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
     taken = UserError(
         f"another process is writing to {folder}; wait until it has finished, or name another folder.", "out"
     )
@@ -151,10 +184,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-        for place in made:  # empty if what was to be written was refused
-            if any(place.iterdir()):
-                break
-            place.rmdir()
 
 
 @contextlib.contextmanager
@@ -173,13 +202,14 @@ def replacing_folder(
 
     Raises:
         UserError: ``path`` is a file or a device, is or holds the current folder or one of ``inputs``, or holds
-            something else than ``names``, or the disk is full; it is unchanged then.
+            something else than ``names``; or another process is replacing it; or the disk is full. It is unchanged
+            then.
     """
     given = Path(path)
     require_replaceable(given, names, inputs)
     path = given.resolve()  # what a link points to is replaced, not the link
     make_folder(path.parent)
-    with naming(path), temporary.place(path) as place:
+    with naming(path), temporary.place(path, alone=True) as place:
         require_replaceable(given, names, inputs)  # what was put back
         new = place / "new"
         new.mkdir()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from wav2tok.errors import UserError
 from wav2tok.progress import log
 
 _LOCK, _HOST, _OLD = "lock", "host", "old"
@@ -27,10 +28,16 @@ _FOREIGN_SECONDS = 86_400.0
 
 
 @contextlib.contextmanager
-def place(target: Path) -> Iterator[Path]:
+def place(target: Path, *, alone: bool = False) -> Iterator[Path]:
     """An empty folder on the disk of ``target`` and for it alone, which is deleted when the block ends.
 
     First, what killed processes have left for this target is deleted, or put back if it is the only copy (`swap`).
+
+    Args:
+        alone: refuse if another process has a place for this target. Without it both write, and the later one wins.
+
+    Raises:
+        UserError: with ``alone``, another process is writing.
     """
     mine: tuple[Path, FileLock] | None = None
     number = 0
@@ -40,7 +47,16 @@ def place(target: Path) -> Iterator[Path]:
             number += 1
             if mine is not None and not folder.exists():
                 continue
-            lock = _claim(folder)
+            try:
+                lock = _claim(folder)
+            except Timeout:
+                if not alone:
+                    continue
+                if mine is not None:
+                    _leave(*mine)
+                raise UserError(
+                    f"another process is writing to {target}; wait until it has finished, or name another.", "out"
+                ) from None
             if lock is None:
                 continue
             _clear(folder, target)
@@ -87,12 +103,16 @@ def _folder(target: Path, number: int) -> Path:
 
 
 def _claim(folder: Path) -> FileLock | None:
-    """The lock of a place, if its writer is gone or there was none."""
+    """The lock of a place, if its writer is gone or there was none; None if nobody can know.
+
+    Raises:
+        Timeout: it is being written.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, PermissionError):  # it is being written, or another user's
+    except PermissionError:  # it is another user's
         return None
     host = folder / _HOST
     try:

@@ -54,3 +54,28 @@ def test_bytes_that_only_look_like_a_frame_do_not_count(broken: int) -> None:
     last = max(match.start() for match in flac._SYNC.finditer(content, len(content) - 6_000))
     content[last + 1 + broken] ^= 0x10
     assert flac.counted(io.BytesIO(content), bytes(content[:26]), len(content)) != 10_000
+
+
+@pytest.mark.parametrize(("bits", "subtype"), [(8, "PCM_S8"), (16, "PCM_16"), (24, "PCM_24")])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_the_digest_of_what_was_written_agrees(bits: int, subtype: str, channels: int) -> None:
+    wave = np.random.default_rng(bits).uniform(-1, 1, (10_000, channels))
+    wave[0] = -1.0
+    file = io.BytesIO()
+    soundfile.write(file, wave, 8000, format="FLAC", subtype=subtype)
+    content = file.getvalue()
+    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    for changed in (False, True):
+        if changed:
+            samples[-1, -1] += 2.0 ** (1 - bits) * (1 if samples[-1, -1] < 0 else -1)
+        digest = flac.Digest.of(content[: flac.HEAD])
+        assert digest is not None
+        for block in (samples[:4000], samples[4000:], samples[:0]):
+            digest.add(block)
+        assert digest.differs is changed
+
+
+def test_what_has_no_digest() -> None:
+    content = stored("tone", 100, 8000, 1)
+    for head in (content[:41], b"RIFF" + content[4:], content[:26] + bytes(16), b""):
+        assert flac.Digest.of(head) is None

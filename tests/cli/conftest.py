@@ -2,14 +2,19 @@
 
 import io
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.cli.works import Work, environment
 from wav2tok.cli import main
+from wav2tok.config.parameters import to_dict
+from wav2tok.config.schema import Config
 
 
 @dataclass(frozen=True)
@@ -88,3 +93,34 @@ def registry_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
         mlflow.set_tracking_uri(None)
     yield uri
     mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="session")
+def work(
+    tiny_corpus: Path, tiny_split: Path, tiny_model: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory
+) -> Work:
+    """A working folder in which a model was trained, evaluated, exported and registered."""
+    folder = tmp_path_factory.mktemp("interrupted") / "work"
+    folder.mkdir()
+    values = to_dict(tiny_config)
+    values["data"]["path"] = "corpus"
+    values["gate"] |= {"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []}
+    values["register"] |= {"min_queries": 4}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    shutil.copy(tiny_split, folder / "audios.bin")
+    shutil.copy(tiny_split.with_suffix(".json"), folder / "audios.json")
+    shutil.copytree(tiny_model, folder / "model")
+    shutil.copytree(tiny_corpus, folder / "corpus")
+    for name in ("arch", "climb"):
+        shutil.copytree(tiny_corpus / name, folder / "more" / name)
+        shutil.copytree(tiny_corpus / name, folder / "inbox" / name)
+    shutil.copy(tiny_corpus / "arch" / "ada_0.flac", folder / "query.flac")
+    made = Work(folder, environment())
+    for arguments in (
+        "evaluate --data audios.bin --model model --out report",
+        "export --model model --report report --data audios.bin --out export",
+        "register --model export --report report --data audios.bin --out registered",
+        "index build corpus --model model --out index",
+    ):
+        made.run(arguments, folder)
+    return made

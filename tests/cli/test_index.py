@@ -130,6 +130,23 @@ def test_an_index_of_nothing_readable_replaces_none(indexed, cli, folder, tiny_m
     assert len(Index.load(folder / "index")) == 28
 
 
+@pytest.mark.promise(
+    "A list on standard input that names no file",
+    "tokenize warns on standard error and ends with 0; index refuses it, and the index stays.",
+)
+@pytest.mark.parametrize("listed", ["", "\n \r\n"])
+def test_an_empty_list_empties_no_index(indexed, cli, folder, tiny_model, listed):
+    before = (folder / "index" / "index.json").read_bytes()
+    refused = cli("index", "--model", tiny_model, "--out", "index", stdin=listed)
+    assert refused.code == 2
+    assert "nothing is listed to make an index of" in refused.err.splitlines()[-1]
+    assert (folder / "index" / "index.json").read_bytes() == before
+    assert not cli("tokenize", "--model", tiny_model, stdin=listed).out
+    done = cli("tokenize", "--model", tiny_model, stdin=listed)
+    assert done.code == 0
+    assert json.loads(done.err) == {"warning": "standard input lists no files, so there is nothing to do"}
+
+
 def test_strings_of_two_tokenizers_never_compare(indexed, cli, folder, tiny_model, tiny_corpus):
     manifest = json.loads((folder / "index" / "index.json").read_text())
     (folder / "index" / "index.json").write_text(json.dumps(manifest | {"identity": "0" * 16, "model": "models:/a/7"}))

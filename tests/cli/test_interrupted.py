@@ -1,21 +1,14 @@
 """Ctrl-C in the middle of every verb that takes time: one sentence, exit code 130, and the verb can be run again."""
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.cli.works import Work
 from tests.service.servers import service
-from wav2tok.config.parameters import to_dict
-from wav2tok.config.schema import Config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -44,67 +37,6 @@ SHARES = (0.4, 0.65, 0.9)
 """When the interrupts come, as shares of the verb's whole time."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """A folder with everything that the verbs read."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def start(self, arguments: str, cwd: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "wav2tok", *arguments.split()], cwd=cwd, env=self.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            # A shell that runs the tests in the background has SIGINT ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
-
-    def copy(self, to: Path) -> Path:
-        shutil.copytree(self.folder, to, symlinks=True)
-        return to
-
-
-@pytest.fixture(scope="module")
-def work(
-    tiny_corpus: Path, tiny_split: Path, tiny_model: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory
-) -> Work:
-    folder = tmp_path_factory.mktemp("interrupted") / "work"
-    folder.mkdir()
-    values = to_dict(tiny_config)
-    values["data"]["path"] = "corpus"
-    values["gate"] |= {"min_mrr": 0.0, "min_map": 0.0, "min_codebook_use": 0.0, "beat": []}
-    values["register"] |= {"min_queries": 4}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    shutil.copy(tiny_split, folder / "audios.bin")
-    shutil.copy(tiny_split.with_suffix(".json"), folder / "audios.json")
-    shutil.copytree(tiny_model, folder / "model")
-    shutil.copytree(tiny_corpus, folder / "corpus")
-    for name in ("arch", "climb"):
-        shutil.copytree(tiny_corpus / name, folder / "more" / name)
-        shutil.copytree(tiny_corpus / name, folder / "inbox" / name)
-    shutil.copy(tiny_corpus / "arch" / "ada_0.flac", folder / "query.flac")
-    left = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))}
-    made = Work(folder, left | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
-    for arguments in (
-        "evaluate --data audios.bin --model model --out report",
-        "export --model model --report report --data audios.bin --out export",
-        "register --model export --report report --data audios.bin --out registered",
-        "index build corpus --model model --out index",
-    ):
-        _whole(made, arguments, folder)
-    return made
-
-
-def _whole(work: Work, arguments: str, cwd: Path) -> float:
-    """Run a verb to its end; returns the seconds that it took."""
-    start = time.monotonic()
-    process = work.start(arguments, cwd)
-    out, err = process.communicate(timeout=600)
-    assert process.returncode in (0, 1), (arguments, out[-2000:], err[-3000:])
-    assert "Traceback" not in err, err
-    return time.monotonic() - start
-
-
 @pytest.mark.promise(
     "Ctrl-C in the middle of a verb",
     "One sentence and exit code 130; no temporary file and no half of a JSON is left, and the verb can be run again.",
@@ -112,7 +44,7 @@ def _whole(work: Work, arguments: str, cwd: Path) -> float:
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_interrupted_verb_says_so_and_can_be_run_again(verb: str, work: Work, tmp_path: Path) -> None:
     arguments = VERBS[verb]
-    seconds = _whole(work, arguments, work.copy(tmp_path / "timed"))
+    seconds = work.run(arguments, work.copy(tmp_path / "timed"))
     place = work.copy(tmp_path / "place")
     for share in SHARES:
         process = work.start(arguments, place)
@@ -130,7 +62,7 @@ def test_an_interrupted_verb_says_so_and_can_be_run_again(verb: str, work: Work,
         assert process.returncode < 0 or not list(place.rglob(".wav2tok-*"))
         for path in place.rglob("*.json"):
             json.loads(path.read_text())
-    _whole(work, arguments, place)
+    work.run(arguments, place)
 
 
 @pytest.mark.parametrize(("verb", "options"), [("serve", ["--model", "model"]), ("demo", ["corpus"])])

@@ -62,6 +62,21 @@ def test_output_does_not_go_among_the_recordings(verb, inside, folder, tiny_corp
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("verb", ["split", "cluster", "train", "evaluate"])
+def test_a_result_among_the_recordings_is_warned_of(verb, folder, tiny_corpus, tiny_model, cli):
+    shutil.copytree(tiny_corpus, folder / "corpus")
+    arguments = ["corpus", "--out", "corpus/audios.bin"]
+    if verb != "split":
+        assert cli("split", "corpus", "--out", "audios.bin").code == 0
+        arguments = ["--data", "audios.bin", "--out", "corpus/new"]
+    arguments += ["--model", tiny_model, "--no-track"] if verb == "evaluate" else []
+    # It stops soon, and has warned by then.
+    arguments += ["--no-track", "--set", "train.init_from=absent"] if verb == "train" else []
+    done = cli(verb, *arguments)
+    assert "lies in corpus, where the recordings are" in done.out
+    assert done.code == (2 if verb == "train" else 0), done
+
+
 def test_an_index_may_lie_beside_its_recordings(folder, tiny_corpus, tiny_model, cli, monkeypatch):
     """``cd music; wav2tok index .``: its files are no recordings, so another run finds what the first found."""
     shutil.copytree(tiny_corpus, folder / "music")

@@ -301,3 +301,20 @@ def test_digest_follows_paths_and_contents_only():
     assert digest == manifest.manifest_digest([b, dataclasses.replace(a, rms_dbfs=-9.0)])
     changed = [[a], [a, dataclasses.replace(b, sha256="3")], [a, dataclasses.replace(b, path="c.wav")], []]
     assert len({digest, *map(manifest.manifest_digest, changed)}) == 5
+
+
+@pytest.mark.promise("A FLAC with other samples than its MD5 says", "validate warns and names the file.")
+def test_a_flac_whose_samples_were_altered(tmp_path):
+    for name, first in (("kept", 0), ("altered", 1), ("unmarked", 0)):
+        path = tmp_path / f"{name}_1.flac"
+        soundfile.write(path, np.sin(np.arange(8000) / 9) / 3, 8000, subtype="PCM_16")
+        content = bytearray(path.read_bytes())
+        if name != "kept":
+            content[26:42] = bytes([first] * 16)
+        path.write_bytes(content)
+    doubts = {entry.path: entry.doubt for entry in manifest.build(tmp_path)}
+    assert doubts == {
+        "altered_1.flac": "has other samples than were encoded, by the MD5 in its header",
+        "kept_1.flac": "",
+        "unmarked_1.flac": "",
+    }

@@ -1,6 +1,7 @@
 """``wav2tok export``: what an approved, a refused and an unasked model leave behind."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -139,3 +140,19 @@ def test_a_folder_that_holds_the_inputs_is_not_replaced(place, tiny_split):
     with pytest.raises(UserError, match=r"which is read; name another folder|it also holds"):
         pull(str(place / "export" / "tokenizer.int8.onnx"), place / "export")
     assert names(place / "export") == sorted([*before, "tokenizer.int8.onnx"])
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o027])
+def test_an_export_has_the_modes_of_who_exports(place, umask):
+    """Not those of the model, which another user may have trained, or which may be read-only."""
+    runs.write_run(place / "model", "some run")
+    for path in (place / "model").iterdir():
+        path.chmod(0o444)
+    before = os.umask(umask)
+    try:
+        export(place / "model", None, place / "export")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (place / "export").iterdir()}
+    assert {"run.json", "heard.json", "tokenizer.onnx"} <= modes.keys()
+    assert set(modes.values()) == {0o666 & ~umask}

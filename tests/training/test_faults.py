@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from tests.training.trainings import trainer
 from wav2tok.config.schema import Config
 from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
+from wav2tok.spectra.store import SpectrumStore
 from wav2tok.training.batches import LoadedBatch
 from wav2tok.training.loop import Trainer
 from wav2tok.training.recorder import SilentRecorder
@@ -69,6 +71,51 @@ def test_weights_that_the_last_step_spoils_are_not_written(
     with pytest.raises(UserError, match=rf"the weights are not finite in epoch 1, first in step {made.steps}; lower"):
         made.run(SilentRecorder())
     assert not (tmp_path / "last.safetensors").exists()
+
+
+def poisoned(store: SpectrumStore, recording: int) -> None:
+    """Make the spectrum of a recording NaN on the disk, as a broken disk or another program could."""
+    width, first = store._rows.width, int(store._offsets[recording])
+    store._rows.write(np.full((int(store.frames[recording]), width), np.nan, np.float32), first)
+
+
+@pytest.mark.promise(
+    "The embeddings of some recordings are NaN", "Training stops and names them; the last good checkpoint stays."
+)
+@pytest.mark.parametrize("where", ["training", "validation", "augmented validation"])
+def test_recordings_whose_embeddings_are_not_finite_are_named(
+    where: str, tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    """The E-step of the first stage's end and validation read recordings that may be in no pair of the epoch."""
+    made = trainer(tiny_split, tiny_config, tmp_path)
+    store = {"training": made.store, "validation": made.valid_store, "augmented validation": made.changed}[where]
+    paths = made.paths if where == "training" else made.valid.paths
+
+    def spoil() -> None:
+        if made.progress.step == 2 * made.steps - 1:  # the steps of the epoch have loaded what they need
+            for recording in (1, 2):
+                poisoned(store, recording)
+
+    before_step(made, 0, spoil)
+    with pytest.raises(UserError, match=r"embeddings are not finite in epoch 2; what .* up to epoch 1 is kept; lower "
+    ) as raised:  # fmt: skip
+        made.run(SilentRecorder())
+    assert str(raised.value).endswith(f"check the recordings that have them: {paths[1]}, {paths[2]}.")
+    assert checkpoint.peek(tmp_path / "last.safetensors")["epoch"] == 1
+
+
+def test_a_spoiled_step_is_named_also_if_an_e_step_follows_within_the_epoch(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    made = trainer(tiny_split, changed(tiny_config, recipe={"contrast_share": 0.0, "iter_clust": 3}), tmp_path)
+
+    def spoil() -> None:
+        with torch.no_grad():
+            made.model.encoder.projection.bias[0] = torch.nan
+
+    before_step(made, 1, spoil)
+    with pytest.raises(UserError, match=r"not finite in epoch 1, first in step 2; lower .* recordings of that step: "):
+        made.run(SilentRecorder())
 
 
 class Full:

@@ -1,6 +1,7 @@
 """Read recordings: any format that libsndfile or ffmpeg knows, as one channel, at the model's rate."""
 
 import contextlib
+import dataclasses
 import io
 import math
 from collections.abc import Iterator
@@ -45,9 +46,18 @@ class SequentialFile(soundfile.SoundFile):
 
     Attributes:
         header: what its header is worth.
+        more: open the files, one after the other, that are joined to it.
+        behind: samples in them.
     """
 
     header = headers.Header()
+    more: Iterator["SequentialFile"] = iter(())
+    behind = 0
+
+    @property
+    def frames(self) -> int:
+        """Samples of each channel, those behind it included."""
+        return int(super().frames) + self.behind
 
     def seekable(self) -> bool:
         return False
@@ -59,8 +69,9 @@ class SequentialFile(soundfile.SoundFile):
             UnreadableError: the file is truncated or empty, or has a value that no sound has.
         """
         count, ended = 0, False
+        part: SequentialFile | None = self
         while not ended:
-            block = self.read(size, dtype="float32", always_2d=True)
+            block, part = self._block(size, part)
             count, ended = count + len(block), len(block) < size
             peak = max(block.max(initial=0.0), -block.min(initial=0.0))
             if not peak <= LOUDEST:
@@ -73,6 +84,16 @@ class SequentialFile(soundfile.SoundFile):
             if ended and count < self.frames and self.header.exact:
                 raise UnreadableError(self.name, f"ends after {count} of {self.frames} samples")
             yield block
+
+    def _block(self, size: int, part: "SequentialFile | None") -> tuple[np.ndarray, "SequentialFile | None"]:
+        """The next samples of the joined files, fewer than ``size`` at their end; and the one to read on from."""
+        found = np.empty((0, self.channels), np.float32)
+        while part is not None and len(found) < size:
+            block = part.read(size - len(found), dtype="float32", always_2d=True)
+            found = np.concatenate([found, block]) if len(found) else block
+            if len(found) < size:
+                part = next(self.more, None)
+        return found, part
 
 
 @contextlib.contextmanager
@@ -130,7 +151,27 @@ def _by_libsndfile(path: Source, raw: BinaryIO, stack: contextlib.ExitStack) -> 
     direct = header.plain and not isinstance(path, Content)
     file = stack.enter_context(SequentialFile(str(path) if direct else headers.View(raw, header, str(path))))
     file.header = header
+    if header.more:
+        _join(file, raw)
     return file
+
+
+def _join(file: SequentialFile, raw: BinaryIO) -> None:
+    """Let a file go on with those that are joined to it, if all have its rate and its channels."""
+
+    def others() -> Iterator[SequentialFile]:
+        for header in file.header.more:
+            with SequentialFile(headers.View(raw, header, str(file.name))) as other:
+                yield other
+
+    try:
+        frames = [(other.frames, other.samplerate, other.channels) for other in others()]
+    except soundfile.LibsndfileError:
+        frames = []
+    if len(frames) == len(file.header.more) and {one[1:] for one in frames} == {(file.samplerate, file.channels)}:
+        file.more, file.behind = others(), sum(count for count, _, _ in frames)
+    else:
+        file.header = dataclasses.replace(file.header, doubt=headers.CHAINED)
 
 
 def seconds(path: Source, most: float = math.inf) -> float:

@@ -1,8 +1,14 @@
-"""How long a FLAC stream is by its last frame, whatever its header states (RFC 9639)."""
+"""What a FLAC stream is, compared with its header: its length by the last frame, and the digest of its samples.
 
+The format is that of RFC 9639. libFLAC compares the digest only if it is asked to, and libsndfile does not ask.
+"""
+
+import hashlib
 import re
 import struct
 from typing import BinaryIO
+
+import numpy as np
 
 _SEARCHED = 1 << 17
 """Bytes at the end of a file in which the last frame begins, where the header does not state the longest frame."""
@@ -37,6 +43,42 @@ def counted(file: BinaryIO, head: bytes, size: int) -> int:
         if (last := _end_of_frame(end[at : at + _HEADER].ljust(_HEADER, b"\0"), equal)) is not None:
             return last
     return 0
+
+
+HEAD = 42
+"""Bytes of a file that `Digest.of` reads."""
+ALTERED = "has other samples than were encoded, by the MD5 in its header"
+_DTYPES = {8: "i1", 16: "<i2"}
+"""Of whole samples by their bits; those of 24 bits have none."""
+
+
+class Digest:
+    """The MD5 of the samples that are read, to compare with that in the header."""
+
+    def __init__(self, bits: int, stated: bytes) -> None:
+        self._bits, self._stated, self._md5 = bits, stated, hashlib.md5(usedforsecurity=False)
+
+    @classmethod
+    def of(cls, head: bytes) -> "Digest | None":
+        """For a file that begins so; None if it is no FLAC, states no digest, or has samples of an odd size."""
+        if len(head) < HEAD or head[:4] != b"fLaC":
+            return None
+        bits, stated = (head[20] << 4 & 0x10 | head[21] >> 4) + 1, head[26:HEAD]
+        return cls(bits, stated) if bits in (8, 16, 24) and any(stated) else None
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take in samples, float32 [N, C] in [-1, 1), which hold those of up to 24 bits exactly."""
+        scaled = samples * np.float32(1 << self._bits - 1)
+        if self._bits in _DTYPES:
+            self._md5.update(scaled.astype(_DTYPES[self._bits]).tobytes())
+        else:
+            wide = scaled.astype("<i4", order="C")
+            self._md5.update(wide.view(np.uint8).reshape(*wide.shape, 4)[..., :3].tobytes())
+
+    @property
+    def differs(self) -> bool:
+        """Whether the samples are others than those that were encoded."""
+        return self._md5.digest() != self._stated
 
 
 def _end_of_frame(head: bytes, equal: int) -> int | None:

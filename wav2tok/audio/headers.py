@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from wav2tok.audio import flac, mpeg
+from wav2tok.audio import flac, mpeg, ogg
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Header:
         patches: (offset in the file, bytes) that replace what is there.
         doubt: what is odd, though it can be read: a phrase that follows the file's name; empty if nothing is.
         problem: why it cannot be read, as such a phrase.
+        more: how the recordings are to be read that are joined to the first one.
     """
 
     exact: bool = True
@@ -35,6 +36,7 @@ class Header:
     patches: tuple[tuple[int, bytes], ...] = ()
     doubt: str = ""
     problem: str = ""
+    more: tuple["Header", ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -45,7 +47,8 @@ class Header:
 ENDLESS = "does not say how long it is, as if its recorder was stopped, so it is read to the end of the file"
 LONGER = "is longer than its header says, as if its recorder was stopped, so it is read to the end of the file"
 JOINED = "is longer than its header says, as if several files were joined, so it is read to the end of the file"
-CHAINED = "holds several recordings one after the other, and only the first is read; split it to use the others"
+LINKED = "holds several recordings one after the other, as if files were joined, and all are read as one"
+CHAINED = "holds several recordings of different kinds one after the other; only the first is read, so split it"
 UNMARKED = "has no mark at its end, as if it was cut off; it is read as far as it goes"
 
 
@@ -100,7 +103,12 @@ def _examined(file: BinaryIO, head: bytes, size: int) -> Header:
             return Header(exact=False, cut=cut, patches=(flac.unstated(head),), doubt=LONGER)
         return Header(exact=total > 0, cut=cut)
     if head[:4] == b"OggS":
-        return Header(doubt=CHAINED if _ogg_chained(file) else "" if _ogg_ends(file, size) else UNMARKED)
+        (_, end), *rest = ogg.links(file, size)
+        doubt = "" if ogg.ends(file, size) else UNMARKED
+        if not rest:
+            return Header(doubt=doubt)
+        more = tuple(Header(hidden=begin, cut=size - behind) for begin, behind in rest)
+        return Header(cut=size - end, doubt=f"{LINKED}; it {doubt}" if doubt else LINKED, more=more)
     found = mpeg.first_frame(file)
     if found is None:
         return Header()
@@ -283,46 +291,6 @@ _CONTAINERS: dict[bytes, Callable[[BinaryIO, bytes, int], _Stated | None]] = {
     b".snd": _au,
     b"NIST_1A": _sphere,
 }
-
-
-def _ogg_chained(file: BinaryIO) -> bool:
-    """Whether a second Ogg stream begins behind the first one; libsndfile ends where the first does."""
-    at = 0
-    while (page := _page(file, at)) is not None and page[0] & _BEGINS:
-        at += page[1]
-    beginning = b"OggS\0" + bytes([_BEGINS])
-    file.seek(at)
-    last = b""
-    while block := file.read(1 << 20):
-        if beginning in last + block:
-            return True
-        last = block[1 - len(beginning) :]
-    return False
-
-
-_BEGINS = 2
-"""The flag of the first page of an Ogg stream."""
-
-
-def _page(file: BinaryIO, at: int) -> tuple[int, int] | None:
-    """Flags and length in bytes of the Ogg page at an offset; None if there is none."""
-    file.seek(at)
-    head = file.read(27 + 255)
-    if head[:4] != b"OggS" or len(head) < 27:
-        return None
-    return head[5], 27 + head[26] + sum(head[27 : 27 + head[26]])
-
-
-def _ogg_ends(file: BinaryIO, size: int) -> bool:
-    """Whether the last page of an Ogg file is whole and is marked as the last."""
-    file.seek(max(0, size - (1 << 17)))
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    if at < 0 or at + 27 > len(tail):
-        return False
-    segments = tail[at + 26]
-    end = at + 27 + segments + sum(tail[at + 27 : at + 27 + segments])
-    return bool(tail[at + 5] & 4) and end <= len(tail)
 
 
 class View(io.RawIOBase):

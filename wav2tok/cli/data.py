@@ -1,5 +1,6 @@
 """Verbs on recordings: sample, synthesize, ingest, validate, accept, split."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from wav2tok.cli.options import Out, Params, Sets
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.files import alone, locked
 
 
 def sample(
@@ -64,7 +66,8 @@ def accept(
     need("workflow", "pydantic")
     from wav2tok.stages.accept import accept as stage
 
-    stage(validation, out)
+    with alone(out):
+        stage(validation, out)
 
 
 def ingest(
@@ -84,7 +87,9 @@ def ingest(
     from wav2tok.config import parameters
     from wav2tok.stages.ingest import ingest as stage
 
-    stage(inbox, quarantine, out, parameters.load(params, sets or ()), settle)
+    config = parameters.load(params, sets or ())
+    with alone(out), locked(inbox) if inbox.is_dir() else nullcontext():
+        stage(inbox, quarantine, out, config, settle)
 
 
 def split(
@@ -129,16 +134,17 @@ def split(
     config = parameters.load(params, [*(sets or ()), *chosen])
     if groups and config.split.group_by == "none":
         config = parameters.load(params, [*(sets or ()), *chosen, "split.group_by=prefix"])
-    stage(
-        folder,
-        out,
-        config,
-        manifest=manifest,
-        test_groups=groups,
-        test_classes=classes,
-        also=also or (),
-        only_test=only_test,
-    )
+    with alone(out):
+        stage(
+            folder,
+            out,
+            config,
+            manifest=manifest,
+            test_groups=groups,
+            test_classes=classes,
+            also=also or (),
+            only_test=only_test,
+        )
 
 
 def _names(text: str | None, option: str) -> list[str]:

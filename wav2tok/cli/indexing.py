@@ -19,7 +19,9 @@ from wav2tok.cli.rows import say_failure
 from wav2tok.cli.use import CHAMPION, INDEX, IndexFolder, IndexModel, Paths, opened, tokenized
 from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.files import locked
 from wav2tok.progress import counted
+from wav2tok.untrusted import is_address
 from wav2tok.writable import require_local
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def build(
     if tokens is not None and paths:
         raise UserError(f"{tokens} says which recordings there are; omit PATHS.", "tokens")
     files = expand(paths or [], sys.stdin) if tokens is None else []
+    if tokens is None and not files:
+        raise UserError(f"nothing is listed to make an index of, so {out} is left as it was; name recordings.", "paths")
     tokenizer = Tokenizer.from_pretrained(model, device, threads, variant)
     with _strings(files, tokenizer) if tokens is None else _readable(_made(tokens, tokenizer)) as strings:
         made = Index.create(out, tokenizer, strings, root_of(paths or []) if root is None else str(root))
@@ -178,7 +182,11 @@ def export(
     if form == Engine.OPENSEARCH:
         require_local(out, "out")
     loaded = Index.load(index)
-    count = lance.export(loaded, out) if form == Engine.LANCEDB else opensearch.export(loaded, Path(out))
+    if form == Engine.OPENSEARCH:
+        count = opensearch.export(loaded, Path(out))
+    else:
+        with contextlib.nullcontext() if is_address(out) else locked(Path(out)):
+            count = lance.export(loaded, out)
     print(f"{counted(count, 'recording')} for {form.value}; {out}", file=sys.stderr)
 
 

@@ -8,7 +8,9 @@ import typer
 
 from wav2tok.cli.options import DataFile, Device, Model, Out, Params, Sets
 from wav2tok.cli.use import CHAMPION, Paths
+from wav2tok.errors import UserError
 from wav2tok.extras import need
+from wav2tok.files import alone, locked
 from wav2tok.writable import require_outside
 
 Value = TypeVar("Value")
@@ -121,7 +123,9 @@ def drift(
     from wav2tok.tokenizer.batch import expand
 
     require_outside(out, *(paths or []))
-    run(expand(paths or [], sys.stdin), model, out, parameters.load(params, sets or ()), device)
+    config = parameters.load(params, sets or ())
+    with locked(out):
+        run(expand(paths or [], sys.stdin), model, out, config, device)
 
 
 def labels(
@@ -143,7 +147,9 @@ def labels(
     from wav2tok.config import parameters
     from wav2tok.stages.labels import labels as run
 
-    run(folder, model, out, parameters.load(params, sets or ()), device, manifest, delivery)
+    config = parameters.load(params, sets or ())
+    with alone(out):
+        run(folder, model, out, config, device, manifest, delivery)
 
 
 def changes(
@@ -152,7 +158,9 @@ def changes(
         str | None, typer.Option(help="The model to compare it with; by default the champion before the registration.")
     ] = None,
     data: DataFile = Path("artifacts/audios.bin"),
-    registered: Annotated[Path, typer.Option(help="What register wrote.")] = Path("artifacts/registered"),
+    registered: Annotated[
+        Path | None, typer.Option(help="What register wrote; by default artifacts/registered, if it exists.")
+    ] = None,
     delivery: Annotated[Path | None, typer.Option(help="What ingest wrote, to show what was put aside.")] = None,
     drifted: Annotated[Path | None, typer.Option("--drift", help="The folder that drift wrote, to show it.")] = None,
     doubted: Annotated[Path | None, typer.Option("--labels", help="What labels wrote, to show it.")] = None,
@@ -165,9 +173,28 @@ def changes(
     """Show what a retraining changed on one page: figures, changed searches to hear, what was put aside, drift."""
     need("evaluate")
     from wav2tok.config import parameters
-    from wav2tok.report.folder import RegisteredFolder
     from wav2tok.stages.changes import Sources
     from wav2tok.stages.changes import changes as run
 
-    sources = Sources(RegisteredFolder(registered).outcome, delivery, drifted, doubted, replayed)
-    run(data, model, before, sources, out, parameters.load(params, sets or ()), track)
+    sources = Sources(_outcome(registered), delivery, drifted, doubted, replayed)
+    config = parameters.load(params, sets or ())
+    with locked(out):
+        run(data, model, before, sources, out, config, track)
+
+
+def _outcome(registered: Path | None) -> Path:
+    """The outcome in a folder that register wrote; in the default folder there may be none, if nothing was registered.
+
+    Raises:
+        UserError: a folder is named and register did not write it.
+    """
+    from wav2tok.report.folder import RegisteredFolder
+
+    outcome = RegisteredFolder(Path("artifacts/registered") if registered is None else registered).outcome
+    if registered is not None and not outcome.exists():
+        raise UserError(
+            f"{registered} holds no {outcome.name}; name the folder that wav2tok register wrote, or leave the option "
+            "out.",
+            "registered",
+        )
+    return outcome

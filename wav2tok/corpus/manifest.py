@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2tok import files
-from wav2tok.audio import decode
+from wav2tok.audio import decode, flac
 from wav2tok.audio.channels import Downmix
 from wav2tok.audio.find import find
 from wav2tok.corpus.recordings import class_of, group_of
@@ -123,14 +123,32 @@ def levels(blocks: Iterable[np.ndarray], frame: int, downmix: Downmix | None = N
     )
 
 
+def _digest(path: Path) -> flac.Digest | None:
+    with path.open("rb") as file:
+        return flac.Digest.of(file.read(flac.HEAD))
+
+
+def _noted(blocks: Iterable[np.ndarray], digest: flac.Digest | None) -> Iterator[np.ndarray]:
+    """``blocks``, each also given to ``digest``."""
+    for block in blocks:
+        if digest is not None:
+            digest.add(block)
+        yield block
+
+
 def _measurements(path: Path) -> dict[str, float | int | str]:
     """The measured fields of an `Entry`, rounded so that manifests do not depend on a processor's last bits."""
     with decode.opened(path) as file:
         rate = file.samplerate
         frame = max(1, round(rate * FRAME_SECONDS))
         downmix = Downmix()
-        measured = levels(file.checked(frame * BLOCK_FRAMES), frame, downmix)
-        doubt = "; ".join(decode.oddities(file, downmix).values())
+        digest = _digest(path)
+        measured = levels(_noted(file.checked(frame * BLOCK_FRAMES), digest), frame, downmix)
+        doubts = decode.oddities(file, downmix)
+        # One that is longer than its header says has another digest, too.
+        if digest is not None and digest.differs and "length" not in doubts:
+            doubts["content"] = flac.ALTERED
+        doubt = "; ".join(doubts.values())
     return {
         "seconds": round(measured.samples / rate, 6),
         "sample_rate": rate,

@@ -51,7 +51,7 @@ def log_model(folder: Path, classes: Collection[str]) -> str:
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as beside:
         for path in folder.iterdir():
             if path.is_file() and path != graph:
-                shutil.copy(path, beside)
+                shutil.copyfile(path, Path(beside) / path.name)
         client.log_model_artifacts(logged.model_id, beside)
     client.set_logged_model_tags(logged.model_id, {COMPLETE: "true"})
     return str(logged.model_id)

@@ -42,7 +42,7 @@ def sign(folder: Path, key: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="wav2tok-") as signed:
         for path in folder.iterdir():
             if travels(path.name):
-                shutil.copy(path, signed)
+                shutil.copyfile(path, Path(signed) / path.name)
         config.sign(signed, folder / SIGNATURE_FILE)
 
 

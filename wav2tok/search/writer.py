@@ -112,7 +112,8 @@ def writing(folder: Path, new: Manifest | None = None) -> Iterator[Writer]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"another process is changing {folder}; wait until it has finished.", "index") from None
+        option = "index" if new is None else "out"
+        raise UserError(f"another process is changing {folder}; wait until it has finished.", option) from None
     try:
         present = read(folder) if new is None or (folder / MANIFEST).exists() else new
         writer = Writer(folder, present)

@@ -5,12 +5,11 @@ from torch import Tensor
 
 from wav2tok.config.schema import Config
 from wav2tok.config.seeds import Stream, torch_seed
-from wav2tok.errors import UserError
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.ranks import ALONE, Ranks
-from wav2tok.spectra.embed import embeddings
+from wav2tok.spectra.embed import NotFiniteError, embeddings
 from wav2tok.spectra.recombine import recombined
 from wav2tok.spectra.store import Segments, SpectrumStore
 
@@ -74,20 +73,22 @@ def e_step(
         The mean cosine of a frame and its codeword.
 
     Raises:
-        UserError: embeddings are not finite.
+        NotFiniteError: embeddings are not finite.
     """
     generator = torch.Generator().manual_seed(torch_seed(config.seed, Stream.E_STEP, step))
     segments = drawn_segments(store, config, generator, among)
     points = model.codebook.new_empty(int(model.encoder.steps(segments.frames).sum()), model.codebook.shape[1])
-    place = 0
-    for _, z, frames in embeddings(model, store, segments, ranks):
+    place, read = 0, []
+    for positions, z, frames in embeddings(model, store, segments, ranks):
+        read.append(torch.repeat_interleave(segments.recording[positions], frames))
         part = z[frame_mask(frames, z.shape[1]).to(z.device)]
         points[place : place + len(part)] = part
         place += len(part)
     if config.codebook.recombined:
         points = torch.cat([points, *_recombined_points(model, store, segments.recording.unique(), config, generator)])
     if not bool(points.isfinite().all()):
-        raise UserError(f"embeddings are not finite; lower recipes.{config.train.recipe}.learning_rate.")
+        broken = ~points[:place].isfinite().all(dim=1).cpu()
+        raise NotFiniteError(torch.cat(read)[broken].unique().tolist())
 
     def cluster() -> tuple[Tensor, float]:
         start = model.codebook if warm else None

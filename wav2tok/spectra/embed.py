@@ -1,6 +1,6 @@
 """Passes of the model over stored spectra: embeddings and tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -8,9 +8,22 @@ from torch import Tensor
 
 from wav2tok.errors import UserError
 from wav2tok.model.codebook import assign
+from wav2tok.model.frames import frame_mask
 from wav2tok.model.wav2tok import Wav2Tok
 from wav2tok.ranks import ALONE, Ranks
 from wav2tok.spectra.store import Segments, SpectrumStore
+
+
+class NotFiniteError(UserError):
+    """Embeddings are infinite or not a number.
+
+    Attributes:
+        recordings: the numbers, in their store, of those that have such embeddings; none if that is not known.
+    """
+
+    def __init__(self, recordings: Iterable[int] = ()) -> None:
+        super().__init__("embeddings are not finite; lower the recipe's learning_rate, or check the recordings.")
+        self.recordings = tuple(recordings)
 
 
 @torch.inference_mode()
@@ -39,13 +52,19 @@ def embeddings(
 
 @torch.inference_mode()
 def frame_tokens(model: Wav2Tok, store: SpectrumStore, most_frames: int | None = None) -> list[np.ndarray]:
-    """One token per step of every recording, with repeats, of its first ``most_frames`` frames: int64 [T] each."""
+    """One token per step of every recording, with repeats, of its first ``most_frames`` frames: int64 [T] each.
+
+    Raises:
+        NotFiniteError: embeddings are not finite.
+    """
     out: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(store)
     segments = store.heads(int(store.frames.max()) if most_frames is None else most_frames)
     for positions, z, frames in embeddings(model, store, segments):
         tokens = assign(z, model.codebook).cpu().numpy()
-        if not bool(z[torch.arange(z.shape[1])[None, :] < frames[:, None]].isfinite().all()):
-            raise UserError("the model's embeddings are no longer finite numbers; lower the recipe's learning_rate.")
+        counts = frame_mask(frames, z.shape[1]).to(z.device)
+        broken = (~z.isfinite().all(dim=2) & counts).any(dim=1)
+        if bool(broken.any()):
+            raise NotFiniteError(sorted(positions[broken.cpu()].tolist()))
         for position, row, length in zip(positions.tolist(), tokens, frames.tolist(), strict=True):
             out[position] = row[:length]
     return out

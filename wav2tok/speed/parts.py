@@ -18,6 +18,7 @@ from wav2tok.audio.ahead import read_ahead
 from wav2tok.config.schema import Config
 from wav2tok.corpus.recordings import Recordings
 from wav2tok.device import keep_freed_memory
+from wav2tok.machine import memory
 from wav2tok.matching import deduplicate, edit_distances
 from wav2tok.model.codebook import spherical_kmeans
 from wav2tok.model.wav2tok import create
@@ -60,6 +61,7 @@ class Bench:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
         keep_freed_memory()
         self.rate = config.data.sample_rate
+        workload.require_room(folder, recordings, seconds, self.rate, memory(torch.device("cpu")))
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]
         self.labels = [label for label, paths in classes.items() for _ in paths]

@@ -1,12 +1,43 @@
 """Synthetic recordings to measure with: sung tones and noise."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from wav2tok.audio import decode
+from wav2tok.errors import UserError
+from wav2tok.progress import counted, log
 
 CLASSES = 24
+_BYTES = 2
+"""Of a sample on the disk, at most: 16 bits before FLAC makes them smaller."""
+_KEPT = 4
+"""Bytes of a sample in memory, where all recordings are held to measure tokenizing."""
+
+
+def require_room(folder: Path, count: int, seconds: float, sample_rate: int, memory: float) -> None:
+    """Say what ``count`` recordings will take, and refuse more than the machine has.
+
+    Args:
+        folder: on whose disk they are written.
+        memory: bytes that the process may use.
+
+    Raises:
+        UserError: disk or memory are too small.
+    """
+    samples = count * round(seconds * sample_rate)
+    what = f"{counted(count, 'recording')} of {seconds:g} s"
+    on_disk, held = _BYTES * samples, _KEPT * samples
+    rooms = ((on_disk, shutil.disk_usage(folder).free, f"disk in {folder.parent}"), (held, memory, "memory"))
+    for needed, there, where in rooms:
+        if needed > there:
+            raise UserError(
+                f"{what} take up to {needed / 1e9:,.1f} GB of {where}, and there are {there / 1e9:,.1f}; benchmark "
+                "fewer or shorter ones.",
+                "recordings",
+            )
+    log.info(f"{what}: up to {on_disk / 1e6:,.0f} MB of disk and {held / 1e6:,.0f} MB of memory")
 
 
 def waveform(label: int, take: int, seconds: float, sample_rate: int) -> np.ndarray:

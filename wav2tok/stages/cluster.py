@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wav2tok.config.schema import Config
+from wav2tok.corpus.among import warn_among
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe
 from wav2tok.errors import UserError
@@ -33,6 +34,7 @@ def _cluster(data: Path, out: Path, config: Config, device: str) -> None:
         )
     used = choose(device)
     train = read_splits(data, config).train
+    warn_among(out, train)
     log.info(describe(used))
     model = create(config).to(used)
     store = build(train.paths, model.front_end, out, used)

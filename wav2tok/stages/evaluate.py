@@ -8,6 +8,7 @@ import numpy as np
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin
+from wav2tok.corpus.among import warn_among
 from wav2tok.evaluation import gate, held_out
 from wav2tok.evaluation.held_out import held_out_score, judge
 from wav2tok.extras import need
@@ -54,6 +55,8 @@ def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, tr
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")
     from wav2tok.report.page import match, page  # need the extra
 
+    test = audios_bin.read(data).test
+    warn_among(out, test)
     with located(model) as (graph, source):
         tokenizer = Tokenizer(graph, device, source=source)
         log.info(f"model {source}, {tokenizer.num_tokens} tokens, {tokenizer.provider}")
@@ -63,7 +66,7 @@ def _evaluate(data: Path, model: str, out: Path, config: Config, device: str, tr
         origin = _origin(data, tokenizer, graph, source, run_id)
     verdict = gate.judge(judged.retrieval, config.gate)
     score = held_out_score(judged.retrieval)
-    digest = held_out.held_out_digest(audios_bin.read(data).test, config.evaluate)
+    digest = held_out.held_out_digest(test, config.evaluate)
     # First the file by which the folder is known to be ours. Without its seal, a half-written report decides nothing.
     report.seal.unlink(missing_ok=True)
     write_json(report.held_out, {"score": score, "test_digest": digest, "approved": verdict.approved})

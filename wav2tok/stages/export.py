@@ -105,7 +105,7 @@ def export(
             if data is not None:
                 profile.write(profile.of_corpus(data, folder / GRAPH_NAMES[0], config), folder / PROFILE_FILE)
             if (model / HEARD_FILE).is_file():  # a model of an earlier release has none, and cannot be registered
-                shutil.copy(model / HEARD_FILE, folder / HEARD_FILE)
+                shutil.copyfile(model / HEARD_FILE, folder / HEARD_FILE)
             described = _passport(model, report, config, info, best.front_end.kind.origin)
             (folder / CARD_FILE).write_text(model_card(described, config), encoding="utf-8")
             # Last, as they cover the other files.
@@ -119,7 +119,7 @@ def export(
             if not verdict["approved"]:
                 log.warning("not approved: " + " ".join(verdict["reasons"]))
         if (model / runs.RUN_FILE).exists():
-            shutil.copy(model / runs.RUN_FILE, folder / runs.RUN_FILE)
+            shutil.copyfile(model / runs.RUN_FILE, folder / runs.RUN_FILE)
 
 
 def _verdict(graph: Path, report: Path | None) -> dict[str, Any]:

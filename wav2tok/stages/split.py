@@ -7,6 +7,7 @@ from pathlib import Path
 from wav2tok.audio.find import identity
 from wav2tok.config.schema import Config
 from wav2tok.corpus import audios_bin, splits
+from wav2tok.corpus.among import warn_among
 from wav2tok.corpus.cut import names
 from wav2tok.corpus.digests import contents
 from wav2tok.corpus.layout import doubtful
@@ -80,6 +81,7 @@ def split(
             former=former,
         )
         result = splits.add_to_training(result, others)
+    warn_among(out, recordings, others)
     audios_bin.write(out, result, folder, rule)
     if former:
         stay = sum(name in former for name in names(recordings.paths, folder))

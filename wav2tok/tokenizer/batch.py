@@ -14,6 +14,7 @@ from wav2tok.audio.ahead import LongRecording, read_ahead
 from wav2tok.audio.find import once, recordings_of
 from wav2tok.errors import UserError
 from wav2tok.matching import Tokenized, runs
+from wav2tok.progress import log
 
 FILES_AT_ONCE = 1024
 """Maximum number of short files in a batch."""
@@ -41,7 +42,7 @@ class Failure:
 
 
 def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
-    """Turn arguments into files, each once: a folder stands for the recordings below it.
+    """Turn arguments into files, each once: a folder stands for the recordings below it. An empty list is warned of.
 
     Args:
         stdin: ``-``, or no path at all, stands for its lines.
@@ -61,6 +62,8 @@ def expand(paths: Sequence[str], stdin: TextIO | None = None) -> list[str]:
             out += map(str, recordings_of(path))
         else:
             out.append(path)
+    if not out:
+        log.warning("standard input lists no files, so there is nothing to do")
     return once(out)
 
 

@@ -125,7 +125,7 @@ class MLflowRecorder:
         model_id = client.create_logged_model(self.experiment_id, name=name, source_run_id=self.run_id).model_id
         with tempfile.TemporaryDirectory(prefix="wav2tok-") as folder:
             for file in files:
-                shutil.copy(file, folder)
+                shutil.copyfile(file, Path(folder) / file.name)
             client.log_model_artifacts(model_id, folder)
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
         client.log_outputs(self.run_id, [LoggedModelOutput(model_id, step)])

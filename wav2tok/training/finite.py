@@ -1,13 +1,15 @@
 """Stop a training that computes NaN or infinity, and name the step and the recordings with which it began."""
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from wav2tok.errors import UserError
 from wav2tok.model.wav2tok import Wav2Tok
+from wav2tok.spectra.embed import NotFiniteError
 from wav2tok.training.pairs import Pairs
 
 _NAMED = 3
@@ -52,10 +54,37 @@ def require_finite(steps: Sequence[Done], model: Wav2Tok, paths: Sequence[str], 
     if first is None:
         return
     heard = [paths[i] for part in first.pairs.members for i in part[: first.used].tolist()]
-    names = list(dict.fromkeys(heard))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    kept = f"; what was learned up to epoch {epoch - 1} is kept" if epoch > 1 else ""
     raise UserError(
-        f"{what} not finite in epoch {epoch}, first in step {first.step}{kept}; lower recipes.{recipe}.learning_rate, "
-        f"or check the recordings of that step: {', '.join(names[:_NAMED])}{more}."
+        f"{what} not finite in epoch {epoch}, first in step {first.step}{_kept(epoch)}; lower "
+        f"recipes.{recipe}.learning_rate, or check the recordings of that step: {_names(heard)}."
     )
+
+
+@contextlib.contextmanager
+def naming_recordings(paths: Sequence[str], epoch: int, recipe: str) -> Iterator[None]:
+    """Name the recordings if embeddings in the block are not finite although all weights are.
+
+    Args:
+        paths: of the recordings in the store that is embedded.
+        epoch: that is at work.
+
+    Raises:
+        UserError: they are not.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        those = f" that have them: {_names([paths[i] for i in error.recordings])}" if error.recordings else ""
+        raise UserError(
+            f"embeddings are not finite in epoch {epoch}{_kept(epoch)}; lower recipes.{recipe}.learning_rate, or check "
+            f"the recordings{those}."
+        ) from None
+
+
+def _kept(epoch: int) -> str:
+    return f"; what was learned up to epoch {epoch - 1} is kept" if epoch > 1 else ""
+
+
+def _names(heard: Sequence[str]) -> str:
+    names = list(dict.fromkeys(heard))
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

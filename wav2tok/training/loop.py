@@ -17,7 +17,7 @@ from wav2tok.ranks import LostRankError
 from wav2tok.spectra.e_step import e_step
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import LoadedBatch
-from wav2tok.training.finite import require_finite
+from wav2tok.training.finite import naming_recordings, require_finite
 from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.point import Row, seeded
 from wav2tok.training.progress import Progress
@@ -140,8 +140,10 @@ class Trainer(State):
             since = p.step - self.contrast_steps
             if since >= 0 and since % self.recipe.iter_clust == 0 and p.step > 0:
                 # At the start of the second stage there is no codebook to keep: the embeddings have changed too much.
-                warm = kept or since > 0
-                e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
+                if self._rows:
+                    done = [row.done() for row in self._rows]
+                    require_finite(done, self.model, self.paths, p.epoch + 1, config.train.recipe)
+                self._e_step(p.epoch + 1, kept or since > 0, among)
             batch, parts = self._fitting_step(loaded, generator)
             p.step += 1
             self._rows.append(Row(p.step, pairs, len(batch.labels), int(batch.frames.sum()), parts))
@@ -157,9 +159,13 @@ class Trainer(State):
             name: float(np.mean([one.parts[name] for one in done if name in one.parts])) for name in done[-1].parts
         }
         if p.step <= self.contrast_steps:
-            warm = kept or p.epoch > 1
-            e_step(self.model, self.store, config, p.step, warm=warm, among=among, ranks=self.ranks)
+            self._e_step(p.epoch, kept or p.epoch > 1, among)
         return figures | {"seconds": seconds, "audio_per_second": frames / self.frame_rate / seconds}
+
+    def _e_step(self, epoch: int, warm: bool, among: torch.Tensor) -> None:
+        """The E-step of an epoch over the recordings ``among``, int64 [R]; the weights are known to be finite."""
+        with naming_recordings(self.paths, epoch, self.config.train.recipe):
+            e_step(self.model, self.store, self.config, self.progress.step, warm=warm, among=among, ranks=self.ranks)
 
     def run(self, recorder: Recorder) -> Progress:
         """Train to the end or until it stops early; checkpoints and history are written after every epoch.
@@ -199,7 +205,10 @@ class Trainer(State):
         p, train = self.progress, self.config.train
 
         def validated() -> dict[str, float]:
-            return validate(self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard)
+            with naming_recordings(self.valid.paths, p.epoch, train.recipe):
+                return validate(
+                    self.model, self.valid_store, self.changed, self.valid, self.config.clip_frames, self.heard
+                )
 
         score = self.ranks.from_first(validated)
         row = {"epoch": p.epoch, **figures, **{f"valid_{k}": v for k, v in score.items()}}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wav2tok.config.schema import Config
 from wav2tok.corpus import heard
+from wav2tok.corpus.among import warn_among
 from wav2tok.corpus.splits import read_splits
 from wav2tok.device import choose, describe, keep_freed_memory
 from wav2tok.errors import UserError
@@ -94,6 +95,7 @@ def prepare(run: TrainRun) -> Trainer:
     device = choose(run.device)
     splits = read_splits(run.data, config)
     recordings = splits.train + splits.valid
+    warn_among(out, recordings)
     _require_model_folder(config, out)
     log.info(describe(device))
     keep_freed_memory()

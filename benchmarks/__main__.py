@@ -26,9 +26,11 @@ from wav2tok.speed.table import text_table
 GIB_AN_HOUR = 0.06
 UNMEASURED = (
     "On a GPU: training at batch 512 with augmentation and E-step (goal >= 100,000 audio s/s) and tokenizing from "
-    "memory (goal >= 500,000). The code for it (spectra sent from pinned memory during the previous step, TF32 "
-    "products in training steps, no waiting for the device in the first stage, augmentation and warping on the "
-    "device) exists and is tested on the CPU; no GPU was available.",
+    "memory (goal >= 500,000). The code for it exists and is tested on the CPU; no GPU was available. Spectra are sent "
+    "from pinned memory during the previous step; augmentation, alignments and E-steps run on the device. Alignments, "
+    "the recurrence and the likelihood have a Triton kernel each, which the tests interpret and compile for three "
+    "architectures. No step waits for the device: the tests run whole steps on tensors without values. Products are "
+    "rounded to TF32, or with train.precision to bfloat16; train.cuda_graphs replays the encoder as CUDA graphs.",
 )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wav2tok import device
-from wav2tok.device import allow_tf32, choose, describe, pick
+from wav2tok.device import allow_tf32, bucket, choose, describe, pick
 from wav2tok.errors import UserError
 
 
@@ -94,7 +96,7 @@ def test_products_on_the_cpu_are_what_they_are(before: bool) -> None:
 SCRIPT = """
 import resource, sys
 import numpy as np
-from wav2tok.device import keep_freed_memory
+from wav2tok.device import keep_freed_memory, bucket
 
 for _ in range(int(sys.argv[1])):
     keep_freed_memory()
@@ -143,3 +145,13 @@ def test_a_c_library_without_the_call_is_left_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(device.ctypes, "CDLL", lambda name: object())
     device.keep_freed_memory()
+
+
+@given(length=st.integers(1, 2**31))
+def test_a_bucket_is_at_most_an_eighth_longer(length: int) -> None:
+    assert length <= bucket(length) <= length + length / 8
+    assert bucket(bucket(length)) == bucket(length)
+
+
+def test_there_are_eight_buckets_in_an_octave() -> None:
+    assert len({bucket(length) for length in range(1025, 2049)}) == 8

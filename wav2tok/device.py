@@ -143,11 +143,20 @@ def describe(device: "torch.device") -> str:
     return f"device: cpu ({torch.get_num_threads()} threads{'' if torch.cuda.is_available() else '; no CUDA device'})"
 
 
+def bucket(length: int) -> int:
+    """The length that a batch is padded to on CUDA: at most an eighth more, and only eight lengths in an octave.
+
+    A new shape costs CUDA memory, and a choice of algorithms or a graph.
+    """
+    step = 1 << max(0, length.bit_length() - 4)
+    return -(-length // step) * step
+
+
 @contextlib.contextmanager
 def allow_tf32(device: "torch.device") -> Iterator[None]:
     """Let a CUDA device round the factors of matrix products to TF32 within the block; no effect on a CPU.
 
-    For training steps only: spectra span 80 dB and are always computed in full float32.
+    For networks and losses in training steps: spectra span 80 dB and are always computed in full float32.
     """
     if device.type != "cuda":
         yield

@@ -16,6 +16,7 @@ from wav2tok.model.frames import frame_mask, take_rows
 from wav2tok.model.layout import Layout, fitted, padded
 from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import BiLSTM, RecurrentEncoder
+from wav2tok.model.products import rounded
 from wav2tok.model.sru import SRUEncoder
 from wav2tok.model.transformer import TransformerEncoder
 from wav2tok.model.wav2tok import create, create_encoder
@@ -112,6 +113,22 @@ def test_embeddings_have_unit_length_and_every_weight_gets_a_gradient(kind: str,
     for name, weight in encoder.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
+
+
+@every_kind
+def test_products_in_bfloat16_change_embeddings_by_their_rounding(kind: str) -> None:
+    encoder = encoder_of(kind, 1).eval()
+    x, lengths = features(11, 4, 8)
+    exact = encoder(x, lengths)
+    with rounded(x.device, "bfloat16"):
+        z = encoder(x, lengths)
+    (z * torch.randn(z.shape)).sum().backward()
+    assert z.dtype == torch.float32
+    assert torch.allclose(z.norm(dim=2), torch.ones(z.shape[:2]), atol=1e-5)
+    assert 1e-5 < (z - exact).abs().max() < 0.1
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in encoder.parameters())
+    with rounded(x.device, "float32"):
+        assert torch.equal(encoder(x, lengths), exact)
 
 
 @every_kind

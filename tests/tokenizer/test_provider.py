@@ -8,24 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from wav2tok.device import cuda_devices
+from wav2tok.device import bucket, cuda_devices
 from wav2tok.errors import UserError
 from wav2tok.tokenizer import loaded, provider
-from wav2tok.tokenizer.provider import bucket, cuda_problem, run_bound
+from wav2tok.tokenizer.provider import cuda_problem, run_bound
 from wav2tok.tokenizer.tokenizer import Tokenizer
-
-
-@given(samples=st.integers(1, 2**31))
-def test_a_bucket_is_at_most_an_eighth_longer(samples: int) -> None:
-    assert samples <= bucket(samples) <= samples + samples / 8
-    assert bucket(bucket(samples)) == bucket(samples)
-
-
-def test_there_are_eight_buckets_in_an_octave() -> None:
-    assert len({bucket(samples) for samples in range(1025, 2049)}) == 8
 
 
 def test_bound_runs_and_padding_to_a_bucket_change_no_token(

@@ -39,6 +39,19 @@ def test_the_loss_falls(whole: Path) -> None:
     assert {"matching", "likelihood", "likelihood_back", "aligned", "sequence"} <= history[4].keys()
 
 
+def test_a_training_in_bfloat16_repeats_and_has_weights_in_float32(
+    tiny_split: Path, tiny_config: Config, tmp_path: Path
+) -> None:
+    rounded = changed(tiny_config, train={"epochs": 1, "precision": "bfloat16"})
+    for name, config in (("a", rounded), ("b", rounded), ("c", changed(tiny_config, train={"epochs": 1}))):
+        fit(tiny_split, tmp_path / name, config)
+    assert_same(tmp_path / "a", tmp_path / "b")
+    last, exact = (weights(tmp_path / name)["last"] for name in "ac")
+    weighed = [key for key, x in last.items() if x.is_floating_point()]
+    assert {last[key].dtype for key in weighed} == {torch.float32}
+    assert any(not torch.equal(last[key], exact[key]) for key in weighed)
+
+
 def test_sequence_contrast_alone_retrieves_better_than_random_weights(
     tiny_split: Path, tiny_config: Config, tmp_path: Path
 ) -> None:

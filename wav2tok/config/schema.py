@@ -113,6 +113,11 @@ class Config:
                 raise ValueError(
                     f"{stated}, which needs a linear encoder, and encoder.kind is {encoder.kind}; change one of them"
                 )
+        if train.cuda_graphs and encoder.kind == "transformer" and encoder.layerdrop:
+            raise ValueError(
+                f"train.cuda_graphs is true, and encoder.layerdrop {encoder.layerdrop:g} skips other layers in each "
+                "step; turn one of them off"
+            )
         if self.augment.contour and features.kind != "contour":
             raise ValueError(
                 f"augment.contour is {self.augment.contour:g}, which changes contours, and features.kind is "

@@ -155,6 +155,10 @@ class Train:
     """Initial weights: NAME, NAME_EPOCH or FOLDER/NAME; a model folder means its best."""
     start_epoch: CountOrZero = 0
     """Resume this training from the checkpoint NAME_EPOCH of this epoch; 0: from where it stopped."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the factors in the encoder's products while it trains: float32 (TF32 on CUDA), or bfloat16."""
+    cuda_graphs: Flag = False
+    """On CUDA: record the encoder's kernels for a few lengths of batches, and replay them."""
     debug: Flag = False
     """Use at most 32 recordings and two epochs of two steps, to see that everything runs."""
 

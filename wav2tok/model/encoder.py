@@ -54,7 +54,8 @@ class UnitProjection(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         # The projection is linear, so its output can be scaled instead of its input: half as many numbers.
-        projected = linear(x, self.weight) * inverse_norm(x) + self.bias
+        x = x.float()
+        projected = linear(x, self.weight).float() * inverse_norm(x) + self.bias
         return projected * inverse_norm(projected)
 
 

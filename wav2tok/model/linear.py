@@ -54,5 +54,5 @@ class LinearEncoder(FrameEncoder):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
         x, steps = self.wide(features, lengths), self.steps(lengths)
-        z = F.normalize(F.normalize(x, dim=2) @ self.weight.T, dim=2)
+        z = F.normalize((F.normalize(x, dim=2) @ self.weight.T).float(), dim=2)
         return take_rows(z.flatten(0, 1), row_numbers(steps, z.shape[1]))

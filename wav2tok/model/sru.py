@@ -32,7 +32,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
         """The steps of the recordings in ``rows``."""
-        return recurrent(x, linear(self.dropout(x), self.inputs.weight, self.inputs.bias), rows)
+        return recurrent(x, linear(self.dropout(x), self.inputs.weight, self.inputs.bias).float(), rows)
 
 
 class SRUEncoder(FrameEncoder):
@@ -48,7 +48,7 @@ class SRUEncoder(FrameEncoder):
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
         x, steps = self.stacked(features, lengths)
         rows = Rows.of(steps, x.shape[1])
-        x = linear(x.flatten(0, 1).index_select(0, rows.into), self.input.weight, self.input.bias)
+        x = linear(x.flatten(0, 1).index_select(0, rows.into), self.input.weight, self.input.bias).float()
         for layer in self.layers:
             x = layer(x, rows)
         return take_rows(self.projection(x), rows.out)

@@ -14,6 +14,7 @@ from wav2tok.model.encoder import FrameEncoder
 from wav2tok.model.front_end import FrontEnd
 from wav2tok.model.linear import LinearEncoder
 from wav2tok.model.lstm import RecurrentEncoder
+from wav2tok.model.products import rounded
 from wav2tok.model.sru import SRUEncoder
 from wav2tok.model.tiles import cut_tiles, join_tiles
 from wav2tok.model.transformer import TransformerEncoder
@@ -91,16 +92,24 @@ class Wav2Tok(nn.Module):
         self.register_buffer("codebook", torch.zeros(config.codebook.num_tokens, config.encoder.dim))
         self.tile = config.clip_frames if config.encoder.tiled else None
 
-    def embed(self, spectrum: Tensor, frames: Tensor) -> Tensor:
+    def embed(self, spectrum: Tensor, frames: Tensor, precision: str | None = None) -> Tensor:
         """Spectrum [B, T, bands], frames [B] -> unit embeddings [B, T', d], `FrameEncoder.steps` of which are valid.
 
         With ``encoder.tiled`` a recording longer than ``train.clip_seconds`` is embedded tile by tile.
+
+        Args:
+            precision: ``train.precision``, by which the encoder's products are rounded in a training step; None: not
+                rounded. Features never are.
         """
         # The exported graph needs the tiles even if the example that it is traced with is short.
         if self.tile is None or (spectrum.shape[1] <= self.tile and not torch.jit.is_tracing()):
-            return self.encoder(self.front_end.finish(spectrum, frames), frames)
+            features = self.front_end.finish(spectrum, frames)
+            with rounded(features.device, precision):
+                return self.encoder(features, frames)
         tiles, lengths = cut_tiles(spectrum, frames, self.tile)
-        z = self.encoder(self.front_end.finish(tiles, lengths), lengths)
+        features = self.front_end.finish(tiles, lengths)
+        with rounded(features.device, precision):
+            z = self.encoder(features, lengths)
         steps = (spectrum.shape[1] + self.encoder.stack - 1) // self.encoder.stack
         return join_tiles(z, spectrum.shape[0], steps, self.encoder.steps(frames))
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from wav2tok.device import available_cpus, cuda_devices, pick
+from wav2tok.device import available_cpus, bucket, cuda_devices, pick
 from wav2tok.errors import UserError, reason
 from wav2tok.progress import log
 from wav2tok.tokenizer.format import METADATA_KEY, Metadata
 from wav2tok.tokenizer.graph import cut, greatest_similarity
-from wav2tok.tokenizer.provider import CPU, CUDA, bucket, cuda_problem, run_bound
+from wav2tok.tokenizer.provider import CPU, CUDA, cuda_problem, run_bound
 from wav2tok.tokenizer.waveforms import padded
 
 WHOLE = ("tokens", "frames")

@@ -57,12 +57,3 @@ def run_bound(
         binding.bind_output(name, "cpu")
     session.run_with_iobinding(binding)
     return binding.copy_outputs_to_cpu()
-
-
-def bucket(samples: int) -> int:
-    """The length that a batch is padded to on CUDA: at most an eighth more, and only eight lengths in an octave.
-
-    A new shape costs CUDA memory and a choice of algorithms.
-    """
-    step = 1 << max(0, samples.bit_length() - 4)
-    return -(-samples // step) * step

@@ -4,7 +4,9 @@ Run it as ``wav2tok train --data audios.bin --out model``; on a laptop ``--set t
 The same code runs on CPU and CUDA.
 """
 
+import functools
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from wav2tok.spectra.e_step import e_step
 from wav2tok.training.augment import augment, same_length
 from wav2tok.training.batches import LoadedBatch
 from wav2tok.training.finite import naming_recordings, require_finite
+from wav2tok.training.graphs import Graphs
 from wav2tok.training.objective import Views, objective, views_of
 from wav2tok.training.point import Row, seeded
 from wav2tok.training.progress import Progress
@@ -50,6 +53,14 @@ class Trainer(State):
         r = self.recipe
         return r.learning_rate * schedule(step, r.schedule_steps or self.total, r.warmup, falls=r.schedule == "linear")
 
+    @functools.cached_property
+    def embed(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """How a step embeds its recordings."""
+        precision = self.config.train.precision
+        if self.config.train.cuda_graphs and self.device.type == "cuda":
+            return Graphs(self.model, precision)
+        return functools.partial(self.model.embed, precision=precision)
+
     def views(self, batch: LoadedBatch, generator: torch.Generator) -> Views:
         """The embeddings of a batch after augmentation: all of its views are one batch of 2 B (or 3 B) recordings."""
         config, allowed = self.config.augment, None
@@ -58,7 +69,7 @@ class Trainer(State):
         spectrum, frames = augment(batch.spectrum, batch.frames, self.model.front_end, config, generator, allowed)
         if self.config.train.same_length:
             spectrum, frames = same_length(spectrum, frames, batch.members, self.model.front_end.kind)
-        return views_of(self.model, spectrum, frames, batch.labels, batch.members, self.ranks)
+        return views_of(self.model, spectrum, frames, batch.labels, batch.members, self.ranks, self.embed)
 
     def step(self, batch: LoadedBatch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One optimiser step on a batch of pairs; returns the parts of the loss."""

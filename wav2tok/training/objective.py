@@ -1,5 +1,6 @@
 """The two objectives for a batch of pairs: contrast of recordings, and the paper's likelihood and matching losses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -44,7 +45,13 @@ class Triplets(Views):
 
 
 def views_of(
-    model: Wav2Tok, spectrum: Tensor, frames: Tensor, labels: Tensor, members: int = 2, ranks: Ranks = ALONE
+    model: Wav2Tok,
+    spectrum: Tensor,
+    frames: Tensor,
+    labels: Tensor,
+    members: int = 2,
+    ranks: Ranks = ALONE,
+    embed: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Views:
     """Embed a batch of pairs (``members`` 2) or triplets (3) in one pass.
 
@@ -52,9 +59,10 @@ def views_of(
         spectrum: [members * B, T, bands] on the model's device: all anchors, then all partners, then all negatives.
         frames: [members * B] and labels: int64 [B], on the CPU.
         ranks: each embeds its share of the recordings and receives the others.
+        embed: embeds them as `Wav2Tok.embed` does, which it is if None.
     """
     own = ranks.share(len(frames))
-    embedded = model.embed(spectrum[own], frames[own].to(spectrum.device, non_blocking=True))
+    embedded = (embed or model.embed)(spectrum[own], frames[own].to(spectrum.device, non_blocking=True))
     z = ranks.gather(embedded, len(frames)).chunk(members)
     n = model.encoder.steps(frames).chunk(members)
     if members == 3:

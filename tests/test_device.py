@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from wav2tok import device
-from wav2tok.device import allow_tf32, choose, describe, pick
+from wav2tok.device import allow_tf32, choose, describe, pick, settle_threads
 from wav2tok.errors import UserError
 
 
@@ -143,3 +143,17 @@ def test_a_c_library_without_the_call_is_left_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(device.ctypes, "CDLL", lambda name: object())
     device.keep_freed_memory()
+
+
+@pytest.mark.promise("OMP_NUM_THREADS is no number of threads", "It is ignored, as OpenMP does.")
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [("3", "3"), ("0", None), ("-1", None), ("4,2", None), ("abc", None), ("", None), ("\u0663", None),
+     ("999999999999", None), ("9" * 5000, None)],
+)  # fmt: skip
+def test_numba_gets_a_number_of_threads_or_none(given: str, taken: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "")
+    monkeypatch.delenv("NUMBA_NUM_THREADS")
+    settle_threads()
+    assert os.environ.get("NUMBA_NUM_THREADS") == taken

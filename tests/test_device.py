@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wav2tok import device
-from wav2tok.device import allow_tf32, bucket, choose, describe, pick
+from wav2tok.device import allow_tf32, bucket, choose, describe, pick, settle_threads
 from wav2tok.errors import UserError
 
 
@@ -155,3 +155,17 @@ def test_a_bucket_is_at_most_an_eighth_longer(length: int) -> None:
 
 def test_there_are_eight_buckets_in_an_octave() -> None:
     assert len({bucket(length) for length in range(1025, 2049)}) == 8
+
+
+@pytest.mark.promise("OMP_NUM_THREADS is no number of threads", "It is ignored, as OpenMP does.")
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [("3", "3"), ("0", None), ("-1", None), ("4,2", None), ("abc", None), ("", None), ("\u0663", None),
+     ("999999999999", None), ("9" * 5000, None)],
+)  # fmt: skip
+def test_numba_gets_a_number_of_threads_or_none(given: str, taken: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "")
+    monkeypatch.delenv("NUMBA_NUM_THREADS")
+    settle_threads()
+    assert os.environ.get("NUMBA_NUM_THREADS") == taken

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4  # glibc's parameters of mallopt
 
 
+_MOST_THREADS = 1024
+"""As ``--threads`` allows."""
+
+
 def settle_threads() -> None:
     """Set how MKL, OpenMP and numba use threads in this process, unless the environment already says so.
 
@@ -36,8 +40,10 @@ def settle_threads() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # numba runs its threads by OpenMP, and once it has started them torch uses as many: one number must hold for both.
     # (Two threads waiting for each other next to a busy process: a training of 1.3 s took 67 to 108.)
-    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
-        os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    # What OpenMP ignores, numba would take: 0 stops it, and memory for 999999999999 threads is more than there is.
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isascii() and threads.isdigit() and len(threads) < 9 and 1 <= int(threads) <= _MOST_THREADS:
+        os.environ.setdefault("NUMBA_NUM_THREADS", threads)
 
 
 @contextlib.contextmanager

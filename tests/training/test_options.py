@@ -108,10 +108,15 @@ def test_augment_share_and_views(made: Callable[..., Trainer], monkeypatch: pyte
         real = Wav2Tok.embed
 
         def spying(
-            self: Wav2Tok, x: torch.Tensor, n: torch.Tensor, heard: list[torch.Tensor] = heard, real: Any = real
+            self: Wav2Tok,
+            x: torch.Tensor,
+            n: torch.Tensor,
+            precision: str | None = None,
+            heard: list[torch.Tensor] = heard,
+            real: Any = real,
         ) -> torch.Tensor:
             heard.append(x)
-            return real(self, x, n)
+            return real(self, x, n, precision)
 
         with monkeypatch.context() as patch:
             patch.setattr(Wav2Tok, "embed", spying)

@@ -185,7 +185,7 @@ def _all_of(kind: Any, values: tuple[Any, ...]) -> bool:
 
 
 def _table(path: Path) -> dict[str, Any] | None:
-    """An ``audios.json``; None if there is no such file, or one that `write` did not write.
+    """An ``audios.json``; None if it does not exist, or is one that `write` did not write.
 
     Raises:
         UserError: it cannot be read. What is left of a damaged one may be the groups and the parts of a former split,

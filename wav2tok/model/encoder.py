@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wav2tok.model.products import linear
+from wav2tok.model.products import linear, unrounded
 
 
 class Dropout(nn.Module):
@@ -54,8 +54,8 @@ class UnitProjection(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         # The projection is linear, so its output can be scaled instead of its input: half as many numbers.
-        x = x.float()
-        projected = linear(x, self.weight).float() * inverse_norm(x) + self.bias
+        x = unrounded(x)
+        projected = unrounded(linear(x, self.weight)) * inverse_norm(x) + self.bias
         return projected * inverse_norm(projected)
 
 

@@ -8,6 +8,7 @@ from wav2tok.config.schema import Encoder
 from wav2tok.errors import UserError
 from wav2tok.model.encoder import FrameEncoder
 from wav2tok.model.frames import frame_mask, row_numbers, take_rows
+from wav2tok.model.products import unrounded
 
 
 class LinearEncoder(FrameEncoder):
@@ -54,5 +55,5 @@ class LinearEncoder(FrameEncoder):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
         x, steps = self.wide(features, lengths), self.steps(lengths)
-        z = F.normalize((F.normalize(x, dim=2) @ self.weight.T).float(), dim=2)
+        z = F.normalize(unrounded(F.normalize(x, dim=2) @ self.weight.T), dim=2)
         return take_rows(z.flatten(0, 1), row_numbers(steps, z.shape[1]))

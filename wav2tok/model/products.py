@@ -17,7 +17,7 @@ def rounded(device: torch.device, precision: str | None) -> contextlib.AbstractC
     """Round the factors of the products within the block, as ``train.precision`` says; None rounds nothing.
 
     float32 rounds them to TF32 on CUDA. bfloat16 is torch's autocast, so what follows a product may be bfloat16 as
-    well: an encoder takes it back to float32.
+    well: `unrounded` takes it back to float32.
     """
     if precision is None:
         return contextlib.nullcontext()
@@ -32,7 +32,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if torch.jit.is_tracing():
         # One node for the product and one for the sum, of which `wav2tok.release.variants` makes products in 8 bits.
         return x @ weight.T if bias is None else x @ weight.T + bias
-    whole = x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
-    if x.device.type == "cpu" and whole and torch.backends.mkldnn.is_available():
+    exact = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    if exact and torch.backends.mkldnn.is_available():
         return F.linear(x.to_mkldnn(), weight, bias).to_dense()
     return F.linear(x, weight, bias)
+
+
+def unrounded(x: Tensor) -> Tensor:
+    """What follows a product in `rounded`, as float32 again."""
+    return x.float() if x.dtype == torch.bfloat16 else x

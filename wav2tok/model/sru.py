@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wav2tok.config.schema import Encoder
 from wav2tok.model.encoder import Dropout, FrameEncoder, UnitProjection
 from wav2tok.model.frames import take_rows
-from wav2tok.model.products import linear
+from wav2tok.model.products import linear, unrounded
 from wav2tok.model.recurrence import Rows, recurrent
 
 LONGEST_MEMORY = 16.0
@@ -32,7 +32,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
         """The steps of the recordings in ``rows``."""
-        return recurrent(x, linear(self.dropout(x), self.inputs.weight, self.inputs.bias).float(), rows)
+        return recurrent(x, unrounded(linear(self.dropout(x), self.inputs.weight, self.inputs.bias)), rows)
 
 
 class SRUEncoder(FrameEncoder):
@@ -48,7 +48,7 @@ class SRUEncoder(FrameEncoder):
         """Features [B, T, width], zero past each recording's end, lengths [B] -> [B, T', dim]."""
         x, steps = self.stacked(features, lengths)
         rows = Rows.of(steps, x.shape[1])
-        x = linear(x.flatten(0, 1).index_select(0, rows.into), self.input.weight, self.input.bias).float()
+        x = unrounded(linear(x.flatten(0, 1).index_select(0, rows.into), self.input.weight, self.input.bias))
         for layer in self.layers:
             x = layer(x, rows)
         return take_rows(self.projection(x), rows.out)

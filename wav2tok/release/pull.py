@@ -30,8 +30,8 @@ def pull(model: str, out: Path, key: Path | None = None) -> Path:
         key: the public key that the signature must belong to; None does not ask for a signature.
 
     Raises:
-        UserError: there is no such model; a file of it is not what was exported or registered, is of a newer release or
-            is not a tokenizer; or the signature does not hold. ``out`` is unchanged then.
+        UserError: the model does not exist; a file of it is not what was exported or registered, is of a newer release
+            or is not a tokenizer; or the signature does not hold. ``out`` is unchanged then.
     """
     signature.require_key(key, "verify")
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()

@@ -107,7 +107,7 @@ def get(name: str, number: str, problem: str) -> Any:
         problem: what cannot be done without it, for the error.
 
     Raises:
-        UserError: there is no such version, or the store cannot be used.
+        UserError: the version does not exist, or the store cannot be used.
     """
     mlflow = connect()
     from mlflow.exceptions import MlflowException

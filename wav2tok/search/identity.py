@@ -22,7 +22,7 @@ class Identities:
         """A digest of a file's real path, and one of its size and time of change.
 
         Returns:
-            Two unsigned numbers, of 64 and 32 bits; the second is 0 if there is no such file.
+            Two unsigned numbers, of 64 and 32 bits; the second is 0 if the file does not exist.
         """
         try:
             linked = os.path.islink(path)

@@ -120,7 +120,7 @@ def changes(
         the page.
 
     Raises:
-        UserError: there is no such model, or a file of ``sources`` is not what its verb wrote.
+        UserError: the model does not exist, or a file of ``sources`` is not what its verb wrote.
     """
     require_own(out, PAGE, [FIGURES])
     need("evaluate", "matplotlib", "numba", "python_stretch", "sklearn")

@@ -55,7 +55,7 @@ def profile_of(model: str) -> Profile:
     """The profile that lies beside a model's graph.
 
     Raises:
-        UserError: there is no such model, or it has no profile.
+        UserError: the model does not exist, or has no profile.
     """
     if model.startswith(ready_made.PREFIX):
         ready_made.find(model)

@@ -29,10 +29,10 @@ def outlook(number: str, data: Path, config: Config) -> Outlook:
     """Compare version ``number`` with the champion: on the recordings of ``data``, or by what they scored before.
 
     Args:
-        data: an ``audios.bin``. If there is no such file, the scores are those at registration.
+        data: an ``audios.bin``. If it does not exist, the scores are those at registration.
 
     Raises:
-        UserError: there is no such version, or the gate did not approve it.
+        UserError: the version does not exist, or the gate did not approve it.
     """
     name = config.register.name
     problem = f"{name} version {number} cannot be promoted"

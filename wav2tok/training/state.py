@@ -149,7 +149,7 @@ class State:
         """Resume this training from its checkpoint NAME_EPOCH, restore the best model of then and delete later ones.
 
         Raises:
-            UserError: there is no such checkpoint, or it is of other parameters or recordings.
+            UserError: the checkpoint does not exist, or belongs to other parameters or recordings.
         """
         name = self.config.train.name
         path = checkpoint_of(epoch, self.out, self.config, self.recordings)

@@ -30,7 +30,7 @@ def frequencies(sample_rate: int, bins_per_octave: int, min_hz: float) -> Tensor
         [bins], float64.
 
     Raises:
-        UserError: there is no such frequency.
+        UserError: no frequency from ``min_hz`` on lies below half the sample rate.
     """
     top = sample_rate / 2
     bins = math.floor(bins_per_octave * math.log2(top / min_hz)) if min_hz < top else 0

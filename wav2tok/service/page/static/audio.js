@@ -69,7 +69,7 @@ export async function record(level) {
     throw new Error(
       error.name === "NotAllowedError"
         ? "The browser does not allow the microphone. Allow it beside the address, or choose a file."
-        : "There is no microphone that works. Plug one in, or choose a file.",
+        : "No working microphone was found. Plug one in, or choose a file.",
     );
   }
   const context = new AudioContext();

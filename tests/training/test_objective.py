@@ -1,10 +1,13 @@
 """What is descended is the weighted sum of what is reported, and the published recipe is the paper's."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from wav2tok.config.schema import PUBLISHED, STAGED, Config, Recipe
 from wav2tok.losses.alignment import align
@@ -246,6 +249,30 @@ def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.
         assert torch.allclose(z, alone, atol=1e-5)
 
 
+class NoWaiting(TorchDispatchMode):
+    """Refuses what would let the CPU wait for a device."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
+        out = func(*args, **(kwargs or {}))
+        made = [x for x in tree_leaves(out) if isinstance(x, torch.Tensor)]
+        if func is torch.ops.aten._to_copy.default:
+            assert given[0].device == made[0].device or kwargs.get("non_blocking"), "a copy that waits"
+        else:
+            # Scalars of the CPU are arguments of a kernel.
+            assert len({x.device.type for x in [*given, *made] if x.dim()}) <= 1, f"{func} on two devices"
+        return out
+
+
+def test_what_waits_is_noticed() -> None:
+    there, here = torch.zeros(3, device="meta"), torch.zeros(3)
+    with NoWaiting():
+        here.to("meta", non_blocking=True)
+        for waits in (lambda: here.to("meta"), lambda: there[here.long()], lambda: there.sum().item()):
+            with pytest.raises((AssertionError, RuntimeError)):
+                waits()
+
+
 @pytest.mark.parametrize("contrast_only", [True, False])
 @pytest.mark.parametrize(
     ("encoder", "recipe", "members", "frames"),
@@ -260,7 +287,10 @@ def test_views_are_each_embedded_as_alone(tiny_config: Config, generator: torch.
 def test_a_step_asks_the_device_for_no_value(
     tiny_config: Config, encoder: str, recipe: Recipe, contrast_only: bool, members: int, frames: int
 ) -> None:
-    """On the device "meta" a tensor has a shape and no values, so whatever would wait for one fails."""
+    """On the device "meta" a tensor has a shape and no values, so whatever would wait for one fails.
+
+    A copy that is not ``non_blocking`` waits as well, and so does an operation on tensors of both devices.
+    """
     config = dataclasses.replace(
         tiny_config,
         encoder=dataclasses.replace(tiny_config.encoder, kind=encoder),
@@ -272,10 +302,11 @@ def test_a_step_asks_the_device_for_no_value(
     spectrum = torch.empty(4 * members, frames, model.front_end.bands, device="meta")
     generator = torch.Generator().manual_seed(0)
     lengths = torch.tensor([frames, 3] * (2 * members))
-    spectrum, lengths = augment(spectrum, lengths, model.front_end, config.augment, generator)
-    spectrum, lengths = same_length(spectrum, lengths, members, model.front_end.kind)
-    views = views_of(model, spectrum, lengths, torch.arange(4), members)
-    loss, _ = evaluate(model, views, recipe, contrast_only=contrast_only)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    with NoWaiting():
+        spectrum, lengths = augment(spectrum, lengths, model.front_end, config.augment, generator)
+        spectrum, lengths = same_length(spectrum, lengths, members, model.front_end.kind)
+        views = views_of(model, spectrum, lengths, torch.arange(4), members)
+        loss, _ = evaluate(model, views, recipe, contrast_only=contrast_only)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     assert all(x.grad is not None for x in model.encoder.parameters())

@@ -61,6 +61,7 @@ class Bench:
         self.config, self.device, self.folder, self.seconds = config, device, folder, seconds
         keep_freed_memory()
         self.rate = config.data.sample_rate
+        folder.mkdir(parents=True, exist_ok=True)
         workload.require_room(folder, recordings, seconds, self.rate, memory(torch.device("cpu")))
         classes = workload.write(folder / "recordings", recordings, seconds, self.rate)
         self.paths = [path for paths in classes.values() for path in paths]

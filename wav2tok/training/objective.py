@@ -183,7 +183,7 @@ def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -
     recordings, in the hundreds, outweighed the contrast and the codebook collapsed (8 % in use after 40 steps at 6 s).
     """
     codebook, tau = model.codebook, recipe.temperature
-    a_frames, b_frames = views.a_frames.to(codebook.device), views.b_frames.to(codebook.device)
+    a_frames, b_frames = (n.to(codebook.device, non_blocking=True) for n in (views.a_frames, views.b_frames))
     string_a, length_a = compress(scores.token_a, a_frames)
     string_b, length_b = compress(scores.token_b, b_frames)
     mask = torch.cat([frame_mask(a_frames, views.a.shape[1]), frame_mask(b_frames, views.b.shape[1])], 1)
@@ -203,7 +203,8 @@ def paper_losses(model: Wav2Tok, views: Views, scores: Scored, recipe: Recipe) -
 
 def aligned_likelihood(views: Views, scores: Scored, partner: Tensor) -> Tensor:
     """Cross-entropy of each frame of ``a`` against the token of its aligned frame of ``b``, both ways: scalar."""
-    rows = frame_mask(views.a_frames, views.a.shape[1]).flatten().nonzero()[:, 0].to(views.a.device)
+    rows = frame_mask(views.a_frames, views.a.shape[1]).flatten().nonzero()[:, 0]
+    rows = rows.to(views.a.device, non_blocking=True)
     offset = torch.arange(len(partner), device=partner.device)[:, None] * views.b.shape[1]
     other = (partner + offset).flatten()[rows]
     token_a, token_b = scores.token_a.flatten()[rows], scores.token_b.flatten()[other]
@@ -238,7 +239,8 @@ def objective(
         across = contrast(views, recipe, frame_rate, generator, ranks)
         parts, loss = dict(across.parts), across.total
     if isinstance(views, Triplets):
-        a, b, c = (n.to(views.a.device) for n in (views.a_frames, views.b_frames, views.negative_frames))
+        lengths = views.a_frames, views.b_frames, views.negative_frames
+        a, b, c = (n.to(views.a.device, non_blocking=True) for n in lengths)
         parts["triplet"] = triplet_loss(views.a, a, views.b, b, views.negative, c, recipe.triplet_margin)
         loss = loss + recipe.triplet_weight * parts["triplet"]
     if not contrast_only:

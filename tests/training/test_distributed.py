@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from tests.helpers import changed
 from tests.training.trainings import fit, weights
 from wav2tok.config.parameters import to_dict
 from wav2tok.config.schema import Config
+from wav2tok.errors import UserError
 from wav2tok.model import checkpoint
 from wav2tok.training.distributed import joined
 
-pytestmark = pytest.mark.slow
 TIMED = ("seconds", "audio_per_second")
 
 
@@ -83,6 +84,7 @@ def until(process: subprocess.Popen[str], start: str) -> None:
     assert any(line.startswith(start) for line in process.stdout)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tiny_split: Path, plain: Config, one: Path, tmp_path: Path) -> None:
     with started(tiny_split, tmp_path / "model", plain) as process:
         printed, _ = process.communicate(timeout=300)
@@ -92,6 +94,7 @@ def test_two_processes_train_as_one(tiny_split: Path, plain: Config, one: Path, 
         assert printed.count(f"epoch {epoch}/3") == 1  # the first rank alone reports
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["published", "triplets"])
 def test_other_objectives_in_three_processes(tiny_split: Path, plain: Config, tmp_path: Path, recipe: str) -> None:
     """With the weights of a similarity, which only the loss uses; with triplets, of which no rank has whole ones."""
@@ -104,6 +107,7 @@ def test_other_objectives_in_three_processes(tiny_split: Path, plain: Config, tm
     assert_near(tmp_path / "model", tmp_path / "one")
 
 
+@pytest.mark.slow
 @pytest.mark.promise(
     "SIGTERM in a training of several processes",
     "The first writes a checkpoint, from which one process goes on with the same losses.",
@@ -129,6 +133,7 @@ def test_one_process_goes_on_where_two_were_terminated(
     assert [row["loss"] for row in ours[:reached]] == pytest.approx([row["loss"] for row in theirs[:reached]], rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(
     "A process of a training of several is killed",
     "All end, one says so in a sentence, and the last checkpoint stays.",
@@ -146,6 +151,7 @@ def test_a_rank_that_is_killed_ends_all(tiny_split: Path, plain: Config, tmp_pat
     assert checkpoint.peek(tmp_path / "model" / "last.safetensors")["step"] >= 8
 
 
+@pytest.mark.slow
 def test_what_all_ranks_meet_is_said_once(plain: Config, tmp_path: Path) -> None:
     with started(tmp_path / "nowhere.bin", tmp_path / "model", plain) as process:
         printed, _ = process.communicate(timeout=100)
@@ -157,3 +163,23 @@ def test_what_all_ranks_meet_is_said_once(plain: Config, tmp_path: Path) -> None
 def test_without_torchrun_there_is_one_rank() -> None:
     with joined("auto") as (ranks, device):
         assert (ranks.size, ranks.first, device) == (1, True, "auto")
+
+
+@pytest.mark.promise("Variables of torchrun hold no number", "Training names the variable at once.")
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [("RANK", "x", 1), ("RANK", "2", 1), ("RANK", "", 1), ("LOCAL_RANK", "-1", 1), ("LOCAL_RANK", "\u0661", 1),
+     ("WORLD_SIZE", "2.5", 1 << 20), ("LOCAL_WORLD_SIZE", "9" * 5000, 1 << 20), ("MASTER_PORT", "99999", 65535)],
+)  # fmt: skip
+def test_a_variable_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, limit: int
+) -> None:
+    for variable in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(variable, "2")
+    for variable in ("RANK", "LOCAL_RANK", "MASTER_PORT"):
+        monkeypatch.setenv(variable, "0")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "by hand")
+    monkeypatch.setenv(name, value)
+    said = rf"the environment has {name}={re.escape(value)}, where torchrun sets a number up to {limit};"
+    with pytest.raises(UserError, match=said), joined("cpu"):
+        pass

@@ -62,7 +62,9 @@ def over_blocks(lstm: nn.Module, x: Tensor, plan: Layout) -> Tensor:
     for part, (steps, count) in zip(parts, plan.blocks, strict=True):
         if state is not None:
             state = tuple(s[:, :count].contiguous() for s in state)
-        y, state = lstm(part.reshape(steps, count, -1), state)
+        # Not in bfloat16 on a CPU: oneDNN has no such LSTM for older ones.
+        with torch.autocast("cpu", enabled=False):
+            y, state = lstm(part.reshape(steps, count, -1), state)
         outputs.append(y.flatten(0, 1))
     return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 

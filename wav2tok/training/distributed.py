@@ -9,9 +9,10 @@ import contextlib
 import datetime
 import logging
 import os
+import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -39,11 +40,12 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
             machine has as many; only if all ranks have one, tensors are exchanged by NCCL.
 
     Raises:
-        UserError: the ranks do not find each other.
+        UserError: what torchrun sets is not what it sets, or the ranks do not find each other.
     """
     if not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
         yield ALONE, device
         return
+    _require_numbers(os.environ)
     try:
         store, index, size = next(dist.rendezvous("env://", timeout=PATIENCE))
         dist.init_process_group(
@@ -70,6 +72,19 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
             raise
         raise SystemExit(128 + signalled[0] if signalled else 2) from None
     dist.destroy_process_group()
+
+
+def _require_numbers(environment: Mapping[str, str]) -> None:
+    """Refuse variables of torchrun that hold no such number: torch would wait for `PATIENCE`, or name none of them."""
+    most = {"WORLD_SIZE": 1 << 20, "LOCAL_WORLD_SIZE": 1 << 20, "MASTER_PORT": (1 << 16) - 1}
+    for name in (*most, "RANK", "LOCAL_RANK"):
+        value = environment.get(name, "")
+        limit = most.get(name) or int(environment[name.replace("RANK", "WORLD_SIZE")]) - 1
+        if re.fullmatch(r"[0-9]{1,9}", value) is None or int(value) > limit:
+            raise UserError(
+                f"the environment has {name}={value}, where torchrun sets a number up to {limit}; start the training "
+                "by torchrun, or unset its variables."
+            )
 
 
 def _claims(store: Any) -> bool:

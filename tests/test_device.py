@@ -157,7 +157,7 @@ def test_there_are_eight_buckets_in_an_octave() -> None:
     assert len({bucket(length) for length in range(1025, 2049)}) == 8
 
 
-@pytest.mark.promise("OMP_NUM_THREADS is no number of threads", "It is ignored, as OpenMP does.")
+@pytest.mark.promise("OMP_NUM_THREADS is not a valid number of threads", "It is ignored, as OpenMP does.")
 @pytest.mark.parametrize(
     ("given", "taken"),
     [("3", "3"), ("0", None), ("-1", None), ("4,2", None), ("abc", None), ("", None), ("\u0663", None),

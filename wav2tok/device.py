@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4  # glibc's parameters of mallopt
 
-
-_MOST_THREADS = 1024
-"""As ``--threads`` allows."""
+MOST_THREADS = 1024
+"""The largest number of threads that a process may be asked to use."""
 
 
 def settle_threads() -> None:
@@ -42,7 +41,7 @@ def settle_threads() -> None:
     # (Two threads waiting for each other next to a busy process: a training of 1.3 s took 67 to 108.)
     # What OpenMP ignores, numba would take: 0 stops it, and memory for 999999999999 threads is more than there is.
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isascii() and threads.isdigit() and len(threads) < 9 and 1 <= int(threads) <= _MOST_THREADS:
+    if threads.isascii() and threads.isdigit() and len(threads) < 9 and 1 <= int(threads) <= MOST_THREADS:
         os.environ.setdefault("NUMBA_NUM_THREADS", threads)
 
 

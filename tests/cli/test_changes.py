@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.mark.promise("--registered names a folder that register did not write", "It is refused; it is no verdict.")
+@pytest.mark.promise("--registered names a folder that register did not write", "It is refused.")
 def test_a_folder_without_an_outcome_is_no_outcome(folder, tiny_split, tiny_model, cli):
     (folder / "other").mkdir()
     for named in ("other", "absent"):

@@ -20,7 +20,7 @@ FORMS = ["compiled", "by frame", "Triton"]
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each form; Triton's interpreter runs that for CUDA devices, slowly, on the CPU."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(likelihood, "_compiled", lambda device: request.param == "compiled")
+        patch.setattr(likelihood, "compiled", lambda device: request.param == "compiled")
         patch.setattr(likelihood, "_fused", lambda device: request.param == "Triton")
         if request.param == "Triton":
             pytest.importorskip("triton")
@@ -50,7 +50,7 @@ def pad(strings: list[list[int]]) -> tuple[Tensor, Tensor]:
 
 
 def batch(shapes: list[tuple[int, int]], k: int, sharpness: float, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What `likelihood_loss` takes, for pairs of so many frames and so many tokens each; scores in float64."""
+    """Arguments of `likelihood_loss` for pairs with these numbers of frames and tokens; scores in float64."""
     generator = torch.Generator().manual_seed(seed)
     frames = torch.tensor([t for t, _ in shapes])
     strings = [random_string(n, k, generator) for _, n in shapes]

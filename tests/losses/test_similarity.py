@@ -22,7 +22,7 @@ def form(request: pytest.FixtureRequest) -> Iterator[None]:
         patch.setattr(similarity, "CELLS", 400)
         patch.setattr(similarity, "DEVICE_CELLS", 400)
         if request.param == "in parts":
-            patch.setattr(similarity, "_compiled", lambda x: False)
+            patch.setattr(similarity, "compiled", lambda device: False)
         yield
 
 

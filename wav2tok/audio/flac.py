@@ -60,7 +60,7 @@ class Digest:
 
     @classmethod
     def of(cls, head: bytes) -> "Digest | None":
-        """For a file that begins so; None if it is no FLAC, states no digest, or has samples of an odd size."""
+        """For a file that starts with ``head``; None if not FLAC, without digest, or of unusual bit depth."""
         if len(head) < HEAD or head[:4] != b"fLaC":
             return None
         bits, stated = (head[20] << 4 & 0x10 | head[21] >> 4) + 1, head[26:HEAD]
@@ -77,7 +77,7 @@ class Digest:
 
     @property
     def differs(self) -> bool:
-        """Whether the samples are others than those that were encoded."""
+        """Whether the samples differ from those that were encoded."""
         return self._md5.digest() != self._stated
 
 

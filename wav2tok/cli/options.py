@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from wav2tok.device import MOST_THREADS
+
 Params = Annotated[Path | None, typer.Option("--params", help="Parameter file; by default params.yaml, if it exists.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one parameter; may be repeated.")
@@ -22,6 +24,6 @@ Variant = Annotated[
 ]
 DataFile = Annotated[Path, typer.Option("--data", help="The split, audios.bin.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="CPU threads; by default all that this process may use.")
+    int | None, typer.Option(min=1, max=MOST_THREADS, help="CPU threads; by default all that this process may use.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]

@@ -10,7 +10,8 @@ from wav2tok.progress import log
 def warn_among(out: Path, *parts: Recordings) -> None:
     """Warn if ``out`` lies in a folder of recordings.
 
-    It is no error: a result is not taken for a recording. But what reads or hashes the whole folder meets it there.
+    This is not an error, because a result is never mistaken for a recording. But whatever reads or hashes the whole
+    folder includes it.
     """
     place = out.resolve()
     for root in sorted({root for part in parts for root in _roots(part)}):

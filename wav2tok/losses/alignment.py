@@ -8,14 +8,12 @@ Sums are float64, so that rounding stays far below `TIE`. Every cell of a cheape
 rule for ties the rounding of the cosines, which differs between processors, would choose the partner.
 """
 
-import importlib.util
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from wav2tok.model.frames import frame_mask
-from wav2tok.model.fused import fused
+from wav2tok.model.kernels import compiled, fused
 
 TIE = 1e-5
 """Paths whose costs differ by less than this, per frame of either recording, count as equally cheap.
@@ -82,7 +80,7 @@ def align(a: Tensor, a_lengths: Tensor, b: Tensor, b_lengths: Tensor) -> tuple[T
 @torch.no_grad()
 def partners_by_cosine(cosine: Tensor, a_lengths: Tensor, b_lengths: Tensor) -> tuple[Tensor, Tensor]:
     """As `align`, given the cosines of all pairs of frames, [B, N, M]."""
-    if cosine.device.type == "cpu" and importlib.util.find_spec("numba"):
+    if compiled(cosine.device):
         return _align_compiled(1 - cosine, a_lengths, b_lengths)
     if fused(cosine.device, "the alignment", agrees):
         of_a, of_b, _ = align_fused(cosine[:, :, None], a_lengths[:, None], b_lengths[:, None])

@@ -10,7 +10,6 @@ moved there from the position before. The way back needs nothing else, and no lo
 """
 
 import functools
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from wav2tok.model.fused import fused
+from wav2tok.model.kernels import compiled, fused
 
 IMPOSSIBLE = -1e30
 """Logarithm of the probability of what cannot be; finite, so that no difference is NaN."""
@@ -52,7 +51,7 @@ class _Likelihood(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_p: Tensor, frames: Tensor, strings: Tensor, lengths: Tensor) -> Tensor:
-        losses = _losses_compiled if _compiled(log_p.device) else _on_device(strings)[0]
+        losses = _losses_compiled if compiled(log_p.device) else _on_device(strings)[0]
         loss, moved = losses(log_p, frames, strings, lengths)
         ctx.save_for_backward(moved, frames, strings, lengths)
         ctx.shape = log_p.shape
@@ -63,17 +62,13 @@ class _Likelihood(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         moved, frames, strings, lengths = ctx.saved_tensors
         to_log_p = moved.new_zeros(ctx.shape)
-        if _compiled(moved.device):
+        if compiled(moved.device):
             _subtract_compiled(gradients[0], moved, frames, strings, lengths, to_log_p)
         else:
             weight = torch.where(defined(frames, lengths), gradients[0], 0.0)
             posterior = _on_device(strings)[1](weight, moved, frames, lengths)
             to_log_p.scatter_add_(2, strings[:, None, :].expand_as(posterior), -posterior)
         return to_log_p, None, None, None
-
-
-def _compiled(device: torch.device) -> bool:
-    return device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
 def _fused(device: torch.device) -> bool:

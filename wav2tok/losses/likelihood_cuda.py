@@ -128,5 +128,5 @@ def posteriors(weight: Tensor, moved: Tensor, frames: Tensor, lengths: Tensor) -
 
 
 def warps(places: int) -> int:
-    """How many groups of 32 threads a program has: two positions a thread, as long as there may be so many threads."""
+    """Groups of 32 threads in a program: two positions for each thread, up to the most threads that CUDA allows."""
     return min(32, max(1, places // 64))

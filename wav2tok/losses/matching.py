@@ -32,7 +32,7 @@ def prototypes(embeddings: Tensor, tokens: Tensor, mask: Tensor, num_tokens: int
 
 
 def _occurring(present: Tensor, frames: int) -> int:
-    """How many of the tokens ``present`` [B * K] occur; on devices at least so many, of ``frames`` frames."""
+    """How many of the tokens ``present`` [B * K] occur; on devices an upper bound for ``frames`` frames."""
     return int(present.sum()) if present.device.type == "cpu" else min(len(present), frames)
 
 

@@ -5,7 +5,6 @@ recordings, and not the N * M cosines. On the CPU compiled kernels do the work w
 part of the recordings is warped at a time, on CUDA by a kernel where Triton is installed. All give the same partners.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from wav2tok.losses.alignment import TIE, agrees, align_diagonals, align_fused, mean_along
 from wav2tok.model.frames import frame_mask, take_rows
-from wav2tok.model.fused import fused
+from wav2tok.model.kernels import compiled, fused
 from wav2tok.model.products import linear
 
 CELLS = 1 << 22
@@ -87,20 +86,16 @@ class _PathSimilarity(torch.autograd.Function):
         of_b = torch.zeros(len(a), len(b), b.shape[1], dtype=torch.int32, device=a.device)
         warped = _Warped(a, a_lengths, b, b_lengths, of_a, of_b)
         ctx.save_for_backward(*warped)
-        return _warp_compiled(warped, codewords) if _compiled(a) else _warp_in_parts(warped)
+        return _warp_compiled(warped, codewords) if compiled(a.device) else _warp_in_parts(warped)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor, None, None]:
         warped = _Warped(*ctx.saved_tensors)
         weight = gradients[0] / (warped.a_lengths[:, None] + warped.b_lengths[None, :])
-        scatter = _scatter_compiled if _compiled(warped.a) else _scatter_in_parts
+        scatter = _scatter_compiled if compiled(warped.a.device) else _scatter_in_parts
         to_a, to_b = scatter(warped, weight)
         return to_a, None, to_b, None, None
-
-
-def _compiled(x: Tensor) -> bool:
-    return x.device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
 def _warp_compiled(warped: _Warped, codewords: Codewords | None) -> Tensor:

@@ -48,8 +48,8 @@ def walk(
 ):
     """Write each frame's partner on a cheapest path, and the mean cosine along the path, of one pair of recordings.
 
-    The pair is ``begin`` and the number of the program; it is of the first recording ``pair // others`` and the second
-    one ``pair % others``.
+    The number of the pair is ``begin`` plus that of the program: the first recording is ``pair // others``, the second
+    ``pair % others``.
 
     Args:
         cosine: float32 [A, N, B, M] with these strides; a_lengths, b_lengths: int64 [A * B].
@@ -129,7 +129,7 @@ def walk_all(
     of_b: Tensor,
     similarity: Tensor,
 ) -> None:
-    """Launch `walk` for every pair, so many at a time that their tables take at most `SCRATCH` bytes (or one pair).
+    """Launch `walk` for every pair, in groups whose tables take at most `SCRATCH` bytes (or one pair at a time).
 
     Args:
         cosine: [A, N, B, M]; a_lengths, b_lengths: int64 [A * B], of every pair.

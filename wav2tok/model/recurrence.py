@@ -6,7 +6,6 @@ in blocks of a few, one operation for the same step of all blocks, and the block
 rounds each has gathered 2^i of them, with one operation on all.
 """
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from wav2tok.model.frames import frame_mask, row_numbers
-from wav2tok.model.fused import fused
+from wav2tok.model.kernels import compiled, fused
 
 BLOCK = 8
 """Rows that `combined` takes one after the other."""
@@ -102,7 +101,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 def _compiled(x: Tensor) -> bool:
-    return x.device.type == "cpu" and not torch.jit.is_tracing() and importlib.util.find_spec("numba") is not None
+    return not torch.jit.is_tracing() and compiled(x.device)
 
 
 def _fused(x: Tensor) -> bool:

@@ -1,17 +1,24 @@
-"""Which device Triton's kernels are used on."""
+"""Which devices the compiled kernels are used on."""
 
 import importlib.util
 
 import pytest
 import torch
 
-from wav2tok.model.fused import fused
+from wav2tok.model.kernels import compiled, fused
 
 CUDA = torch.device("cuda", 0)
 
 
 def refuses(device: torch.device) -> bool:
     raise RuntimeError("no kernel image\nis available")
+
+
+def test_numba_computes_on_the_cpu_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled(torch.device("cpu"))
+    assert not compiled(CUDA)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not compiled(torch.device("cpu"))
 
 
 def test_a_kernel_is_used_on_cuda_where_it_is_right(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Whether Triton's kernels compute on a device."""
+"""Which compiled kernels compute on a device: numba's on the CPU, Triton's on CUDA."""
 
 import functools
 import importlib.util
@@ -7,6 +7,11 @@ from collections.abc import Callable
 import torch
 
 from wav2tok.progress import log
+
+
+def compiled(device: torch.device) -> bool:
+    """Whether numba's kernels compute on ``device``: on the CPU, where numba is installed."""
+    return device.type == "cpu" and importlib.util.find_spec("numba") is not None
 
 
 @functools.cache
